@@ -1,0 +1,111 @@
+#include "buf.h"
+#include "mem.h"
+#include "utf8.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEEP_BYTES = 64 * 1024 };
+
+char *buf_reserve(struct buf *buf, size_t more)
+{
+    if (buf->cap - buf->len < more) {
+        size_t cap = buf->cap ? buf->cap : 128;
+        while (cap - buf->len < more)
+            cap *= 2;
+        buf->data = mem_resize(buf->data, cap);
+        buf->cap = cap;
+    }
+    return buf->data + buf->len;
+}
+
+void buf_append(struct buf *buf, const void *data, size_t len)
+{
+    if (!len)
+        return;
+    memcpy(buf_reserve(buf, len), data, len);
+    buf->len += len;
+}
+
+void buf_puts(struct buf *buf, const char *text)
+{
+    buf_append(buf, text, strlen(text));
+}
+
+void buf_putc(struct buf *buf, char byte)
+{
+    *buf_reserve(buf, 1) = byte;
+    buf->len++;
+}
+
+void buf_printf(struct buf *buf, const char *fmt, ...)
+{
+    va_list args, again;
+    va_start(args, fmt);
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    vsnprintf(buf_reserve(buf, (size_t)len + 1), (size_t)len + 1, fmt, again);
+    va_end(again);
+    buf->len += (size_t)len;
+}
+
+static void json_escape(struct buf *buf, unsigned char byte)
+{
+    static const char *const shorts[] = {
+        ['\b'] = "\\b", ['\f'] = "\\f", ['\n'] = "\\n",  ['\r'] = "\\r",
+        ['\t'] = "\\t", ['"'] = "\\\"", ['\\'] = "\\\\",
+    };
+    if (byte < sizeof(shorts) / sizeof(shorts[0]) && shorts[byte])
+        buf_puts(buf, shorts[byte]);
+    else
+        buf_printf(buf, "\\u%04x", byte);
+}
+
+void buf_json_string(struct buf *buf, const char *text, size_t len)
+{
+    buf_putc(buf, '"');
+    size_t start = 0, i = 0;
+    while (i < len) {
+        unsigned char byte = (unsigned char)text[i];
+        size_t width = byte < 0x80 ? 1 : utf8_width(text + i, len - i);
+        if (byte >= 0x20 && byte != '"' && byte != '\\' && width) {
+            i += width;
+            continue;
+        }
+        buf_append(buf, text + start, i - start);
+        if (width)
+            json_escape(buf, byte);
+        else
+            buf_puts(buf, "\xef\xbf\xbd");
+        start = ++i;
+    }
+    buf_append(buf, text + start, i - start);
+    buf_putc(buf, '"');
+}
+
+const char *buf_cstr(struct buf *buf)
+{
+    *buf_reserve(buf, 1) = '\0';
+    return buf->data;
+}
+
+void buf_consume(struct buf *buf, size_t len)
+{
+    memmove(buf->data, buf->data + len, buf->len - len);
+    buf->len -= len;
+}
+
+void buf_clear(struct buf *buf)
+{
+    buf->len = 0;
+    if (buf->cap > KEEP_BYTES)
+        buf_free(buf);
+}
+
+void buf_free(struct buf *buf)
+{
+    free(buf->data);
+    *buf = (struct buf){0};
+}

@@ -1,0 +1,32 @@
+/* buf.h - a growable byte buffer. `data` is not NUL-terminated unless buf_cstr() was called. */
+#pragma once
+#include <stddef.h>
+
+struct buf {
+    char *data; /* owned; NULL while cap is 0 */
+    size_t len;
+    size_t cap;
+};
+
+/* Makes room for `more` bytes behind len and returns where they go; len is unchanged. */
+char *buf_reserve(struct buf *buf, size_t more);
+
+void buf_append(struct buf *buf, const void *data, size_t len);
+void buf_puts(struct buf *buf, const char *text);
+void buf_putc(struct buf *buf, char byte);
+void buf_printf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Appends `text` as a JSON string, quotes included; bytes that are no UTF-8 become U+FFFD. */
+void buf_json_string(struct buf *buf, const char *text, size_t len);
+
+/* Adds a NUL behind the content (not counted in len) and returns data. */
+const char *buf_cstr(struct buf *buf);
+
+/* Drops the first `len` bytes. */
+void buf_consume(struct buf *buf, size_t len);
+
+/* Empties it; keeps the memory unless it grew beyond 64 KiB. */
+void buf_clear(struct buf *buf);
+
+/* Frees the memory; the buffer is empty and usable again. */
+void buf_free(struct buf *buf);

@@ -1,0 +1,205 @@
+/* Design: callers append finished lines to `pending` under a mutex and signal; the thread
+ * swaps the buffer for an empty one and writes it outside the lock. Two buffers, no copies. */
+#include "log.h"
+#include "buf.h"
+#include "mem.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PENDING_MAX = 1024 * 1024 };
+
+static struct {
+    enum log_level level;
+    bool json;
+    char process[32];
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    pthread_t thread;
+    bool running;  /* the thread exists */
+    bool stopping; /* it shall write the rest and end */
+    struct buf pending;
+    unsigned long dropped; /* since the last line that fitted */
+} state = {
+    .level = LOG_INFO,
+    .mutex = PTHREAD_MUTEX_INITIALIZER,
+    .wake = PTHREAD_COND_INITIALIZER,
+};
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+static const char *const level_colours[] = {"\x1b[2m", "\x1b[32m", "\x1b[33m", "\x1b[31m"};
+
+static void write_all(const char *data, size_t len)
+{
+    while (len) {
+        ssize_t done = write(STDERR_FILENO, data, len);
+        if (done <= 0)
+            return; /* nowhere left to complain */
+        data += done;
+        len -= (size_t)done;
+    }
+}
+
+static void *writer(void *arg)
+{
+    (void)arg;
+    struct buf writing = {0};
+    pthread_mutex_lock(&state.mutex);
+    for (;;) {
+        while (!state.pending.len && !state.stopping)
+            pthread_cond_wait(&state.wake, &state.mutex);
+        if (!state.pending.len)
+            break;
+        struct buf full = state.pending;
+        state.pending = writing;
+        pthread_mutex_unlock(&state.mutex);
+        write_all(full.data, full.len);
+        buf_clear(&full);
+        writing = full;
+        pthread_mutex_lock(&state.mutex);
+    }
+    pthread_mutex_unlock(&state.mutex);
+    buf_free(&writing);
+    return NULL;
+}
+
+void log_init(enum log_level level, bool json, const char *process)
+{
+    state.level = level;
+    state.json = json;
+    state.running = state.stopping = false;
+    snprintf(state.process, sizeof(state.process), "%s", process);
+}
+
+void log_start(void)
+{
+    sigset_t all, before;
+    sigfillset(&all); /* signals belong to the loop's thread */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    state.stopping = false;
+    state.running = pthread_create(&state.thread, NULL, writer, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void log_stop(void)
+{
+    if (!state.running)
+        return;
+    pthread_mutex_lock(&state.mutex);
+    state.stopping = true;
+    pthread_cond_signal(&state.wake);
+    pthread_mutex_unlock(&state.mutex);
+    pthread_join(state.thread, NULL);
+    state.running = false;
+    buf_free(&state.pending);
+}
+
+bool log_enabled(enum log_level level)
+{
+    return level >= state.level;
+}
+
+/* The second's text is kept: most lines share it with the one before. */
+static void put_time(struct buf *line, bool with_date)
+{
+    static __thread time_t second;
+    static __thread char text[32];
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (now.tv_sec != second) {
+        struct tm parts;
+        second = now.tv_sec;
+        gmtime_r(&second, &parts);
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+    }
+    buf_printf(line, "%s.%03ldZ", with_date ? text : text + 11, now.tv_nsec / 1000000);
+}
+
+static void put_json(struct buf *line, enum log_level level, const char *message, size_t len,
+                     const char *fields, size_t fields_len)
+{
+    buf_puts(line, "{\"timestamp\":\"");
+    put_time(line, true);
+    buf_printf(line, "\",\"level\":\"%s\",\"process\":\"%s\",\"message\":", level_names[level],
+               state.process);
+    buf_json_string(line, message, len);
+    if (fields_len) {
+        buf_putc(line, ',');
+        buf_append(line, fields, fields_len);
+    }
+    buf_puts(line, "}\n");
+}
+
+static void put_text(struct buf *line, enum log_level level, const char *message, size_t len,
+                     const char *fields, size_t fields_len)
+{
+    static int colour = -1;
+    if (colour < 0)
+        colour = isatty(STDERR_FILENO);
+    put_time(line, false);
+    buf_printf(line, " %s%-5s%s %s: ", colour ? level_colours[level] : "", level_names[level],
+               colour ? "\x1b[0m" : "", state.process);
+    buf_append(line, message, len);
+    if (fields_len) {
+        buf_putc(line, ' ');
+        buf_append(line, fields, fields_len);
+    }
+    buf_putc(line, '\n');
+}
+
+void log_line(enum log_level level, const char *message, size_t len, const char *fields,
+              size_t fields_len)
+{
+    if (!log_enabled(level))
+        return;
+    static __thread struct buf line; /* reused; log_line is called from the loop's thread */
+    line.len = 0;
+    (state.json ? put_json : put_text)(&line, level, message, len, fields, fields_len);
+    if (!state.running) {
+        write_all(line.data, line.len);
+        buf_free(&line);
+        return;
+    }
+    pthread_mutex_lock(&state.mutex);
+    if (state.pending.len + line.len > PENDING_MAX) {
+        state.dropped++;
+    } else {
+        if (state.dropped) {
+            buf_printf(&state.pending, "{\"level\":\"warn\",\"message\":\"%lu log lines dropped\"}\n",
+                       state.dropped);
+            state.dropped = 0;
+        }
+        buf_append(&state.pending, line.data, line.len);
+        pthread_cond_signal(&state.wake);
+    }
+    pthread_mutex_unlock(&state.mutex);
+    buf_clear(&line);
+}
+
+void log_printf(enum log_level level, const char *fmt, ...)
+{
+    if (!log_enabled(level))
+        return;
+    va_list args;
+    va_start(args, fmt);
+    char *text;
+    int len = vasprintf(&text, fmt, args);
+    va_end(args);
+    if (len < 0)
+        return;
+    log_line(level, text, (size_t)len, NULL, 0);
+    free(text);
+}
+
+int log_level_parse(const char *name)
+{
+    for (int i = 0; i < (int)(sizeof(level_names) / sizeof(level_names[0])); i++)
+        if (strcmp(name, level_names[i]) == 0)
+            return i;
+    return -1;
+}

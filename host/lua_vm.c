@@ -1,0 +1,241 @@
+/* A vm's life: vm_new -> vm_boot -> current -> vm_retire -> closed from a loop callback when no
+ * task is left. The registry holds the vm's pointer under the address of `vm_key`. */
+#include "lua_vm.h"
+#include "log.h"
+#include "lua_bindings.h"
+#include "lua_task.h"
+#include "lua_util.h"
+#include "mem.h"
+#include <lualib.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+static const char vm_key;
+static unsigned generations;
+
+struct vm *vm_from(lua_State *L)
+{
+    lua_pushlightuserdata(L, (void *)&vm_key);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    struct vm *vm = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return vm;
+}
+
+struct host *vm_host(lua_State *L)
+{
+    return vm_from(L)->host;
+}
+
+static int on_panic(lua_State *L)
+{
+    log_error("Lua panic: %s", lua_tostring(L, -1));
+    log_stop();
+    return 0; /* LuaJIT then calls exit() */
+}
+
+/* Only the project's own tree; commands also find what Debian installs (busted). */
+static void set_paths(struct vm *vm)
+{
+    lua_State *L = vm->L;
+    const char *root = vm->host->root;
+    bool command = strcmp(vm->host->role, "cli") == 0;
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "path");
+    lua_pushfstring(L, "%s/lua/?.lua;%s/lua/?/init.lua;%s/?.lua;%s/?/init.lua%s%s", root, root,
+                    root, root, command ? ";" : "", command ? lua_tostring(L, -1) : "");
+    lua_setfield(L, -3, "path");
+    lua_pop(L, 1);
+    if (!command) {
+        lua_pushliteral(L, "");
+        lua_setfield(L, -2, "cpath");
+    }
+    lua_getfield(L, -1, "preload");
+    for (const luaL_Reg *binding = lua_bindings; binding->name; binding++) {
+        lua_pushcfunction(L, binding->func);
+        lua_setfield(L, -2, binding->name);
+    }
+    lua_pop(L, 2);
+}
+
+/* Every VM starts with the same sequence otherwise. Never used for secrets. */
+static void seed_random(lua_State *L)
+{
+    uint32_t seed = 0;
+    if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+        seed = (uint32_t)uv_hrtime();
+    lua_getglobal(L, "math");
+    lua_getfield(L, -1, "randomseed");
+    lua_pushnumber(L, seed);
+    lua_call(L, 1, 0);
+    lua_pop(L, 1);
+}
+
+struct vm *vm_new(struct host *host)
+{
+    struct vm *vm = mem_new(sizeof(*vm));
+    vm->host = host;
+    vm->generation = ++generations;
+    vm->entries_ref = LUA_NOREF;
+    vm->L = luaL_newstate();
+    if (!vm->L)
+        abort();
+    lua_atpanic(vm->L, on_panic);
+    luaL_openlibs(vm->L);
+    lua_pushlightuserdata(vm->L, (void *)&vm_key);
+    lua_pushlightuserdata(vm->L, vm);
+    lua_rawset(vm->L, LUA_REGISTRYINDEX);
+    set_paths(vm);
+    seed_random(vm->L);
+    uv_timer_init(host->loop, &vm->grace);
+    vm->grace.data = vm;
+    return vm;
+}
+
+unsigned vm_generation(const struct vm *vm)
+{
+    return vm->generation;
+}
+
+size_t vm_memory(const struct vm *vm)
+{
+    return (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024 +
+           (size_t)lua_gc(vm->L, LUA_GCCOUNTB, 0);
+}
+
+/* Pushes function(module, name, ...): loads the module and calls its function. The loading is
+ * a C call, so modules must not wait while they load; the function itself may. */
+static void push_call(lua_State *L, const char *module, const char *function)
+{
+    static const char code[] = "local module, name = ...\n"
+                               "return require(module)[name](select(3, ...))";
+    if (luaL_loadbuffer(L, code, sizeof(code) - 1, "=vm") != 0)
+        abort();
+    lua_pushstring(L, module);
+    lua_pushstring(L, function);
+}
+
+struct boot {
+    struct vm *vm;
+    vm_boot_cb done;
+    void *arg;
+};
+
+static void on_booted(void *arg, lua_State *L, const char *problem)
+{
+    struct boot *boot = arg;
+    struct vm *vm = boot->vm;
+    if (!problem && !lua_istable(L, -1)) {
+        problem = "core.main.boot returned no table of entry points";
+    } else if (!problem) {
+        lua_pushvalue(L, -1);
+        vm->entries_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    boot->done(boot->arg, vm, problem);
+    free(boot);
+}
+
+void vm_boot(struct vm *vm, vm_boot_cb done, void *arg)
+{
+    struct boot *boot = mem_new(sizeof(*boot));
+    *boot = (struct boot){vm, done, arg};
+    push_call(vm->L, "core.main", "boot");
+    lua_pushstring(vm->L, vm->host->role);
+    task_spawn(vm, vm->L, 3, 0, on_booted, boot);
+}
+
+struct run {
+    vm_run_cb done;
+    void *arg;
+};
+
+static void on_ran(void *arg, lua_State *L, const char *problem)
+{
+    struct run *run = arg;
+    size_t len = 0;
+    const char *result = NULL;
+    if (!problem && lua_gettop(L) > 0)
+        result = lua_tolstring(L, 1, &len);
+    run->done(run->arg, problem, result, len);
+    free(run);
+}
+
+void vm_run(struct vm *vm, const char *module, const char *function, const char *text,
+            vm_run_cb done, void *arg)
+{
+    struct run *run = mem_new(sizeof(*run));
+    *run = (struct run){done, arg};
+    push_call(vm->L, module, function);
+    if (text)
+        lua_pushstring(vm->L, text);
+    task_spawn(vm, vm->L, text ? 3 : 2, 0, on_ran, run);
+}
+
+bool vm_push_entry(struct vm *vm, lua_State *L, const char *name)
+{
+    if (vm->entries_ref == LUA_NOREF)
+        return false;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->entries_ref);
+    lua_getfield(L, -1, name);
+    lua_remove(L, -2);
+    if (lua_isfunction(L, -1))
+        return true;
+    lua_pop(L, 1);
+    return false;
+}
+
+static void on_grace_closed(uv_handle_t *handle)
+{
+    struct vm *vm = handle->data;
+    vm_gone_cb gone = vm->gone;
+    void *arg = vm->gone_arg;
+    free(vm);
+    if (gone)
+        gone(arg);
+}
+
+/* From the loop, with no Lua frame of this vm below us. */
+static void close_vm(uv_timer_t *timer)
+{
+    struct vm *vm = timer->data;
+    if (vm->tasks) { /* a finaliser or a late message started one */
+        task_cancel_all(vm);
+        uv_timer_start(timer, close_vm, 10, 0);
+        return;
+    }
+    task_free_spare(vm);
+    lua_close(vm->L);
+    vm->L = NULL;
+    uv_close((uv_handle_t *)timer, on_grace_closed);
+}
+
+void vm_idle(struct vm *vm)
+{
+    if (vm->retiring)
+        uv_timer_start(&vm->grace, close_vm, 0, 0);
+}
+
+static void on_grace_over(uv_timer_t *timer)
+{
+    task_cancel_all(timer->data);
+}
+
+static void on_stopped(void *arg, lua_State *L, const char *problem)
+{
+    (void)arg, (void)L;
+    if (problem)
+        log_error("stop failed: %s", problem);
+}
+
+void vm_retire(struct vm *vm, unsigned grace_ms, vm_gone_cb gone, void *arg)
+{
+    vm->retiring = true;
+    vm->gone = gone;
+    vm->gone_arg = arg;
+    uv_timer_start(&vm->grace, on_grace_over, grace_ms, 0);
+    if (vm_push_entry(vm, vm->L, "stop"))
+        task_spawn(vm, vm->L, 0, 0, on_stopped, NULL);
+    else if (!vm->tasks)
+        vm_idle(vm);
+}

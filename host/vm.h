@@ -1,0 +1,40 @@
+/* vm.h - a generation of Lua: one LuaJIT VM, everything loaded into it, all tasks running in it.
+ *
+ * Known to C without Lua's header. A reload makes a new vm beside the running one, boots it, and
+ * either makes it current or drops it. A retired vm is closed when its last task has ended,
+ * never from inside itself.
+ *
+ * Boot runs `require("core.main").boot(role)` in a task; it returns the table of entry points
+ * ("request", "ws_message", ...) that bindings fetch by name. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+struct host;
+struct vm;
+
+/* `problem` is NULL on success, else the message with file, line and traceback. */
+typedef void (*vm_boot_cb)(void *arg, struct vm *vm, const char *problem);
+typedef void (*vm_gone_cb)(void *arg);
+/* `problem` is NULL when the function returned; `result` is its first result as text. */
+typedef void (*vm_run_cb)(void *arg, const char *problem, const char *result, size_t len);
+
+/* A fresh VM with the standard libraries and host.* loadable; runs no code of the project. */
+struct vm *vm_new(struct host *host);
+
+/* Starts boot and returns; `done` runs once, from the loop or before this returns. */
+void vm_boot(struct vm *vm, vm_boot_cb done, void *arg);
+
+/* Runs `require(module)[function](arg)` in a task (arg NULL: no argument). */
+void vm_run(struct vm *vm, const char *module, const char *function, const char *text,
+            vm_run_cb done, void *arg);
+
+/* Runs its stop entry point, waits until all tasks ended, closes it, calls `gone` (or NULL).
+ * Tasks that do not end within `grace_ms` are cancelled. */
+void vm_retire(struct vm *vm, unsigned grace_ms, vm_gone_cb gone, void *arg);
+
+/* Counts up by one with each vm_new of the process. */
+unsigned vm_generation(const struct vm *vm);
+
+/* Bytes that its Lua heap holds now. */
+size_t vm_memory(const struct vm *vm);
