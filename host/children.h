@@ -1,0 +1,36 @@
+/* children.h - the processes under the master: what runs, what died, when to try again. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum child_kind { CHILD_HTTP, CHILD_JOB, CHILD_IMAGE };
+enum child_reload { RELOAD_NONE, RELOAD_ASKED, RELOAD_READY };
+
+struct child {
+    enum child_kind kind;
+    int index;           /* 1.. within the kind */
+    pid_t pid;           /* 0 while it does not run */
+    int channel;         /* to it, -1 when it has none (image) or does not run */
+    bool up;             /* it said so; images count as up at once */
+    bool was_up;         /* some process in this place was up before */
+    uint64_t started_ms;
+    uint64_t restart_ms; /* when to start it again, 0: it runs */
+    unsigned failures;   /* deaths in a row within 10 s of the start: the backoff */
+    enum child_reload reload;
+};
+
+/* "http 1", valid until the next call. */
+const char *child_name(const struct child *child);
+
+/* What the new process runs; it never returns. `channel` is its end, -1 for an image. */
+typedef void (*child_run)(const struct child *child, int channel, void *arg);
+
+/* Forks. -1 when fork failed (it is planned again). */
+int child_start(struct child *child, child_run run, void *arg);
+
+/* Notes the death: closes the channel, plans the restart: at once the first time, then after
+ * 0.2 s, 0.4 s ... up to 10 s while it keeps dying young. */
+void child_ended(struct child *child, int status);
+
+uint64_t clock_ms(void);

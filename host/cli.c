@@ -1,0 +1,66 @@
+#include "cli.h"
+#include "conf.h"
+#include "db_pool.h"
+#include "host.h"
+#include "image_client.h"
+#include "log.h"
+#include "redis.h"
+#include "vm.h"
+#include "work.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct cli {
+    struct host host;
+    struct vm *vm;
+    int exit_code;
+};
+
+static void on_vm_gone(void *arg)
+{
+    struct host *host = &((struct cli *)arg)->host;
+    image_client_free(host->image);
+    redis_free(host->redis);
+    db_pool_free(host->db);
+    work_free(host->work);
+}
+
+static void on_done(void *arg, const char *problem, const char *result, size_t len)
+{
+    struct cli *cli = arg;
+    (void)len;
+    if (problem)
+        fprintf(stderr, "fixxit: %s\n", problem);
+    cli->exit_code = problem ? 1 : result ? atoi(result) : 0;
+    vm_retire(cli->vm, 0, on_vm_gone, cli);
+}
+
+int cli_main(const struct conf *conf, const char *root, int argc, char **argv)
+{
+    static uv_loop_t loop;
+    static struct cli cli;
+    signal(SIGPIPE, SIG_IGN);
+    log_init((enum log_level)log_level_parse(conf_str(conf, "log.level")), false, "fixxit");
+    uv_loop_init(&loop);
+    cli.host = (struct host){
+        .loop = &loop,
+        .conf = conf,
+        .role = "cli",
+        .index = 1,
+        .root = root,
+        .argc = argc,
+        .argv = argv,
+    };
+    cli.host.work = work_new(&loop);
+    cli.host.db = db_pool_new(&loop, conf);
+    cli.host.redis = redis_new(&loop, conf);
+    cli.host.image = image_client_new(&cli.host);
+    cli.vm = cli.host.vm = vm_new(&cli.host);
+    vm_run(cli.vm, "core.cli", "main", NULL, on_done, &cli);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+    log_stop();
+    return cli.exit_code;
+}

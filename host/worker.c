@@ -1,0 +1,260 @@
+/* Life: modules -> boot generation 1 -> listeners open, "up" -> (build, switch | drop)* -> drain:
+ * listeners closed, sockets told, the VM retired -> modules closed -> loop empty -> exit.
+ *
+ * `host.vm` is the generation that gets new work; `next` is the one being built, if any. Retired
+ * generations belong to themselves until they are gone. */
+#include "worker.h"
+#include "channel.h"
+#include "conf.h"
+#include "db_pool.h"
+#include "entry.h"
+#include "host.h"
+#include "http.h"
+#include "image_client.h"
+#include "log.h"
+#include "redis.h"
+#include "vm.h"
+#include "work.h"
+#include "ws.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    RETIRE_GRACE_MS = 60000, /* a request may last http.request_timeout_ms */
+    DRAIN_POLL_MS = 20,
+};
+
+struct worker {
+    const struct worker_setup *setup;
+    uv_loop_t loop;
+    struct host host;
+    struct vm *next;      /* being built or waiting for the switch */
+    bool next_ready;
+    unsigned reload;      /* the master's number of the build under way */
+    uv_poll_t channel;
+    uv_signal_t term;
+    uv_timer_t drain_timer;
+    bool draining;
+    bool vm_gone;
+    uint64_t drain_deadline; /* loop time */
+    int exit_code;
+};
+
+static void close_everything(struct worker *worker)
+{
+    struct host *host = &worker->host;
+    uv_close((uv_handle_t *)&worker->drain_timer, NULL);
+    uv_close((uv_handle_t *)&worker->term, NULL);
+    uv_close((uv_handle_t *)&worker->channel, NULL);
+    http_server_free(host->http);
+    ws_hub_free(host->ws);
+    image_client_free(host->image);
+    redis_free(host->redis);
+    db_pool_free(host->db);
+    work_free(host->work);
+}
+
+/* Waits for the VM's tasks and for the connections to go, at most until the deadline. */
+static void on_drain_tick(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    struct host *host = &worker->host;
+    bool over = uv_now(&worker->loop) >= worker->drain_deadline;
+    bool idle = http_server_stats(host->http).connections == 0 &&
+                ws_hub_stats(host->ws).connections == 0;
+    if (over && !worker->vm_gone)
+        log_warn("tasks were still running at the end of the grace time");
+    if ((worker->vm_gone && idle) || over) {
+        uv_timer_stop(timer);
+        close_everything(worker);
+    }
+}
+
+static void on_last_vm_gone(void *arg)
+{
+    struct worker *worker = arg;
+    worker->vm_gone = true;
+}
+
+static void drain(struct worker *worker)
+{
+    if (worker->draining)
+        return;
+    struct host *host = &worker->host;
+    unsigned grace = (unsigned)conf_int(host->conf, "server.grace_ms");
+    worker->draining = true;
+    worker->drain_deadline = uv_now(&worker->loop) + grace * 3 / 4; /* before the master's kill */
+    http_server_drain(host->http);
+    ws_hub_drain(host->ws);
+    struct vm *vm = host->vm;
+    host->vm = NULL;
+    if (worker->next) {
+        vm_retire(worker->next, 0, NULL, NULL);
+        worker->next = NULL;
+    }
+    if (vm)
+        vm_retire(vm, grace / 2, on_last_vm_gone, worker);
+    worker->vm_gone = !vm;
+    uv_timer_start(&worker->drain_timer, on_drain_tick, DRAIN_POLL_MS, DRAIN_POLL_MS);
+}
+
+static void on_term(uv_signal_t *handle, int number)
+{
+    (void)number;
+    drain(handle->data);
+}
+
+/* ---- generations ---- */
+
+static void tell(struct worker *worker, const char *word, unsigned number, const char *text)
+{
+    if (channel_send(worker->setup->channel, word, number, text) < 0)
+        drain(worker); /* no master */
+}
+
+static int open_listeners(struct worker *worker)
+{
+    struct err err;
+    for (const int *fd = worker->setup->listeners; *fd >= 0; fd++)
+        if (http_server_start(worker->host.http, *fd, &err) < 0) {
+            log_error("%s", err.message);
+            return -1;
+        }
+    return 0;
+}
+
+static void on_first_boot(void *arg, struct vm *vm, const char *problem)
+{
+    struct worker *worker = arg;
+    if (problem)
+        log_error("start failed: %s", problem);
+    if (problem || worker->draining || open_listeners(worker) < 0) {
+        worker->exit_code = problem ? 1 : 0;
+        vm_retire(vm, 0, NULL, NULL);
+        drain(worker);
+        return;
+    }
+    worker->host.vm = vm;
+    tell(worker, "up", 0, NULL);
+}
+
+static void on_next_boot(void *arg, struct vm *vm, const char *problem)
+{
+    struct worker *worker = arg;
+    if (worker->next != vm) { /* dropped meanwhile */
+        if (problem)
+            vm_retire(vm, 0, NULL, NULL);
+        return;
+    }
+    worker->next_ready = !problem;
+    if (problem) {
+        worker->next = NULL;
+        vm_retire(vm, 0, NULL, NULL);
+    }
+    tell(worker, problem ? "failed" : "ready", worker->reload, problem);
+}
+
+static void drop_next(struct worker *worker)
+{
+    struct vm *vm = worker->next;
+    worker->next = NULL;
+    if (vm)
+        vm_retire(vm, 0, NULL, NULL);
+}
+
+static void build_next(struct worker *worker, unsigned number)
+{
+    drop_next(worker);
+    worker->reload = number;
+    worker->next_ready = false;
+    worker->next = vm_new(&worker->host);
+    vm_boot(worker->next, on_next_boot, worker);
+}
+
+static void switch_to_next(struct worker *worker)
+{
+    if (!worker->next || !worker->next_ready)
+        return;
+    struct vm *old = worker->host.vm;
+    worker->host.vm = worker->next;
+    worker->next = NULL;
+    vm_retire(old, RETIRE_GRACE_MS, NULL, NULL);
+}
+
+static void on_channel(uv_poll_t *handle, int status, int events)
+{
+    (void)events;
+    static struct message message;
+    struct worker *worker = handle->data;
+    int rc = status < 0 ? -1 : channel_receive(worker->setup->channel, &message);
+    if (rc < 0) {
+        uv_poll_stop(handle);
+        drain(worker); /* the master is gone */
+    } else if (rc == 0 || worker->draining) {
+        return;
+    } else if (strcmp(message.word, "build") == 0) {
+        build_next(worker, message.number);
+    } else if (message.number != worker->reload) {
+        return;
+    } else if (strcmp(message.word, "switch") == 0) {
+        switch_to_next(worker);
+    } else if (strcmp(message.word, "drop") == 0) {
+        drop_next(worker);
+    }
+}
+
+/* ---- life ---- */
+
+static void open_modules(struct worker *worker)
+{
+    struct host *host = &worker->host;
+    host->work = work_new(host->loop);
+    host->db = db_pool_new(host->loop, host->conf);
+    host->redis = redis_new(host->loop, host->conf);
+    host->image = image_client_new(host);
+    host->ws = ws_hub_new(host);
+    host->http = http_server_new(host);
+    lua_http_install(host);
+    lua_ws_install(host);
+}
+
+int worker_main(const struct worker_setup *setup)
+{
+    static struct worker worker;
+    const struct conf *conf = setup->conf;
+    char name[32];
+    snprintf(name, sizeof(name), "%s %d", setup->role, setup->index);
+    worker = (struct worker){
+        .setup = setup,
+        .host = {.loop = &worker.loop,
+                 .conf = conf,
+                 .role = setup->role,
+                 .index = setup->index,
+                 .root = setup->root,
+                 .argc = setup->argc,
+                 .argv = setup->argv},
+    };
+    signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group: the master decides */
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    log_init((enum log_level)log_level_parse(conf_str(conf, "log.level")),
+             strcmp(conf_str(conf, "log.format"), "json") == 0, name);
+    log_start();
+    uv_loop_init(&worker.loop);
+    uv_timer_init(&worker.loop, &worker.drain_timer);
+    uv_signal_init(&worker.loop, &worker.term);
+    uv_poll_init(&worker.loop, &worker.channel, setup->channel);
+    worker.drain_timer.data = worker.term.data = worker.channel.data = &worker;
+    open_modules(&worker);
+    uv_signal_start(&worker.term, on_term, SIGTERM);
+    uv_poll_start(&worker.channel, UV_READABLE, on_channel);
+    vm_boot(vm_new(&worker.host), on_first_boot, &worker);
+    uv_run(&worker.loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&worker.loop) < 0)
+        log_debug("handles were left open at exit");
+    log_stop();
+    return worker.exit_code;
+}

@@ -1,0 +1,18 @@
+/* worker.h - a process that runs Lua: one loop, one current VM, the modules of struct host. */
+#pragma once
+
+struct conf;
+
+struct worker_setup {
+    const struct conf *conf;
+    const char *root;
+    int argc;
+    char **argv;
+    const char *role;    /* "http" or "job" */
+    int index;           /* 1.. within the role */
+    const int *listeners; /* listening sockets, ended by -1; the worker owns them */
+    int channel;         /* to the master (channel.h); owned */
+};
+
+/* Runs until SIGTERM or the end of the master; returns the exit code. Call right after fork. */
+int worker_main(const struct worker_setup *setup);
