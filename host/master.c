@@ -521,10 +521,8 @@ int master_main(const struct conf *conf, const char *root, int argc, char **argv
         log_error("%s", err.message);
         return 1;
     }
-    if (conf_bool(conf, "server.reload_watch")) {
-        static const char *const folders[] = {"lua", "plugins", "config", "tenants", NULL};
-        master.watch = watch_new(root, folders);
-    }
+    if (conf_bool(conf, "server.reload_watch"))
+        master.watch = watch_new(root, conf_str(conf, "server.reload_folders"));
     int64_t workers = conf_int(conf, "server.workers");
     add_children(&master, CHILD_IMAGE, conf_int(conf, "image.processes"));
     add_children(&master, CHILD_HTTP, workers ? workers : sysconf(_SC_NPROCESSORS_ONLN));

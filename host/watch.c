@@ -42,17 +42,19 @@ static void add_tree(struct watch *watch, const char *path)
     closedir(dir);
 }
 
-struct watch *watch_new(const char *root, const char *const *names)
+struct watch *watch_new(const char *root, const char *names)
 {
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (fd < 0)
         return NULL;
     struct watch *watch = mem_new(sizeof(*watch));
     watch->fd = fd;
-    for (; *names; names++) {
+    while (*names) {
         char path[PATH_MAX];
-        snprintf(path, sizeof(path), "%s/%s", root, *names);
+        int len = (int)strcspn(names, ",");
+        snprintf(path, sizeof(path), "%s/%.*s", root, len, names);
         add_tree(watch, path);
+        names += len + (names[len] == ',');
     }
     return watch;
 }

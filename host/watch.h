@@ -4,9 +4,10 @@
 
 struct watch;
 
-/* Watches `root`/<name> and what is below for each of the NULL-terminated names; folders that
- * do not exist are passed over. NULL when the kernel gives no inotify. Free with watch_free. */
-struct watch *watch_new(const char *root, const char *const *names);
+/* Watches `root`/<name> and what is below for each name of the comma-separated list; folders
+ * that do not exist are passed over. NULL when the kernel gives no inotify. Free with
+ * watch_free. */
+struct watch *watch_new(const char *root, const char *names);
 void watch_free(struct watch *watch);
 
 /* To poll for reading. */

@@ -79,6 +79,18 @@ static void on_last_vm_gone(void *arg)
     worker->vm_gone = true;
 }
 
+/* The sockets' ends were still told to Lua; now the VM can go. */
+static void on_sockets_gone(void *arg)
+{
+    struct worker *worker = arg;
+    struct vm *vm = worker->host.vm;
+    worker->host.vm = NULL;
+    worker->vm_gone = !vm;
+    if (vm)
+        vm_retire(vm, (unsigned)conf_int(worker->host.conf, "server.grace_ms") / 2,
+                  on_last_vm_gone, worker);
+}
+
 static void drain(struct worker *worker)
 {
     if (worker->draining)
@@ -88,16 +100,11 @@ static void drain(struct worker *worker)
     worker->draining = true;
     worker->drain_deadline = uv_now(&worker->loop) + grace * 3 / 4; /* before the master's kill */
     http_server_drain(host->http);
-    ws_hub_drain(host->ws);
-    struct vm *vm = host->vm;
-    host->vm = NULL;
     if (worker->next) {
         vm_retire(worker->next, 0, NULL, NULL);
         worker->next = NULL;
     }
-    if (vm)
-        vm_retire(vm, grace / 2, on_last_vm_gone, worker);
-    worker->vm_gone = !vm;
+    ws_hub_drain(host->ws, on_sockets_gone, worker);
     uv_timer_start(&worker->drain_timer, on_drain_tick, DRAIN_POLL_MS, DRAIN_POLL_MS);
 }
 

@@ -1,0 +1,162 @@
+--- Starts a whole Fixxit (its own MariaDB, Redis, processes) for a test and ends it again.
+--
+-- Starting from nothing takes some seconds, most of them MariaDB's installation and the seed. So
+-- the first start makes a template data folder, and every server gets a copy of it.
+local client = require("tests.support.client")
+
+local M = {}
+
+local READY_TIMEOUT_S = 60
+local BIN = os.getenv("FIXXIT_BIN") or "build/fixxit"
+local next_port = 20000 + tonumber(os.getenv("FIXXIT_TEST_PORT") or 0)
+
+local function shell(command)
+  local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo \" $?\""))
+  local output = pipe:read("*a")
+  pipe:close()
+  local text, code = output:match("^(.*) (%d+)\n$")
+  return tonumber(code), text
+end
+M.shell = shell
+
+local function read_file(path)
+  local file = io.open(path)
+  local text = file and file:read("*a")
+  if file then
+    file:close()
+  end
+  return text
+end
+M.read_file = read_file
+
+local function sleep(seconds)
+  os.execute("sleep " .. seconds)
+end
+M.sleep = sleep
+
+--- A port that nobody listens on now.
+local function free_port()
+  for _ = 1, 200 do
+    next_port = next_port + 1
+    if shell("ss -Hltn 'sport = :" .. next_port .. "' | grep -q .") ~= 0 then
+      return next_port
+    end
+  end
+  error("no free port")
+end
+
+local Server = {}
+Server.__index = Server
+
+local function launch(data, port, env)
+  local settings = { FIXXIT_ENV = "test", FIXXIT_DATA = data, PORT = port }
+  for name, value in pairs(env or {}) do
+    settings[name] = value
+  end
+  local words = {}
+  for name, value in pairs(settings) do
+    words[#words + 1] = ("%s='%s'"):format(name, tostring(value))
+  end
+  local log = data .. ".log"
+  local _, pid = shell(("%s setsid %s dev >%s 2>&1 & echo $!"):format(
+    table.concat(words, " "), BIN, log))
+  return { pid = tonumber(pid), data = data, port = port, log = log, env = env }
+end
+
+local function wait_ready(server)
+  local api = client.new(server.port)
+  for _ = 1, READY_TIMEOUT_S * 10 do
+    local ok, answer = pcall(api.get, api, "/ready", { root = true })
+    if ok and answer.status == 200 then
+      return
+    end
+    if shell("kill -0 " .. server.pid) ~= 0 then
+      break
+    end
+    sleep(0.1)
+  end
+  error("the server did not become ready:\n" .. (read_file(server.log) or ""):sub(-3000), 3)
+end
+
+local function stop(server)
+  shell("kill -TERM " .. server.pid)
+  for _ = 1, 300 do
+    if shell("kill -0 " .. server.pid) ~= 0 then
+      return true
+    end
+    sleep(0.05)
+  end
+  shell("kill -KILL -- -" .. server.pid)
+  return false
+end
+
+--- The template is made once per binary and kept beside the build.
+local function template()
+  local folder = os.getenv("FIXXIT_TEST_TEMPLATE")
+  if folder and read_file(folder .. "/complete") then
+    return folder
+  end
+  folder = folder or os.tmpname() .. ".template"
+  shell("rm -rf " .. folder)
+  local server = launch(folder, free_port())
+  wait_ready(server)
+  assert(stop(server), "the template's server did not stop")
+  assert(shell("echo yes > " .. folder .. "/complete") == 0)
+  return folder
+end
+
+--- @param options {env = {NAME = text}}
+-- @return server {port=, data=, log=, api=client}
+function M.start(options)
+  local source = template()
+  local data = os.tmpname()
+  shell("rm -f " .. data .. "; cp -a " .. source .. " " .. data)
+  local server = launch(data, free_port(), options and options.env)
+  wait_ready(server)
+  server.api = client.new(server.port)
+  return setmetatable(server, Server)
+end
+
+--- Ends it; raises when something stays behind. The data folder goes unless `keep`.
+function Server:stop(keep)
+  local ended = stop(self)
+  local _, left = shell("pgrep -af -- " .. self.data .. " | grep -v pgrep")
+  if not keep then
+    shell("rm -rf " .. self.data .. " " .. self.log)
+  end
+  assert(ended, "the server did not end")
+  assert(left:match("^%s*$"), "left running: " .. left)
+end
+
+function Server:log_text()
+  return read_file(self.log) or ""
+end
+
+--- Runs SQL against its private database.
+-- @return rows as text, one a line, columns separated by tabs
+function Server:sql(statement)
+  local code, text = shell(("mariadb --no-defaults -uroot -S %s/run/mariadb.sock -N -B fixxit -e \"%s\"")
+    :format(self.data, (statement:gsub('[\\"$`]', "\\%0"))))
+  assert(code == 0, text)
+  return text
+end
+
+--- Pids of its processes by role: "http", "job", "image" (from the control socket).
+function Server:pids(role)
+  local _, text = shell(("FIXXIT_ENV=test FIXXIT_DATA=%s PORT=%d %s status"):format(
+    self.data, self.port, BIN))
+  local pids = {}
+  for kind, pid in text:gmatch("(%a+) %d+%s+pid (%d+)") do
+    if not role or kind == role then
+      pids[#pids + 1] = tonumber(pid)
+    end
+  end
+  return pids
+end
+
+--- Runs a command of the binary against its data folder. @return exit code, output
+function Server:command(words)
+  return shell(("FIXXIT_ENV=test FIXXIT_DATA=%s PORT=%d %s %s"):format(self.data, self.port, BIN, words))
+end
+
+return M
