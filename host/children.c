@@ -13,6 +13,7 @@
 
 enum {
     YOUNG_MS = 10000,
+    YOUNG_DELAY_MS = 100,
     BACKOFF_MS = 200,
     BACKOFF_MAX_MS = 10000,
 };
@@ -34,11 +35,16 @@ const char *child_name(const struct child *child)
 
 static void plan_restart(struct child *child)
 {
-    uint64_t now = clock_ms();
-    child->failures = now - child->started_ms < YOUNG_MS ? child->failures + 1 : 0;
-    uint64_t delay = child->failures ? BACKOFF_MS : 0;
-    for (unsigned i = 1; i < child->failures && delay < BACKOFF_MAX_MS; i++)
-        delay *= 2;
+    uint64_t now = clock_ms(), delay;
+    if (child->up) {
+        child->failures = 0;
+        delay = now - child->started_ms < YOUNG_MS ? YOUNG_DELAY_MS : 0;
+    } else {
+        delay = BACKOFF_MS;
+        for (unsigned i = 0; i < child->failures && delay < BACKOFF_MAX_MS; i++)
+            delay *= 2;
+        child->failures++;
+    }
     child->restart_ms = now + (delay < BACKOFF_MAX_MS ? delay : BACKOFF_MAX_MS);
 }
 
@@ -99,8 +105,8 @@ void child_ended(struct child *child, int status)
     if (child->channel >= 0)
         close(child->channel);
     child->channel = -1;
+    plan_restart(child);
     child->pid = 0;
     child->up = false;
     child->reload = RELOAD_NONE;
-    plan_restart(child);
 }

@@ -16,7 +16,7 @@ struct child {
     bool was_up;         /* some process in this place was up before */
     uint64_t started_ms;
     uint64_t restart_ms; /* when to start it again, 0: it runs */
-    unsigned failures;   /* deaths in a row within 10 s of the start: the backoff */
+    unsigned failures;   /* deaths in a row before it was up: the backoff */
     enum child_reload reload;
 };
 
@@ -29,8 +29,9 @@ typedef void (*child_run)(const struct child *child, int channel, void *arg);
 /* Forks. -1 when fork failed (it is planned again). */
 int child_start(struct child *child, child_run run, void *arg);
 
-/* Notes the death: closes the channel, plans the restart: at once the first time, then after
- * 0.2 s, 0.4 s ... up to 10 s while it keeps dying young. */
+/* Notes the death: closes the channel, plans the restart. One that served before starts again
+ * at once, or after 0.1 s when it lived less than 10 s; one that does not even come up is tried
+ * after 0.2 s, 0.4 s ... up to 10 s. */
 void child_ended(struct child *child, int status);
 
 uint64_t clock_ms(void);

@@ -1,0 +1,127 @@
+-- Saved Lua is seen at once, without a lost request or socket; broken Lua changes nothing.
+local cqueues = require("cqueues")
+local servers = require("tests.support.server")
+
+local MARKER = "describe_reload"
+
+describe("a reload", function()
+  local server, api, root, token
+
+  local function write(path, text)
+    local file = assert(io.open(root .. "/" .. path, "w"))
+    file:write(text)
+    file:close()
+  end
+
+  --- A plugin of this test's own: its answer is what changes.
+  local function save_probe(text)
+    write("plugins/" .. MARKER .. "/service.lua", text)
+  end
+
+  setup(function()
+    -- the tree is copied, so that the test may break it
+    root = os.tmpname()
+    servers.shell(("rm -f %s; mkdir -p %s/build/bin && cp -a lua plugins config migrations tenants %s/"):format(root, root, root))
+    servers.shell("mkdir -p " .. root .. "/plugins/" .. MARKER)
+    write("plugins/" .. MARKER .. "/manifest.lua", ('return { name = "%s", version = "1.0.0" }\n'):format(MARKER))
+    write("plugins/" .. MARKER .. "/init.lua", "return {}\n")
+    write("plugins/" .. MARKER .. "/routes.lua", ([[
+      local reply = require("core.reply")
+      local service = require("plugins.%s.service")
+      return { { method = "GET", path = "/probe", summary = "Probe.", permission = "public", tenant = false,
+        handler = function() return reply.ok({ value = service.value() }) end } }
+    ]]):format(MARKER))
+    save_probe("return { value = function() return 0 end }\n")
+    server = servers.start({ env = { FIXXIT_ROOT = root, FIXXIT_SERVER_RELOAD_WATCH = "true" } })
+    api = server.api
+    token = api:login("dispatcher@riverton.example").token
+  end)
+
+  teardown(function()
+    server:stop()
+    servers.shell("rm -rf " .. root)
+  end)
+
+  local function value()
+    local answer = api:get("/probe")
+    return answer.json and answer.json.data and answer.json.data.value
+  end
+
+  local function becomes(wanted, seconds)
+    for _ = 1, seconds * 50 do
+      if value() == wanted then
+        return true
+      end
+      cqueues.sleep(0.02)
+    end
+    return false
+  end
+
+  it("shows a saved file at once, with a socket open and requests going on", function()
+    local socket = api:socket("token=" .. token)
+    assert.truthy(socket:expect("auth:ok"))
+    local failed, requests, running = 0, 0, true
+    local loop = cqueues.new()
+    loop:wrap(function()
+      while running do
+        local ok, answer = pcall(api.get, api, "/reports", { token = token })
+        requests = requests + 1
+        if not ok or answer.status ~= 200 then
+          failed = failed + 1
+        end
+      end
+    end)
+    local seen = true
+    loop:wrap(function()
+      for i = 1, 20 do
+        save_probe("return { value = function() return " .. i .. " end }\n")
+        seen = seen and becomes(i, 3)
+      end
+      running = false
+    end)
+    assert(loop:loop())
+    assert.is_true(seen, "a change was not seen")
+    assert.equal(0, failed)
+    assert.truthy(requests > 20)
+    local created = api:post("/reports", { tenant = "riverton",
+      json = { title = "After the reloads", category = "other", location = { description = "here" } } })
+    local event = socket:expect_event("report:created", 5)
+    assert.equal(created.json.data.id, event and event.data.id)
+    socket:close()
+  end)
+
+  it("keeps the old generation when the new one is broken, and names file and line", function()
+    save_probe("return { value = function() return 'good' end }\n")
+    assert.is_true(becomes("good", 3))
+    save_probe("return {\n  value = function( return end\n}\n")
+    local code, output = servers.shell(("FIXXIT_ROOT=%s FIXXIT_ENV=test FIXXIT_DATA=%s build/fixxit reload"):format(
+      root, server.data))
+    assert.equal(1, code, output)
+    assert.matches("service%.lua:2", output)
+    assert.equal("good", value())
+    save_probe("return { value = function() return 'mended' end }\n")
+    assert.is_true(becomes("mended", 3))
+    code, output = servers.shell(("FIXXIT_ROOT=%s FIXXIT_ENV=test FIXXIT_DATA=%s build/fixxit reload"):format(
+      root, server.data))
+    assert.equal(0, code, output)
+  end)
+
+  it("answers 500 with a request id for a Lua error, and keeps the traceback in the log", function()
+    save_probe("return { value = function() local t = nil; return t.secret_of_the_house end }\n")
+    local answer
+    for _ = 1, 150 do
+      answer = api:get("/probe")
+      if answer.status == 500 then
+        break
+      end
+      cqueues.sleep(0.02)
+    end
+    assert.equal(500, answer.status)
+    assert.equal("INTERNAL", answer.json.error.code)
+    assert.is_nil(answer.body:find("secret_of_the_house", 1, true))
+    assert.is_nil(answer.body:find("traceback", 1, true))
+    servers.sleep(0.2)
+    assert.truthy(server:log_text():find("secret_of_the_house", 1, true))
+    assert.truthy(server:log_text():find(answer.json.error.requestId, 1, true))
+  end)
+end)
