@@ -1,0 +1,68 @@
+--- Hands the numbered events to this worker, each once.
+--
+-- The position in the log lives with the process, not with the generation: at a reload the old
+-- and the new follower may read the same rows, and whoever moves the position first hands them
+-- on. Between comparing and moving it nothing waits.
+
+local background = require("core.background")
+local context = require("core.context")
+local sys = require("core.sys")
+local record = require("services.events.record")
+local store = require("services.events.store")
+
+local M = {}
+
+local CURSOR = "events.cursor"
+local STARTED = "events.cursor.started" -- 1 once the position means something: it may be 0
+local BATCH = 500
+local POLL_MS = 1000
+
+--- The position in event_log up to which this worker has handed events on.
+function M.position()
+  return sys.shared_get(CURSOR)
+end
+
+local function begin(ctx)
+  local last = store.last_id(ctx)
+  if sys.shared_get(STARTED) == 0 then
+    sys.shared_set(CURSOR, last)
+    sys.shared_set(STARTED, 1)
+  end
+end
+
+local function turn(fn)
+  local ctx = context.system({ name = "follower" })
+  if sys.shared_get(STARTED) == 0 then
+    begin(ctx)
+  end
+  local from = M.position()
+  local rows = store.list_after(ctx, from, BATCH)
+  if #rows == 0 then
+    return false
+  end
+  local events = {}
+  for i, row in ipairs(rows) do
+    events[i] = record.event(row)
+  end
+  if M.position() ~= from then
+    return true -- the other generation was faster
+  end
+  sys.shared_set(CURSOR, rows[#rows].id)
+  fn(events)
+  return #rows == BATCH
+end
+
+--- Starts following; fn(events) must not wait.
+-- @return the loop: loop:stop()
+function M.start(fn)
+  return background.start({
+    name = "event follower",
+    channel = "events",
+    every_ms = POLL_MS,
+    step = function()
+      return turn(fn)
+    end,
+  })
+end
+
+return M

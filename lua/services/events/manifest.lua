@@ -1,0 +1,8 @@
+return {
+  name = "events",
+  version = "1.0.0",
+  requires = { "jobs" },
+  permissions = {},
+  emits = {},
+  settings = {},
+}

@@ -1,0 +1,133 @@
+--- SQL of the outbox, the event log and the lease that says who numbers. The relay and the
+-- followers serve all tenants, so it goes past the tenant check.
+
+local db = require("core.db")
+
+local M = {}
+
+local EVENT = [[id, tenant_id, seq, event_id, event, resource_type, resource_id, actor, payload,
+  request_id, occurred_at]]
+
+function M.insert_outbox(ctx, row)
+  db.platform(ctx):exec(
+    [[INSERT INTO outbox (tenant_id, event_id, event, resource_type, resource_id, actor, payload,
+        request_id, occurred_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NOW(3))]],
+    row.tenant_id, row.event_id, row.event, row.resource_type, row.resource_id, row.actor,
+    row.payload, row.request_id)
+end
+
+-- The lease -----------------------------------------------------------------
+
+function M.find_lease(ctx, name)
+  return db.platform(ctx):one(
+    [[SELECT holder, fencing_token, TIMESTAMPDIFF(MICROSECOND, NOW(3), expires_at) / 1000 AS left_ms
+      FROM leases WHERE name = ?]], name)
+end
+
+--- Takes the lease when it is free or run out, or prolongs one's own. MariaDB assigns from left
+-- to right: the token is compared with the holder before, the expiry with the holder after.
+function M.take_lease(ctx, name, holder, seconds)
+  db.platform(ctx):exec(
+    [[INSERT INTO leases (name, holder, fencing_token, expires_at)
+      VALUES (?, ?, 1, NOW(3) + INTERVAL ? SECOND)
+      ON DUPLICATE KEY UPDATE
+        fencing_token = IF(holder <> VALUES(holder) AND expires_at < NOW(3),
+          fencing_token + 1, fencing_token),
+        holder = IF(expires_at < NOW(3), VALUES(holder), holder),
+        expires_at = IF(holder = VALUES(holder), VALUES(expires_at), expires_at)]],
+    name, holder, seconds)
+end
+
+--- Locks the lease for this transaction; false when it is another's by now.
+function M.lock_lease(ctx, name, holder, fencing_token)
+  return db.platform(ctx):one(
+    [[SELECT fencing_token FROM leases
+      WHERE name = ? AND holder = ? AND fencing_token = ? FOR UPDATE]],
+    name, holder, fencing_token) ~= nil
+end
+
+function M.release_lease(ctx, name, holder)
+  db.platform(ctx):exec("UPDATE leases SET expires_at = NOW(3) WHERE name = ? AND holder = ?",
+    name, holder)
+end
+
+-- Numbering: all of it in one transaction that holds the lease ----------------------------
+
+function M.has_outbox(ctx)
+  return db.platform(ctx):one("SELECT id FROM outbox LIMIT 1") ~= nil
+end
+
+--- Copies the oldest committed outbox rows into the log, numbered on from each tenant's counter.
+-- @return how many, the log id of the first
+function M.number_outbox(ctx, limit)
+  local done = db.platform(ctx):exec(
+    [[INSERT INTO event_log (tenant_id, seq, event_id, event, resource_type, resource_id, actor,
+        payload, request_id, occurred_at)
+      SELECT o.tenant_id,
+        COALESCE(c.seq, 0) + ROW_NUMBER() OVER (PARTITION BY o.tenant_id ORDER BY o.id),
+        o.event_id, o.event, o.resource_type, o.resource_id, o.actor, o.payload, o.request_id,
+        o.occurred_at
+      FROM (SELECT * FROM outbox ORDER BY id LIMIT ?) o
+      LEFT JOIN event_counters c ON c.tenant_id = o.tenant_id
+      ORDER BY o.id]], limit)
+  return done.affected, done.insert_id
+end
+
+function M.advance_counters(ctx, first_id)
+  db.platform(ctx):exec(
+    [[INSERT INTO event_counters (tenant_id, seq)
+      SELECT tenant_id, MAX(seq) FROM event_log WHERE id >= ? GROUP BY tenant_id
+      ON DUPLICATE KEY UPDATE seq = VALUES(seq)]], first_id)
+end
+
+function M.delete_numbered(ctx, first_id)
+  db.platform(ctx):exec(
+    [[DELETE o FROM outbox o
+      JOIN event_log l ON l.tenant_id = o.tenant_id AND l.event_id = o.event_id
+      WHERE l.id >= ?]], first_id)
+end
+
+-- Reading -------------------------------------------------------------------
+
+--- Events after a position of the whole log, in the order in which they were numbered.
+function M.list_after(ctx, id, limit)
+  return db.platform(ctx):query(
+    "SELECT " .. EVENT .. " FROM event_log WHERE id > ? ORDER BY id LIMIT ?", id, limit)
+end
+
+function M.last_id(ctx)
+  return db.platform(ctx):one("SELECT COALESCE(MAX(id), 0) AS id FROM event_log").id
+end
+
+function M.list_of_tenant_after(ctx, tenant_id, seq, up_to_id, limit)
+  return db.platform(ctx):query(
+    "SELECT " .. EVENT .. [[ FROM event_log
+      WHERE tenant_id = ? AND seq > ? AND id <= ? ORDER BY seq LIMIT ?]],
+    tenant_id, seq, up_to_id, limit)
+end
+
+--- The tenant's last number up to a position of the log, and whether the event `seq` happened
+-- less than `seconds` ago (or none did after it).
+function M.find_position(ctx, tenant_id, up_to_id)
+  return db.platform(ctx):one(
+    [[SELECT seq FROM event_log WHERE tenant_id = ? AND id <= ? ORDER BY seq DESC LIMIT 1]],
+    tenant_id, up_to_id)
+end
+
+function M.find_age_s(ctx, tenant_id, seq)
+  return db.platform(ctx):one(
+    [[SELECT TIMESTAMPDIFF(SECOND, recorded_at, NOW(3)) AS age_s FROM event_log
+      WHERE tenant_id = ? AND seq = ?]], tenant_id, seq)
+end
+
+function M.find_epoch(ctx)
+  return db.platform(ctx):one("SELECT epoch FROM event_epochs ORDER BY id DESC LIMIT 1").epoch
+end
+
+function M.purge(ctx, days, limit)
+  return db.platform(ctx):exec(
+    [[DELETE FROM event_log WHERE recorded_at < NOW(3) - INTERVAL ? DAY ORDER BY id LIMIT ?]],
+    days, limit).affected
+end
+
+return M
