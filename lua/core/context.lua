@@ -1,0 +1,72 @@
+-- Who does what for which tenant: the first argument of every service function, of a request, a
+-- job, a socket message or a seed.
+
+local errors = require("core.errors")
+local time = require("core.time")
+local uuid = require("core.uuid")
+
+local M = {}
+
+local Context = {}
+Context.__index = Context
+
+local ANONYMOUS = { kind = "anonymous", permissions = {} }
+local ALL = setmetatable({}, {
+  __index = function()
+    return true
+  end,
+})
+
+--- Makes a context of these fields; a request id, an anonymous actor and the start time are
+-- added when missing.
+function M.new(fields)
+  local ctx = setmetatable(fields or {}, Context)
+  ctx.request_id = ctx.request_id or uuid.v7()
+  ctx.actor = ctx.actor or ANONYMOUS
+  ctx.started_ms = ctx.started_ms or time.monotonic_ms()
+  return ctx
+end
+
+--- A context that may do everything: jobs, seeds, commands.
+-- @param fields { tenant=, request_id=, name = "job:files.sweep" }
+function M.system(fields)
+  local name = fields and fields.name or "system"
+  local kind = name:find("^job:") and "job" or "system"
+  return M.new({
+    tenant = fields and fields.tenant,
+    request_id = fields and fields.request_id,
+    actor = { kind = kind, name = name, permissions = ALL, platform_admin = true },
+  })
+end
+
+--- Whether the actor has the permission.
+function Context:can(permission)
+  return self.actor.permissions[permission] == true
+end
+
+--- Raises 403 unless the actor has the permission.
+function Context:require(permission)
+  if not self:can(permission) then
+    errors.raise("FORBIDDEN", "You may not do this: it needs " .. permission)
+  end
+end
+
+--- The tenant, or 400 when there is none.
+function Context:require_tenant()
+  return self.tenant or errors.raise("TENANT_REQUIRED",
+    "Name the tenant: by the X-Tenant header, the host name or the field tenant")
+end
+
+--- A context like this one with some fields replaced.
+function Context:with(fields)
+  local derived = setmetatable({}, Context)
+  for name, value in pairs(self) do
+    derived[name] = value
+  end
+  for name, value in pairs(fields) do
+    derived[name] = value
+  end
+  return derived
+end
+
+return M

@@ -1,0 +1,3 @@
+-- Random bytes, hashes, encryption, password hashing.
+
+return require("host.crypto")

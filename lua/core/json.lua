@@ -1,0 +1,3 @@
+-- JSON text and its values; null, array and raw mark what Lua's tables cannot say.
+
+return require("host.json")

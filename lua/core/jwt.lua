@@ -1,0 +1,3 @@
+-- Signs and verifies JSON Web Tokens.
+
+return require("host.jwt")

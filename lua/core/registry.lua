@@ -1,0 +1,19 @@
+-- What the loaded services and plugins offer. Filled once by core.plugin before anything starts,
+-- read by everybody after that.
+
+local M = {
+  role = nil, -- "http", "job" or "cli": what this process is for
+  modules = {}, -- array in load order: {name, kind, folder, manifest, init}
+  routes = {}, -- array of route tables
+  permissions = {}, -- name -> module that declares it
+  emits = {}, -- event -> module that declares it
+  events = {}, -- event -> {socket, rooms}
+  topics = {}, -- word before the colon of a topic -> {allow, anonymous}
+  file_parents = {}, -- parent type -> {can_read, can_write}
+  listeners = {}, -- event -> array of job names
+  jobs = {}, -- name -> {run, timeout_ms, max_attempts}
+  schedules = {}, -- array of {name, every_ms, job}
+  hooks = {}, -- name -> function; `ready` is an array of functions
+}
+
+return M

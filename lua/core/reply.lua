@@ -1,0 +1,91 @@
+-- What a handler returns. core.app writes it.
+
+local errors = require("core.errors")
+
+local M = {}
+
+local function answer(status, data, options)
+  return {
+    kind = "data",
+    status = status,
+    data = data,
+    meta = options and options.meta,
+    etag = options and options.etag,
+    headers = options and options.headers,
+  }
+end
+
+--- 200. options: meta, etag (text without quotes; makes If-None-Match work), headers.
+function M.ok(data, options)
+  return answer(200, data, options)
+end
+
+--- 201 with Location, a path such as "/api/v1/reports/<id>".
+function M.created(location, data, options)
+  local reply = answer(201, data, options)
+  reply.location = location
+  return reply
+end
+
+--- 202: the work goes on, `location` is where to ask for it.
+function M.accepted(location, data, options)
+  local reply = answer(202, data, options)
+  reply.location = location
+  return reply
+end
+
+--- Any other status with the envelope.
+function M.with_status(status, data, options)
+  return answer(status, data, options)
+end
+
+--- A file from disk, with Range and ETag.
+-- @param file { path=, type=, size=, etag=, name = for Content-Disposition, disposition = "inline"
+--   or "attachment", headers= }
+function M.file(file)
+  return {
+    kind = "file",
+    status = 200,
+    file = file,
+    etag = file.etag,
+    headers = file.headers,
+  }
+end
+
+--- Anything else, without the envelope.
+function M.raw(status, headers, body)
+  return { kind = "raw", status = status, headers = headers, body = body or "" }
+end
+
+--- For handlers that have answered by themselves (a WebSocket).
+function M.none()
+  return { kind = "none" }
+end
+
+local function lists(header, etag)
+  if header:find("^%s*%*%s*$") then
+    return true
+  end
+  for tag in header:gmatch('"([^"]*)"') do
+    if tag == etag then
+      return true
+    end
+  end
+  return false
+end
+
+--- Whether the client has this version already (If-None-Match).
+function M.is_fresh(ctx, etag)
+  local header = etag and ctx.req and ctx.req:header("if-none-match")
+  return header ~= nil and lists(header, etag)
+end
+
+--- Raises 412 when the client's If-Match names another version than `etag`.
+function M.require_match(ctx, etag)
+  local header = ctx.req and ctx.req:header("if-match")
+  if header and not lists(header, etag) then
+    errors.raise("PRECONDITION_FAILED", "It was changed in the meantime: read it again")
+  end
+end
+
+return M

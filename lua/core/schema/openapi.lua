@@ -1,0 +1,69 @@
+-- A schema as the JSON Schema that OpenAPI 3.1 uses.
+
+local formats = require("core.schema.formats")
+local json = require("core.json")
+
+local publish
+
+local KINDS = {
+  string = function(schema, out)
+    out.type = "string"
+    out.minLength, out.maxLength = schema.min, schema.max
+    out.format = schema.format and formats[schema.format].openapi
+  end,
+  integer = function(schema, out)
+    out.type = "integer"
+    out.minimum, out.maximum = schema.min, schema.max
+  end,
+  number = function(schema, out)
+    out.type = "number"
+    out.minimum, out.maximum = schema.min, schema.max
+  end,
+  boolean = function(_, out)
+    out.type = "boolean"
+  end,
+  enum = function(schema, out)
+    out.type = "string"
+    out.enum = schema.values
+  end,
+  array = function(schema, out)
+    out.type = "array"
+    out.items = publish(schema.of)
+    out.minItems, out.maxItems = schema.min, schema.max
+  end,
+  list = function(schema, out)
+    out.type = "array"
+    out.items = publish(schema.of)
+    out.maxItems = schema.max
+  end,
+  map = function(_, out)
+    out.type = "object"
+  end,
+  any = function() end,
+  object = function(schema, out)
+    local required = {}
+    out.type = "object"
+    out.properties = json.object({})
+    for _, name in ipairs(schema.names) do
+      local field = schema.fields[name]
+      out.properties[name] = publish(field)
+      if not field.optional then
+        required[#required + 1] = name
+      end
+    end
+    out.required = required[1] and required or nil
+  end,
+}
+
+function publish(schema)
+  local out = json.object({})
+  KINDS[schema.kind](schema, out)
+  out.description = schema.describe
+  out.default = schema.default
+  if schema.nullable and out.type then
+    out.type = { out.type, "null" }
+  end
+  return out
+end
+
+return publish

@@ -1,0 +1,3 @@
+-- Facts about this process, and numbers that outlive a reload.
+
+return require("host.sys")

@@ -1,0 +1,3 @@
+-- Tasks, sleeping, signals between tasks.
+
+return require("host.task")
