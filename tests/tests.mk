@@ -1,6 +1,46 @@
-# The test targets of the Makefile.
+# The test targets of the Makefile. Each prints its own count; `make test` runs them all.
 
-.PHONY: test-host
-test-host: deps $(BIN) ## C unit tests, one program per module
+TEST_PACKAGES := lua-http lua-cqueues libvips-tools procps iproute2 mariadb-client-core
+
+# A data folder with the database migrated and seeded: every server under test starts on a copy.
+TEMPLATE      := $(BUILD)/test-template
+TEMPLATE_FROM := $(wildcard migrations/*.sql plugins/*/migrations/*.sql lua/services/*/seed.lua plugins/*/seed.lua)
+
+BUSTED  := luajit /usr/bin/busted
+ASAN    := ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+WITH    = FIXXIT_BIN=$(BIN) FIXXIT_TEST_TEMPLATE=$(abspath $(TEMPLATE))
+
+.PHONY: test test-release test-asan test-host test-arch test-lua test-http test-kill test-deps
+
+test: ## everything: C, Lua, HTTP, kill -9, once more under ASan and UBSan (under 15 minutes)
+	$(Q)$(MAKE) --no-print-directory test-release
+	$(Q)$(MAKE) --no-print-directory test-asan
+	@echo "make test: all passed"
+
+test-release: test-arch test-host test-lua test-http test-kill
+
+test-asan: ## the same suites on a binary with ASan and UBSan
+	$(Q)$(ASAN) $(MAKE) --no-print-directory FLAVOUR=asan test-host test-lua test-http
+
+test-deps: deps
+	$(Q)sh tests/support/install-packages $(TEST_PACKAGES)
+
+test-host: test-deps $(BIN) ## C unit tests, one program per module
 	$(Q)$(MAKE) --no-print-directory -f host/build.mk BUILD=$(BUILD) FLAVOUR=$(FLAVOUR) BIN=$(BIN) OBJ=$(OBJ) LIBS="$(LIBS)" tests
 	$(Q)sh tests/support/run-host-tests $(OBJ)/tests
+
+test-arch: test-deps ## the layer rules, read off the tree
+	$(Q)$(BUSTED) tests/arch
+
+test-lua: test-deps $(BIN) ## specs of core, services and plugins, inside the host on a real database
+	$(Q)$(BIN) test
+
+test-http: test-deps $(BIN) $(TEMPLATE)/fresh ## black-box specs over HTTP and WebSocket
+	$(Q)$(WITH) $(BUSTED) tests/http
+
+test-kill: test-deps $(BIN) $(TEMPLATE)/fresh ## 100 times kill -9 under load
+	$(Q)$(WITH) $(BUSTED) tests/kill
+
+# Stale when a migration or a seed is newer; tests/support/server.lua makes the new one.
+$(TEMPLATE)/fresh: $(TEMPLATE_FROM)
+	$(Q)rm -rf $(TEMPLATE) && mkdir -p $(@D) && touch $@

@@ -96,12 +96,16 @@ local function template()
   if folder and read_file(folder .. "/complete") then
     return folder
   end
-  folder = folder or os.tmpname() .. ".template"
-  shell("rm -rf " .. folder)
-  local server = launch(folder, free_port())
+  -- made elsewhere: a socket's path is short, the build folder's may not be
+  local scratch = os.tmpname()
+  shell("rm -f " .. scratch)
+  local server = launch(scratch, free_port())
   wait_ready(server)
   assert(stop(server), "the template's server did not stop")
-  assert(shell("echo yes > " .. folder .. "/complete") == 0)
+  folder = folder or scratch .. ".template"
+  local code, output = shell(("mkdir -p %s && cp -a %s/. %s && rm -rf %s %s.log && echo yes > %s/complete"):format(
+    folder, scratch, folder, scratch, scratch, folder))
+  assert(code == 0, output)
   return folder
 end
 
