@@ -6,7 +6,7 @@
  *   sys.role() -> "http" | "job" | "cli", index  sys.generation() -> n
  *   sys.root() -> folder of lua/, plugins/       sys.pid() -> n
  *   sys.hostname() -> text                       sys.executable() -> absolute path
- *   sys.memory() -> bytes of this Lua heap
+ *   sys.memory() -> bytes of this Lua heap       sys.cwd() -> the working folder
  *   sys.print(text), sys.print_error(text)       to standard output / error, unbuffered
  *   sys.shared_get(key) -> number                process-wide numbers that outlive a reload;
  *   sys.shared_set(key, number)                  0 when never set
@@ -110,6 +110,17 @@ static int l_executable(lua_State *L)
     int rc = uv_exepath(path, &size);
     if (rc < 0)
         return luaL_error(L, "executable: %s", uv_strerror(rc));
+    lua_pushlstring(L, path, size);
+    return 1;
+}
+
+static int l_cwd(lua_State *L)
+{
+    char path[4096];
+    size_t size = sizeof(path);
+    int rc = uv_cwd(path, &size);
+    if (rc < 0)
+        return luaL_error(L, "working folder: %s", uv_strerror(rc));
     lua_pushlstring(L, path, size);
     return 1;
 }
@@ -252,6 +263,7 @@ static const luaL_Reg functions[] = {
     {"hostname", l_hostname},
     {"executable", l_executable},
     {"memory", l_memory},
+    {"cwd", l_cwd},
     {"print", l_print},
     {"print_error", l_print_error},
     {"shared_get", l_shared_get},

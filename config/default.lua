@@ -1,0 +1,85 @@
+-- Every setting with its meaning. config/<env>.lua, the environment (FIXXIT_<SECTION>_<KEY> and
+-- the names listed in lua/core/config.lua) and flags go over it, in that order.
+-- What each may be stands in lua/core/config_schema.lua.
+
+return {
+  http = {
+    address = "127.0.0.1", -- IPv4 or IPv6 address to listen on
+    port = 8080, -- 0: no TCP listener
+    unix_socket = "", -- path of a further listener, "" for none
+    max_header_bytes = 16384, -- request line and header block; more is 431
+    max_headers = 100,
+    max_url_bytes = 8192, -- more is 414
+    max_body_bytes = 1048576, -- of a JSON body; more is 413
+    max_connections = 20000, -- per worker; further ones are closed at once
+    header_timeout_ms = 10000, -- from the first to the last byte of a head
+    body_timeout_ms = 300000, -- for a whole body
+    body_idle_ms = 20000, -- without any byte, in either direction
+    request_timeout_ms = 30000, -- for the work on one request
+    keepalive_timeout_ms = 75000, -- an idle connection
+  },
+  ws = {
+    max_message = 1048576, -- bytes of one message, 32 MiB at most
+    queue_max = 1048576, -- bytes waiting for a slow reader before it is closed with 4408
+    ping_ms = 25000,
+  },
+  db = {
+    socket = "", -- path of MariaDB's Unix socket; else host and port
+    host = "",
+    port = 3306,
+    user = "fixxit",
+    password = "",
+    name = "fixxit",
+    pool_max = 12, -- connections per process
+    pool_wait_ms = 5000, -- for a free one; then 503
+    connect_timeout_ms = 3000,
+    statement_timeout_ms = 15000,
+  },
+  redis = {
+    socket = "", -- path of Redis's Unix socket; else host and port
+    host = "",
+    port = 6379,
+    password = "",
+    db = 0,
+    timeout_ms = 500, -- for one answer; without one the work goes on without Redis
+  },
+  image = {
+    socket = "", -- "": run/image.sock in the data folder
+    processes = 1,
+    max_pixels = 50000000, -- width x height x pages, looked at before decoding
+    timeout_ms = 15000,
+    queue_max = 32, -- pictures waiting; more is 503
+    heic = false, -- load HEIC (its decoder is large and has a history)
+  },
+  server = {
+    data = "var", -- folder of files, sockets and logs; relative to where the program starts
+    workers = 0, -- HTTP workers; 0: one per core
+    job_workers = 1,
+    grace_ms = 10000, -- for requests under way when stopping
+    reload_watch = false, -- reload when a file is saved
+    reload_folders = "lua,plugins,config,tenants",
+  },
+  plugins = {
+    disabled = {}, -- names of plugins that are not loaded
+  },
+  log = {
+    level = "info", -- debug, info, warn, error
+    format = "json", -- json: an object a line; text: for people
+  },
+  files = {
+    max_bytes = 10485760, -- of one upload
+    report_photos = 3, -- pictures of one report
+  },
+  auth = {
+    bcrypt_cost = 12,
+    access_ttl_s = 900,
+    refresh_ttl_s = 604800,
+    issuer = "fixxit",
+    audience = "fixxit",
+    algorithm = "HS256",
+    secret = "", -- at least 32 characters; production takes no built-in one
+  },
+  cors = {
+    origins = {}, -- exact origins such as "https://app.example.org"
+  },
+}

@@ -1,0 +1,8 @@
+-- A developer's machine: loopback only, private servers under the data folder, reload on save.
+
+return {
+  db = { user = "root" },
+  log = { format = "text" },
+  server = { reload_watch = true },
+  auth = { secret = "development-secret-that-production-refuses" },
+}

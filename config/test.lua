@@ -1,0 +1,8 @@
+-- The tests: as development, quiet, and passwords hashed quickly.
+
+return {
+  db = { user = "root", pool_max = 6 },
+  log = { format = "text", level = "warn" },
+  server = { workers = 1 },
+  auth = { secret = "development-secret-that-production-refuses", bcrypt_cost = 4 },
+}

@@ -1,0 +1,102 @@
+-- What each setting may be. The values and their meaning stand in config/default.lua.
+
+local s = require("core.schema")
+
+local function port()
+  return s.integer({ min = 0, max = 65535 })
+end
+
+local function milliseconds()
+  return s.integer({ min = 1, max = 86400000 })
+end
+
+local function count(min, max)
+  return s.integer({ min = min, max = max })
+end
+
+local function text()
+  return s.string({ max = 1000 })
+end
+
+local function names()
+  return s.array({ of = text(), max = 100 })
+end
+
+return s.object({
+  env = s.enum({ "development", "test", "production" }),
+  http = s.object({
+    address = s.string({ pattern = "^[%x.:]+$", describe = "an IPv4 or IPv6 address" }),
+    port = port(),
+    unix_socket = text(),
+    max_header_bytes = count(1024, 1048576),
+    max_headers = count(10, 1000),
+    max_url_bytes = count(256, 65536),
+    max_body_bytes = count(1024, 104857600),
+    max_connections = count(1, 1000000),
+    header_timeout_ms = milliseconds(),
+    body_timeout_ms = milliseconds(),
+    body_idle_ms = milliseconds(),
+    request_timeout_ms = milliseconds(),
+    keepalive_timeout_ms = milliseconds(),
+  }),
+  ws = s.object({
+    max_message = count(1024, 33554432),
+    queue_max = count(1024, 134217728),
+    ping_ms = milliseconds(),
+  }),
+  db = s.object({
+    socket = text(),
+    host = text(),
+    port = port(),
+    user = text(),
+    password = text(),
+    name = s.string({ pattern = "^[%w_$-]+$", describe = "the name of a database" }),
+    pool_max = count(2, 1000),
+    pool_wait_ms = milliseconds(),
+    connect_timeout_ms = milliseconds(),
+    statement_timeout_ms = milliseconds(),
+  }),
+  redis = s.object({
+    socket = text(),
+    host = text(),
+    port = port(),
+    password = text(),
+    db = count(0, 1000),
+    timeout_ms = milliseconds(),
+  }),
+  image = s.object({
+    socket = text(),
+    processes = count(1, 64),
+    max_pixels = count(1, 1000000000),
+    timeout_ms = milliseconds(),
+    queue_max = count(1, 10000),
+    heic = s.boolean(),
+  }),
+  server = s.object({
+    data = s.string({ min = 1, max = 1000 }),
+    workers = count(0, 256),
+    job_workers = count(0, 256),
+    grace_ms = milliseconds(),
+    reload_watch = s.boolean(),
+    reload_folders = text(),
+  }),
+  plugins = s.object({ disabled = names() }),
+  log = s.object({
+    level = s.enum({ "debug", "info", "warn", "error" }),
+    format = s.enum({ "json", "text" }),
+  }),
+  files = s.object({
+    max_bytes = count(1024, 1073741824),
+    report_photos = count(0, 20),
+  }),
+  auth = s.object({
+    bcrypt_cost = count(4, 16),
+    access_ttl_s = count(10, 86400),
+    refresh_ttl_s = count(60, 31536000),
+    issuer = text(),
+    audience = text(),
+    algorithm = s.enum({ "HS256" }),
+    secret = s.string({ min = 32, max = 1000 }),
+  }),
+  cors = s.object({ origins = names() }),
+})
