@@ -2,6 +2,7 @@
 #include "mem.h"
 #include "utf8.h"
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,14 +64,26 @@ static void json_escape(struct buf *buf, unsigned char byte)
         buf_printf(buf, "\\u%04x", byte);
 }
 
+/* Bytes of a string that stand for themselves: ASCII but for controls, quote and backslash. */
+static const bool json_plain[256] = {
+    [0x20 ... 0x21] = true,
+    [0x23 ... 0x5b] = true,
+    [0x5d ... 0x7f] = true,
+};
+
 void buf_json_string(struct buf *buf, const char *text, size_t len)
 {
+    buf_reserve(buf, len + 2); /* what most strings need */
     buf_putc(buf, '"');
     size_t start = 0, i = 0;
-    while (i < len) {
+    for (;;) {
+        while (i < len && json_plain[(unsigned char)text[i]])
+            i++;
+        if (i == len)
+            break;
         unsigned char byte = (unsigned char)text[i];
-        size_t width = byte < 0x80 ? 1 : utf8_width(text + i, len - i);
-        if (byte >= 0x20 && byte != '"' && byte != '\\' && width) {
+        size_t width = utf8_width(text + i, len - i);
+        if (width > 1) {
             i += width;
             continue;
         }

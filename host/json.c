@@ -17,6 +17,7 @@
 enum {
     EXACT_DIGITS = 15, /* any integer of that many digits is a double */
     EXACT_POWER = 22,  /* 10^22 is the largest power of ten that is one */
+    SHORT_DECIMALS = 7,
 };
 #define EXACT_INTEGER 9007199254740992.0 /* 2^53 */
 
@@ -351,20 +352,46 @@ int json_read(const char *text, size_t len, unsigned max_depth,
     return rc;
 }
 
+/* Writes the digits of `number` so that they end before `end`; returns the first. */
+static char *digits_before(char *end, uint64_t number)
+{
+    do
+        *--end = (char)('0' + number % 10);
+    while (number /= 10);
+    return end;
+}
+
+/* The same for a positive value that is an integer or has few decimals, such as
+ * coordinates have; NULL for any other. `scaled` has at most 15 digits, so the division
+ * rounds as reading the text does: when it gives the value back, the text is exact. */
+static char *short_number_before(char *end, double value)
+{
+    if (value <= EXACT_INTEGER && value == (double)(uint64_t)value)
+        return digits_before(end, (uint64_t)value);
+    double scaled = nearbyint(value * powers[SHORT_DECIMALS]);
+    if (scaled >= powers[EXACT_DIGITS] || scaled / powers[SHORT_DECIMALS] != value)
+        return NULL;
+    uint64_t number = (uint64_t)scaled;
+    int decimals = SHORT_DECIMALS;
+    for (; number % 10 == 0; number /= 10)
+        decimals--;
+    for (; decimals; decimals--, number /= 10)
+        *--end = (char)('0' + number % 10);
+    *--end = '.';
+    return digits_before(end, number);
+}
+
 bool json_write_number(struct buf *buf, double value)
 {
     enum { ROOM = 32 }; /* -1.7976931348623157e+308 has 24 */
     if (isnan(value) || isinf(value))
         return false;
-    if (fabs(value) <= EXACT_INTEGER && value == (double)(int64_t)value) {
-        char digits[ROOM], *first = digits + sizeof(digits);
-        uint64_t rest = (uint64_t)fabs(value);
-        do
-            *--first = (char)('0' + rest % 10);
-        while (rest /= 10);
+    char digits[ROOM], *end = digits + sizeof(digits);
+    char *first = short_number_before(end, fabs(value));
+    if (first) {
         if (value < 0)
             *--first = '-';
-        buf_append(buf, first, (size_t)(digits + sizeof(digits) - first));
+        buf_append(buf, first, (size_t)(end - first));
         return true;
     }
     char *out = buf_reserve(buf, ROOM);

@@ -313,6 +313,47 @@ static void limits_the_depth(void)
     CHECK_STR(err.code, JSON_TOO_DEEP);
 }
 
+static void write_exactly(double value, const char *expected)
+{
+    struct buf out = {0};
+    CHECK(json_write_number(&out, value));
+    CHECK_STR(buf_cstr(&out), expected);
+    buf_free(&out);
+}
+
+static void writes_numbers_shortly(void)
+{
+    write_exactly(0, "0");
+    write_exactly(-0.0, "0");
+    write_exactly(51.5074, "51.5074");
+    write_exactly(-0.1278, "-0.1278");
+    write_exactly(0.0000001, "0.0000001");
+    write_exactly(1e-8, "1e-08");
+    write_exactly(99999999.9999999, "99999999.9999999");
+    write_exactly(123456789.5, "123456789.5");
+    write_exactly(0.1 + 0.2, "0.30000000000000004");
+    write_exactly(1e15, "1000000000000000");
+    write_exactly(9007199254740992.0, "9007199254740992");
+    write_exactly(1e300, "1e+300");
+}
+
+/* Near the limits of the short form as well as far from them. */
+static void writes_any_double_so_that_it_reads_back(void)
+{
+    struct buf out = {0};
+    unsigned seed = 3, different = 0;
+    for (int i = 0; i < 200000; i++) {
+        seed = seed * 1103515245 + 12345;
+        double value = (double)(seed >> 4) / (double)(1u << (seed >> 8) % 30);
+        value = i % 2 ? nextafter(value, 1e9) : round(value * 1e7) / 1e7;
+        out.len = 0;
+        json_write_number(&out, value);
+        different += strtod(buf_cstr(&out), NULL) != value;
+    }
+    CHECK(different == 0);
+    buf_free(&out);
+}
+
 static void writes_what_reads_back(void)
 {
     static const double values[] = {
@@ -352,6 +393,8 @@ int main(void)
     RUN(refuses_what_is_no_structure);
     RUN(refuses_every_truncation);
     RUN(limits_the_depth);
+    RUN(writes_numbers_shortly);
+    RUN(writes_any_double_so_that_it_reads_back);
     RUN(writes_what_reads_back);
     buf_free(&trace);
     buf_free(&scratch);
