@@ -8,7 +8,7 @@ TEMPLATE_FROM := $(wildcard migrations/*.sql plugins/*/migrations/*.sql lua/serv
 
 BUSTED  := luajit /usr/bin/busted
 ASAN    := ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-WITH    = FIXXIT_BIN=$(BIN) FIXXIT_TEST_TEMPLATE=$(abspath $(TEMPLATE))
+WITH    = TEST_BIN=$(BIN) TEST_TEMPLATE=$(abspath $(TEMPLATE))
 
 .PHONY: test test-release test-asan test-host test-arch test-lua test-http test-kill test-deps
 

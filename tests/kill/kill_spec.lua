@@ -6,7 +6,7 @@
 local cqueues = require("cqueues")
 local servers = require("tests.support.server")
 
-local KILLS = tonumber(os.getenv("FIXXIT_KILLS") or 100)
+local KILLS = tonumber(os.getenv("TEST_KILLS") or 100)
 local CLIENTS = 4
 
 describe("kill -9", function()

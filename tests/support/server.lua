@@ -7,8 +7,8 @@ local client = require("tests.support.client")
 local M = {}
 
 local READY_TIMEOUT_S = 60
-local BIN = os.getenv("FIXXIT_BIN") or "build/fixxit"
-local next_port = 20000 + tonumber(os.getenv("FIXXIT_TEST_PORT") or 0)
+local BIN = os.getenv("TEST_BIN") or "build/fixxit"
+local next_port = 20000 + tonumber(os.getenv("TEST_PORT") or 0)
 
 local function shell(command)
   local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo \" $?\""))
@@ -92,7 +92,7 @@ end
 
 --- The template is made once per binary and kept beside the build.
 local function template()
-  local folder = os.getenv("FIXXIT_TEST_TEMPLATE")
+  local folder = os.getenv("TEST_TEMPLATE")
   if folder and read_file(folder .. "/complete") then
     return folder
   end
