@@ -6,7 +6,7 @@
  *
  * Life: OPEN -> CLOSING (we sent a close frame, its answer is awaited) -> GONE (the
  * stream is being closed). Leaving OPEN leaves all rooms. A conn is freed when its stream
- * is closed and its on_close was taken, and only by on_stream_closed and report, which
+ * is closed and its on_close was taken, and only by on_stream_closed and on_report, which
  * run straight from the loop: whoever else holds a conn can go on using it.
  *
  * Messages: while `busy` a message (or whoever adopted the connection) is in the
@@ -15,14 +15,12 @@
  * ws_publish or ws_close.
  *
  * A frame is built once and counted: each queue that it waits in holds a reference. The
- * queue is libuv's; `queued` counts its bytes and what each entry costs us.
- *
- * A room has an array of its members, a conn an array of its rooms, and each entry knows
- * its place in the other: leaving moves the last one into the gap on both sides. */
+ * queue is libuv's; `queued` counts its bytes and what each entry costs us. */
 #include "ws.h"
 #include "hash.h"
 #include "mem.h"
 #include "ws_frame.h"
+#include "ws_room.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,24 +42,6 @@ struct write {
     struct conn *conn;
     struct frame *frame;
     size_t cost; /* counted in conn->queued */
-};
-
-struct seat { /* a room that a connection is in */
-    struct room *room;
-    size_t at; /* in room->members */
-};
-
-struct member { /* a connection that is in a room */
-    struct conn *conn;
-    size_t at; /* in conn->seats */
-};
-
-struct room {
-    struct hash_node node; /* in hub->rooms */
-    struct member *members;
-    size_t count, cap;
-    size_t len;
-    char name[]; /* ends in a NUL */
 };
 
 enum state { OPEN, CLOSING, GONE };
@@ -94,8 +74,7 @@ struct conn {
     size_t unread_at;
     size_t queued;
     size_t queue_max;
-    struct seat *seats;
-    unsigned seat_count, seat_cap;
+    struct seats seats;
     uint64_t stamp; /* of the latest stamped message */
     char *data;     /* ws_set_data */
     size_t data_len;
@@ -223,80 +202,6 @@ static void send_close(struct conn *conn, unsigned code, const char *reason)
     send_new(conn, WS_CLOSE, payload, ws_close_payload(payload, code, reason));
 }
 
-/* ---- Rooms ---- */
-
-static struct room *find_room(const struct ws_hub *hub, const char *name, size_t len)
-{
-    struct hash_node *node = hash_first(&hub->rooms, hash_bytes(name, len));
-    for (; node; node = hash_next(node)) {
-        struct room *room = (struct room *)node; /* the node is its first member */
-        if (room->len == len && memcmp(room->name, name, len) == 0)
-            return room;
-    }
-    return NULL;
-}
-
-static struct room *add_room(struct ws_hub *hub, const char *name, size_t len)
-{
-    struct room *room = mem_new(sizeof(*room) + len + 1);
-    room->node.hash = hash_bytes(name, len);
-    room->len = len;
-    memcpy(room->name, name, len);
-    hash_add(&hub->rooms, &room->node);
-    return room;
-}
-
-static struct seat *find_seat(const struct conn *conn, const struct room *room)
-{
-    for (unsigned i = 0; room && i < conn->seat_count; i++)
-        if (conn->seats[i].room == room)
-            return &conn->seats[i];
-    return NULL;
-}
-
-static void take_seat(struct conn *conn, struct room *room)
-{
-    if (room->count == room->cap) {
-        room->cap = room->cap ? room->cap * 2 : 2;
-        room->members = mem_resize(room->members, room->cap * sizeof(*room->members));
-    }
-    if (conn->seat_count == conn->seat_cap) {
-        conn->seat_cap = conn->seat_cap ? conn->seat_cap * 2 : 2;
-        conn->seats = mem_resize(conn->seats, conn->seat_cap * sizeof(*conn->seats));
-    }
-    room->members[room->count] = (struct member){conn, conn->seat_count};
-    conn->seats[conn->seat_count++] = (struct seat){room, room->count++};
-}
-
-/* Frees the room when it was the last member. Moves only the room's last member, so a
- * loop over members from the end may lose the one it looks at. */
-static void leave_seat(struct conn *conn, size_t index)
-{
-    struct room *room = conn->seats[index].room;
-    size_t place = conn->seats[index].at;
-    struct member last = room->members[--room->count];
-    room->members[place] = last;
-    last.conn->seats[last.at].at = place;
-    struct seat moved = conn->seats[--conn->seat_count];
-    conn->seats[index] = moved;
-    if (index < conn->seat_count)
-        moved.room->members[moved.at].at = index;
-    if (!room->count) {
-        hash_del(&conn->hub->rooms, &room->node);
-        free(room->members);
-        free(room);
-    }
-}
-
-static void leave_all(struct conn *conn)
-{
-    while (conn->seat_count)
-        leave_seat(conn, conn->seat_count - 1);
-    free(conn->seats);
-    conn->seats = NULL;
-    conn->seat_cap = 0;
-}
-
 /* ---- The end of a connection ---- */
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -385,7 +290,7 @@ static void leave_open(struct conn *conn, unsigned code)
     free(conn->deadline_reason);
     conn->deadline_reason = NULL;
     conn->hub->open--;
-    leave_all(conn);
+    room_leave_all(&conn->hub->rooms, &conn->seats);
     if (conn->untaken) /* nobody has it: it is not worth waiting for */
         conn->untaken = conn->busy = false;
     report(conn);
@@ -636,6 +541,11 @@ static struct conn *find_any(const struct ws_hub *hub, uint64_t id)
                                      hash_number(id)); /* node is the first member */
 }
 
+static struct conn *conn_of(const struct member *member)
+{
+    return (struct conn *)((char *)member->seats - offsetof(struct conn, seats));
+}
+
 static struct conn *find_open(const struct ws_hub *hub, uint64_t id, struct err *err)
 {
     struct conn *conn = find_any(hub, id);
@@ -755,13 +665,13 @@ int ws_send(struct ws_hub *hub, uint64_t id, const char *text, size_t len,
 size_t ws_publish(struct ws_hub *hub, const char *room_name, size_t room_len,
                   const char *text, size_t len, uint64_t stamp)
 {
-    struct room *room = find_room(hub, room_name, room_len);
+    struct room *room = room_find(&hub->rooms, room_name, room_len);
     if (!room)
         return 0;
     struct frame *frame = frame_new(WS_TEXT, text, len);
     size_t receivers = 0;
-    for (size_t i = room->count; i-- > 0;) { /* from the end: see leave_seat */
-        struct conn *conn = room->members[i].conn;
+    for (size_t i = room->count; i-- > 0;) { /* from the end: see room_leave */
+        struct conn *conn = conn_of(&room->members[i]);
         if (stamp && conn->stamp == stamp)
             continue;
         if (stamp)
@@ -792,10 +702,10 @@ int ws_close(struct ws_hub *hub, uint64_t id, unsigned code, const char *reason,
 size_t ws_close_room(struct ws_hub *hub, const char *name, size_t name_len, unsigned code,
                      const char *reason)
 {
-    struct room *room = find_room(hub, name, name_len);
+    struct room *room = room_find(&hub->rooms, name, name_len);
     size_t count = room && ws_close_code_valid(code) ? room->count : 0;
     for (size_t i = count; i-- > 0;)
-        close_conn(room->members[i].conn, code, reason);
+        close_conn(conn_of(&room->members[i]), code, reason);
     return count;
 }
 
@@ -805,12 +715,11 @@ int ws_join(struct ws_hub *hub, uint64_t id, const char *name, size_t len,
     struct conn *conn = find_open(hub, id, err);
     if (!conn)
         return -1;
-    struct room *room = find_room(hub, name, len);
-    if (find_seat(conn, room))
+    if (room_has(room_find(&hub->rooms, name, len), &conn->seats))
         return 0;
-    if (conn->seat_count >= WS_ROOMS_MAX)
-        return err_set(err, ERR_TOO_LARGE, "in %u rooms already", conn->seat_count);
-    take_seat(conn, room ? room : add_room(hub, name, len));
+    if (conn->seats.count >= WS_ROOMS_MAX)
+        return err_set(err, ERR_TOO_LARGE, "in %u rooms already", conn->seats.count);
+    room_join(&hub->rooms, name, len, &conn->seats);
     return 0;
 }
 
@@ -820,25 +729,25 @@ int ws_leave(struct ws_hub *hub, uint64_t id, const char *name, size_t len,
     struct conn *conn = find_open(hub, id, err);
     if (!conn)
         return -1;
-    struct seat *seat = find_seat(conn, find_room(hub, name, len));
-    if (seat)
-        leave_seat(conn, (size_t)(seat - conn->seats));
+    struct room *room = room_find(&hub->rooms, name, len);
+    if (room_has(room, &conn->seats))
+        room_leave(&hub->rooms, room, &conn->seats);
     return 0;
 }
 
 bool ws_in_room(struct ws_hub *hub, uint64_t id, const char *name, size_t len)
 {
     struct conn *conn = find_open(hub, id, NULL);
-    return conn && find_seat(conn, find_room(hub, name, len));
+    return conn && room_has(room_find(&hub->rooms, name, len), &conn->seats);
 }
 
 const char *ws_room_at(struct ws_hub *hub, uint64_t id, size_t index, size_t *len)
 {
     struct conn *conn = find_open(hub, id, NULL);
-    if (!conn || index >= conn->seat_count)
+    if (!conn || index >= conn->seats.count)
         return NULL;
-    *len = conn->seats[index].room->len;
-    return conn->seats[index].room->name;
+    *len = conn->seats.list[index].room->len;
+    return conn->seats.list[index].room->name;
 }
 
 int ws_set_data(struct ws_hub *hub, uint64_t id, const char *data, size_t len,

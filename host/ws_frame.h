@@ -72,7 +72,7 @@ void ws_parser_deinit(struct ws_parser *parser);
 
 /* Consumes bytes up to the next event (all when there is none) and returns how many;
  * `len` > 0. `event` is valid until the next feed or release. After WS_EVENT_ERROR every
- * feed consumes all it is given and repeats the error. */
+ * feed consumes all it is given and gives an error again. */
 size_t ws_parser_feed(struct ws_parser *parser, const char *data, size_t len,
                       struct ws_event *event);
 
