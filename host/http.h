@@ -1,14 +1,15 @@
 /* http.h - the HTTP/1.1 server: listeners, connections, limits, time-outs, answers.
  *
- * A request is handed to the handler as soon as its head is parsed and found sane; its body is
- * read only when asked for. One connection has one request under way; pipelined ones wait in
- * the connection until the answer before is written. Everything runs on the loop's thread, and
- * no function waits. What the host itself refuses (400, 408, 413, 414, 417, 431, 501, 503, 505)
- * never reaches the handler and is answered in the one JSON error shape.
+ * A request is handed to the handler as soon as its head is parsed and found sane; its
+ * body is read only when asked for. One connection has one request under way; pipelined
+ * ones wait in the connection until the answer before is written. Everything runs on the
+ * loop's thread, and no function waits. What the host itself refuses (400, 408, 413, 414,
+ * 417, 431, 501, 503, 505) never reaches the handler and is answered in the one JSON
+ * error shape.
  *
  * Read from the configuration: http.max_header_bytes, max_headers, max_url_bytes,
- * max_connections, header_timeout_ms (first to last byte of a head), body_idle_ms (a transfer
- * in either direction without progress), keepalive_timeout_ms. */
+ * max_connections, header_timeout_ms (first to last byte of a head), body_idle_ms (a
+ * transfer in either direction without progress), keepalive_timeout_ms. */
 #pragma once
 #include "err.h"
 #include "host.h"
@@ -22,16 +23,17 @@ struct http_req;
 /* A server without listeners. Lives until http_server_free. */
 struct http_server *http_server_new(struct host *host);
 
-/* Accepts on `listen_fd`, a bound TCP or Unix stream socket, which the server owns from now on
- * (also on failure). May be called for several. */
+/* Accepts on `listen_fd`, a bound TCP or Unix stream socket, which the server owns from
+ * now on (also on failure). May be called for several. */
 int http_server_start(struct http_server *server, int listen_fd, struct err *err);
 
-/* Closes the listeners and the idle connections; the others close after their present answer,
- * which says `Connection: close`. Idempotent. http_server_stats tells when all are gone. */
+/* Closes the listeners and the idle connections; the others close after their present
+ * answer, which says `Connection: close`. Idempotent. http_server_stats tells when all
+ * are gone. */
 void http_server_drain(struct http_server *server);
 
-/* Closes everything at once. The memory goes when the loop has closed the last handle and the
- * handler released its last request: run the loop afterwards. NULL is allowed. */
+/* Closes everything at once. The memory goes when the loop has closed the last handle and
+ * the handler released its last request: run the loop afterwards. NULL is allowed. */
 void http_server_free(struct http_server *server);
 
 struct http_stats {
@@ -44,7 +46,8 @@ struct http_stats http_server_stats(const struct http_server *server);
 typedef void (*http_request_cb)(void *arg, struct http_req *req);
 
 /* Replaces the handler. Without one every request is answered 503. */
-void http_server_on_request(struct http_server *server, http_request_cb handler, void *arg);
+void http_server_on_request(struct http_server *server, http_request_cb handler,
+                            void *arg);
 
 /* ---- What was asked. Texts live as long as the request and end in a NUL. ---- */
 
@@ -53,7 +56,8 @@ const char *http_req_method(const struct http_req *req);
 const char *http_req_path(const struct http_req *req, size_t *len);
 /* What follows the first "?", "" when there is none. */
 const char *http_req_query(const struct http_req *req, size_t *len);
-/* `name` in lower case; NULL when absent. Repeated headers are one, joined by ", " (cookies by
+/* `name` in lower case; NULL when absent. Repeated headers are one, joined by ", "
+ * (cookies by
  * "; "). `len` may be NULL. */
 const char *http_req_header(const struct http_req *req, const char *name, size_t *len);
 
@@ -64,7 +68,8 @@ struct http_header {
     size_t value_len;
 };
 /* The header at `index` (0..); false behind the last. */
-bool http_req_header_at(const struct http_req *req, size_t index, struct http_header *out);
+bool http_req_header_at(const struct http_req *req, size_t index,
+                        struct http_header *out);
 
 /* The peer's address as text, "" on a Unix socket. */
 const char *http_req_ip(const struct http_req *req);
@@ -75,60 +80,67 @@ int64_t http_req_content_length(const struct http_req *req);
 /* ---- Its body. ---- */
 
 struct http_sink {
-    /* Bytes of the body. A negative return refuses the rest: `end` follows with that error.
-     * Must not answer, release or resume anything: the parser is below it on the stack. */
+    /* Bytes of the body. A negative return refuses the rest: `end` follows with that
+     * error. Must not answer, release or resume anything: the parser is below it on the
+     * stack. */
     int (*data)(void *arg, const char *data, size_t len, struct err *err);
-    /* Once, after the last byte (`err` NULL) or instead of it: CLOSED (the client is gone),
-     * TIMEOUT (no progress for http.body_idle_ms), INVALID (broken framing), or what `data`
-     * gave. May do everything. */
+    /* Once, after the last byte (`err` NULL) or instead of it: CLOSED (the client is
+     * gone), TIMEOUT (no progress for http.body_idle_ms), INVALID (broken framing), or
+     * what `data` gave. May do everything. */
     void (*end)(void *arg, const struct err *err);
 };
 
-/* Starts reading into `sink` (which must outlive it) and sends `100 Continue` when that is
- * awaited. What has arrived already is delivered before this returns: a small body is
+/* Starts reading into `sink` (which must outlive it) and sends `100 Continue` when that
+ * is awaited. What has arrived already is delivered before this returns: a small body is
  * complete then. -1 INVALID when it was called before or the request is answered. */
-int http_req_read(struct http_req *req, const struct http_sink *sink, void *arg, struct err *err);
+int http_req_read(struct http_req *req, const struct http_sink *sink, void *arg,
+                  struct err *err);
 
-/* Back-pressure: no further bytes are read from the client until resumed; those of one read
- * (64 KiB) may still come. Resuming delivers no bytes itself. */
+/* Back-pressure: no further bytes are read from the client until resumed; those of one
+ * read (64 KiB) may still come. Resuming delivers no bytes itself. */
 void http_req_pause(struct http_req *req);
 void http_req_resume(struct http_req *req);
 
-/* Forgets the sink, or the file that http_req_send_file is opening: no callback of theirs runs
- * any more. The request can still be answered. */
+/* Forgets the sink, or the file that http_req_send_file is opening: no callback of theirs
+ * runs any more. The request can still be answered. */
 void http_req_stop(struct http_req *req);
 
 /* ---- The answer: one of the following, once. ---- */
 
-/* Writes head and body; copies what the socket does not take at once. Date, Content-Length and
- * Connection are added here; the caller's own (and Transfer-Encoding) are passed over. HEAD,
- * 204 and 304 send no body. 0 also when the client is gone. -1 INVALID: answered already, a
- * status outside 200..599, or a header that is no token or holds a control character; nothing
- * was sent then. */
+/* Writes head and body; copies what the socket does not take at once. Date,
+ * Content-Length and Connection are added here; the caller's own (and Transfer-Encoding)
+ * are passed over. HEAD, 204 and 304 send no body. 0 also when the client is gone. -1
+ * INVALID: answered already, a status outside 200..599, or a header that is no token or
+ * holds a control character; nothing was sent then. */
 int http_req_respond(struct http_req *req, int status, const struct http_header *headers,
                      size_t count, const char *body, size_t len, struct err *err);
 
-/* Answers in the error shape, with `Retry-After: 1` when the status is 503; a no-op when the
- * request was answered. `code` and `message` are for the client. */
-void http_req_fail(struct http_req *req, int status, const char *code, const char *message);
+/* Answers in the error shape, with `Retry-After: 1` when the status is 503; a no-op when
+ * the request was answered. `code` and `message` are for the client. */
+void http_req_fail(struct http_req *req, int status, const char *code,
+                   const char *message);
 
-/* Opens `path` in the thread pool and calls `done` once, later: with NULL when the file is open
- * and the answer under way (it streams by itself from there), else NOT_FOUND, INVALID (the
- * slice is outside of the file), CLOSED or IO, and nothing was sent. `length` -1 means up to
- * the end. Only regular files. -1 INVALID as for http_req_respond; `done` never runs then. */
+/* Opens `path` in the thread pool and calls `done` once, later: with NULL when the file
+ * is open and the answer under way (it streams by itself from there), else NOT_FOUND,
+ * INVALID (the slice is outside of the file), CLOSED or IO, and nothing was sent.
+ * `length` -1 means up to the end. Only regular files. -1 INVALID as for
+ * http_req_respond; `done` never runs then. */
 typedef void (*http_file_cb)(void *arg, const struct err *err);
-int http_req_send_file(struct http_req *req, int status, const struct http_header *headers,
-                       size_t count, const char *path, int64_t offset, int64_t length,
-                       http_file_cb done, void *arg, struct err *err);
+int http_req_send_file(struct http_req *req, int status,
+                       const struct http_header *headers, size_t count, const char *path,
+                       int64_t offset, int64_t length, http_file_cb done, void *arg,
+                       struct err *err);
 
 struct http_detached {
-    uv_stream_t *stream; /* not reading; malloc'd: free() it in the callback of uv_close */
-    char *rest;          /* what the client sent after the head; free(); NULL when nothing */
+    uv_stream_t
+        *stream; /* not reading; malloc'd: free() it in the callback of uv_close */
+    char *rest;  /* what the client sent after the head; free(); NULL when nothing */
     size_t rest_len;
 };
-/* Takes the connection out of HTTP for another protocol: the caller owns the stream and writes
- * the 101 itself. The request counts as answered, its texts stay readable until the release.
- * -1 CLOSED: the client is gone. -1 INVALID: answered already, or it has a body. */
+/* Takes the connection out of HTTP for another protocol: the caller owns the stream and
+ * writes the 101 itself. The request counts as answered, its texts stay readable until
+ * the release. -1 CLOSED: the client is gone. -1 INVALID: answered already, or it has a
+ * body. */
 int http_req_detach(struct http_req *req, struct http_detached *out, struct err *err);
 
 bool http_req_responded(const struct http_req *req);

@@ -4,5 +4,6 @@
 
 struct http_req;
 
-/* The request at `arg`, valid until its task ends; raises when it is no request, or over. */
+/* The request at `arg`, valid until its task ends; raises when it is no request, or over.
+ */
 struct http_req *lua_http_check_req(lua_State *L, int arg);

@@ -1,0 +1,197 @@
+/* http_conn.h - the inside of the HTTP server, for host/http_*.c only.
+ *
+ * A connection is in one state; `http_conn_run` is the only function that moves input
+ * through it, in a loop, so that a thousand pipelined requests are no recursion. It is in
+ * exactly one wait list of its server: each list has one time-out, so that appending
+ * keeps it sorted and one slow timer looks at the heads only.
+ *
+ * A request has two owners: the connection (until the answer is written or the client is
+ * gone) and the handler (until http_req_release). Whoever leaves last returns it. */
+#pragma once
+#include "buf.h"
+#include "http.h"
+#include <llhttp.h>
+
+enum conn_state {
+    CONN_HEAD,    /* between requests, or reading a head */
+    CONN_REQUEST, /* the handler has it; `req` is set and unanswered */
+    CONN_ANSWER,  /* the answer is being written */
+    CONN_DISCARD, /* answered; reading on to the end of the request's body */
+    CONN_LINGER, /* our side is shut down; reading until the client has seen the answer */
+    CONN_CLOSED,
+};
+
+enum http_wait {
+    WAIT_NONE, /* without a deadline: the task has one */
+    WAIT_HEAD,
+    WAIT_IDLE, /* keep-alive */
+    WAIT_BODY,
+    WAIT_WRITE,
+    WAIT_LINGER,
+    WAIT_COUNT,
+};
+
+/* An answer of the host itself. Static. */
+struct http_refusal {
+    int status;
+    const char *code, *message;
+};
+
+struct http_conn {
+    struct http_server *server;
+    uv_stream_t *stream;           /* malloc'd: a detach hands it on; NULL after that */
+    struct http_conn *next, *prev; /* in the server's list of `wait` */
+    enum http_wait wait;
+    enum conn_state state;
+    uint64_t deadline; /* loop time in ms */
+    unsigned refs;     /* the stream and the runs on the stack */
+    bool running;      /* http_conn_run is on the stack */
+    bool reading;      /* uv_read_start is in force */
+    bool eof;          /* the client sent its FIN */
+    bool body_done;    /* the parser is at the end of the present message */
+    bool close_after;  /* no further request */
+    llhttp_t parser;
+    const struct http_refusal
+        *refusal;                     /* set by a parser callback that stops the parser */
+    struct http_refusal refusal_text; /* for a message of the parser's */
+    struct http_req *req;             /* NULL between requests */
+    struct http_file *file;           /* being streamed */
+    /* Input that is not parsed yet: in the server's read buffer during on_read, else in
+     * `in`. */
+    const char *data;
+    size_t left;
+    struct buf in;
+    size_t head_bytes; /* of the present head, parsed */
+    size_t framing;    /* body bytes since the last one that was content */
+    size_t unwritten;  /* write queue at the last look of the timer */
+    size_t lingered;   /* bytes thrown away */
+    bool line_start;   /* the last byte of the head was LF */
+    char ip[46];
+};
+
+struct http_field {
+    uint32_t name, name_len, value, value_len; /* offsets in the request's `text` */
+};
+
+struct http_req {
+    struct http_server *server;
+    struct http_conn *conn; /* NULL once the client is gone, or the answer is over */
+    struct http_req *next;  /* in the server's spare list */
+    struct buf text;        /* URL, names and values, each with a NUL behind it */
+    struct http_field *fields;
+    size_t count, cap;
+    uint32_t url_len, field_start; /* while parsing */
+    uint32_t path, path_len, query, query_len;
+    uint8_t method;
+    bool in_value; /* the field under way has begun its value */
+    bool held;     /* the handler has not released it */
+    bool responded;
+    bool keep_alive;
+    bool old; /* HTTP/1.0 */
+    bool is_head;
+    bool has_body, chunked;
+    bool expects; /* 100-continue is awaited and not sent */
+    bool read;    /* http_req_read was called */
+    bool paused;
+    bool broken; /* the body's framing is: nothing after it can be trusted */
+    int64_t content_length;
+    int64_t received;
+    const struct http_sink *sink; /* NULL before and after the reading */
+    void *sink_arg;
+    struct err *sink_err;   /* what sink->data refused with, or NULL; owned */
+    struct http_file *file; /* being opened */
+    char ip[46];
+};
+
+struct http_listener {
+    union {
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+        uv_handle_t handle;
+    } uv;
+    struct http_server *server;
+    struct http_listener *next;
+    bool is_unix, closed;
+};
+
+struct http_server {
+    struct host *host;
+    uv_loop_t *loop;
+    struct http_listener *listeners;
+    http_request_cb handler;
+    void *handler_arg;
+    uv_timer_t timer;
+    struct http_conn waits[WAIT_COUNT]; /* list heads; only next and prev are used */
+    unsigned wait_ms[WAIT_COUNT];
+    size_t max_header_bytes, max_headers, max_url_bytes, max_connections;
+    size_t connections;
+    uint64_t requests;
+    size_t refs; /* handles that are open, and requests that are out */
+    bool draining, closing;
+    struct http_req *spare;
+    unsigned spares;
+    struct buf out; /* the head of the answer being built */
+    time_t date_at;
+    char date[40]; /* "Date: ...\r\n" */
+    size_t date_len;
+    char in[64 * 1024]; /* every read lands here */
+};
+
+/* ---- http_server.c ---- */
+
+/* Moves input on as far as the state allows; does nothing when it is running already. */
+void http_conn_run(struct http_conn *conn);
+/* Puts the connection into a wait list, at its end. */
+void http_conn_wait(struct http_conn *conn, enum http_wait wait);
+/* Reads from the client, or stops doing so, as the state demands. */
+void http_conn_read(struct http_conn *conn);
+/* The answer is with the kernel: on to the next request, or close. */
+void http_conn_answered(struct http_conn *conn);
+/* Closes at once. Ends a sink that is reading with CLOSED. Idempotent. */
+void http_conn_close(struct http_conn *conn);
+/* Forgets the connection without closing its stream. */
+void http_conn_leave(struct http_conn *conn);
+void http_server_unref(struct http_server *server);
+
+/* ---- http_parse.c ---- */
+
+enum http_parsed { HTTP_MORE, HTTP_DONE, HTTP_REFUSED };
+void http_parse_init(struct http_conn *conn);
+/* Consume the connection's input. HTTP_DONE: the head, or the whole message, is there.
+ * HTTP_REFUSED: conn->refusal says why, and nothing more can be parsed. */
+enum http_parsed http_parse_head(struct http_conn *conn);
+enum http_parsed http_parse_body(struct http_conn *conn);
+
+/* ---- http_request.c ---- */
+
+struct http_req *http_req_new(struct http_server *server);
+/* The connection has no further use for it. */
+void http_req_drop(struct http_req *req);
+/* Parses body bytes that are there and tells the sink. */
+void http_req_feed(struct http_req *req);
+/* Ends the sink, if one is reading. */
+void http_req_end_sink(struct http_req *req, const struct err *err);
+
+/* ---- http_response.c ---- */
+
+/* Whether this may be sent: http_req_respond's rules. */
+int http_answer_check(const struct http_req *req, int status,
+                      const struct http_header *headers, size_t count, struct err *err);
+/* Decides whether the connection stays after the answer, and forgets the body's sink. */
+void http_answer_settle(struct http_req *req);
+/* Appends the head without the lines that depend on the body: those of http_answer_end.
+ */
+void http_answer_begin(struct http_server *server, struct buf *out, int status,
+                       const struct http_header *headers, size_t count);
+/* Completes the head of the settled request: Connection, Content-Length (-1: none). */
+void http_answer_end(const struct http_req *req, struct buf *out, int64_t length);
+/* Whether the status has no body by definition. */
+bool http_answer_empty(int status);
+/* Answers the present request, whose head may be incomplete, and closes. */
+void http_conn_refuse(struct http_conn *conn, const struct http_refusal *refusal);
+/* ---- http_file.c ---- */
+
+void http_file_stop(struct http_file *file); /* while it is being opened */
+void http_file_abort(
+    struct http_file *file); /* while it is streamed: the connection closes */

@@ -1,0 +1,446 @@
+/* llhttp, and what it lets through.
+ *
+ * The parser is stopped twice per message: at the end of the head when a body follows,
+ * and at the end of the message, so that pipelined input stays with the connection.
+ * Upgrades are no business of the parser's: the flag is cleared, the handler reads the
+ * headers.
+ *
+ * Beyond llhttp's strict mode these are refused: whatever RFC 9112 calls a smuggling risk
+ * (obs-fold, transfer codings but `chunked`, chunk extensions, Transfer-Encoding in
+ * HTTP/1.0, missing or repeated Host, names that are no tokens), other versions than 1.0
+ * and 1.1, and everything above the limits. A head costs the memory of its own limit at
+ * most. */
+#include "http_conn.h"
+#include "mem.h"
+#include <string.h>
+
+#define BAD "BAD_REQUEST"
+
+enum { REQUEST_LINE_SLACK = 64 }; /* method, version, blanks around the URL */
+
+static const struct http_refusal bad_url = {400, BAD, "the request target is malformed"};
+static const struct http_refusal bad_name = {400, BAD, "a header name is malformed"};
+static const struct http_refusal bad_host = {400, BAD,
+                                             "exactly one valid Host header is needed"};
+static const struct http_refusal bad_fold = {400, BAD,
+                                             "folded header lines are not accepted"};
+static const struct http_refusal bad_chunk = {400, BAD,
+                                              "chunk extensions are not accepted"};
+static const struct http_refusal bad_framing = {400, BAD,
+                                                "the body's framing is malformed"};
+static const struct http_refusal bad_coding = {
+    501, "NOT_IMPLEMENTED", "no transfer coding but chunked is supported"};
+static const struct http_refusal bad_te = {400, BAD, "Transfer-Encoding needs HTTP/1.1"};
+static const struct http_refusal bad_method = {501, "NOT_IMPLEMENTED",
+                                               "the method is not supported"};
+static const struct http_refusal bad_version = {505, "VERSION_NOT_SUPPORTED",
+                                                "HTTP/1.0 and HTTP/1.1 are supported"};
+static const struct http_refusal bad_expect = {
+    417, "EXPECTATION_FAILED", "no expectation but 100-continue is supported"};
+static const struct http_refusal long_url = {414, "URI_TOO_LONG", "the URL is too long"};
+static const struct http_refusal long_head = {431, "HEADERS_TOO_LARGE",
+                                              "the headers are too large or too many"};
+
+static int refuse(struct http_conn *conn, const struct http_refusal *refusal)
+{
+    if (!conn->refusal)
+        conn->refusal = refusal;
+    return -1;
+}
+
+/* tchar of RFC 9110 5.6.2, in lower case; 0 for anything else. */
+static char token_char(unsigned char byte)
+{
+    if (byte >= 'A' && byte <= 'Z')
+        return (char)(byte | 0x20);
+    if ((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9'))
+        return (char)byte;
+    return byte && strchr("!#$%&'*+-.^_`|~", byte) ? (char)byte : 0;
+}
+
+static int on_url(llhttp_t *parser, const char *at, size_t len)
+{
+    struct http_conn *conn = parser->data;
+    struct http_req *req = conn->req;
+    if (req->text.len + len > conn->server->max_url_bytes)
+        return refuse(conn, &long_url);
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)at[i] <= 0x20 || (unsigned char)at[i] >= 0x7f || at[i] == '#')
+            return refuse(conn, &bad_url); /* RFC 9112 3.2, RFC 3986 2 */
+    buf_append(&req->text, at, len);
+    return 0;
+}
+
+static int on_url_complete(llhttp_t *parser)
+{
+    struct http_req *req = ((struct http_conn *)parser->data)->req;
+    req->url_len = (uint32_t)req->text.len;
+    buf_putc(&req->text, '\0');
+    req->field_start = (uint32_t)req->text.len;
+    return 0;
+}
+
+static bool head_is_full(const struct http_conn *conn, size_t more)
+{
+    const struct http_req *req = conn->req;
+    return req->text.len + more > req->url_len + conn->server->max_header_bytes;
+}
+
+static int on_field(llhttp_t *parser, const char *at, size_t len)
+{
+    struct http_conn *conn = parser->data;
+    struct http_req *req = conn->req;
+    if (conn->state != CONN_HEAD)
+        return 0; /* a trailer: nobody asks for them */
+    if (head_is_full(conn, len))
+        return refuse(conn, &long_head);
+    char *out = buf_reserve(&req->text, len);
+    for (size_t i = 0; i < len; i++) {
+        out[i] = token_char((unsigned char)at[i]);
+        if (!out[i])
+            return refuse(conn, &bad_name);
+    }
+    req->text.len += len;
+    return 0;
+}
+
+/* Closes the name and opens the value. */
+static int begin_value(struct http_conn *conn)
+{
+    struct http_req *req = conn->req;
+    uint32_t name_len = (uint32_t)req->text.len - req->field_start;
+    if (!name_len)
+        return refuse(conn, &bad_name);
+    if (req->count >= conn->server->max_headers)
+        return refuse(conn, &long_head);
+    if (req->count == req->cap) {
+        req->cap = req->cap ? req->cap * 2 : 16;
+        req->fields = mem_resize(req->fields, req->cap * sizeof(*req->fields));
+    }
+    buf_putc(&req->text, '\0');
+    req->fields[req->count] = (struct http_field){
+        .name = req->field_start, .name_len = name_len, .value = (uint32_t)req->text.len};
+    req->in_value = true;
+    return 0;
+}
+
+static int on_value(llhttp_t *parser, const char *at, size_t len)
+{
+    struct http_conn *conn = parser->data;
+    if (conn->state != CONN_HEAD)
+        return 0;
+    if (head_is_full(conn, len))
+        return refuse(conn, &long_head);
+    if (!conn->req->in_value && begin_value(conn) < 0)
+        return -1;
+    buf_append(&conn->req->text, at, len);
+    return 0;
+}
+
+static int on_value_complete(llhttp_t *parser)
+{
+    struct http_conn *conn = parser->data;
+    struct http_req *req = conn->req;
+    if (conn->state != CONN_HEAD)
+        return 0;
+    if (!req->in_value && begin_value(conn) < 0)
+        return -1;
+    struct http_field *field = &req->fields[req->count++];
+    while (req->text.len > field->value &&
+           strchr(" \t", req->text.data[req->text.len - 1]))
+        req->text.len--;
+    field->value_len = (uint32_t)req->text.len - field->value;
+    buf_putc(&req->text, '\0');
+    req->field_start = (uint32_t)req->text.len;
+    req->in_value = false;
+    return 0;
+}
+
+static bool same_name(const struct http_req *req, const struct http_field *a,
+                      const struct http_field *b)
+{
+    return a->name_len == b->name_len &&
+           memcmp(req->text.data + a->name, req->text.data + b->name, a->name_len) == 0;
+}
+
+/* Repeated headers become one (RFC 9110 5.3). At most doubles the head's memory. */
+static void join_repeated(struct http_req *req)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < req->count; i++) {
+        struct http_field field = req->fields[i];
+        struct http_field *first = NULL;
+        for (size_t j = 0; j < kept && !first; j++)
+            if (same_name(req, &req->fields[j], &field))
+                first = &req->fields[j];
+        if (!first) {
+            req->fields[kept++] = field;
+            continue;
+        }
+        bool cookie = strcmp(req->text.data + field.name, "cookie") == 0;
+        size_t total = (size_t)first->value_len + 2 + field.value_len;
+        /* The joined value grows in place when it is the last text already. */
+        bool last = first->value + first->value_len + 1 == req->text.len;
+        char *out = buf_reserve(&req->text, total + 1);
+        const char *text = req->text.data;
+        uint32_t at = last ? first->value : (uint32_t)req->text.len;
+        out = req->text.data + at;
+        if (!last)
+            memcpy(out, text + first->value, first->value_len);
+        memcpy(out + first->value_len, cookie ? "; " : ", ", 2);
+        memcpy(out + first->value_len + 2, text + field.value, field.value_len);
+        out[total] = '\0';
+        first->value = at;
+        first->value_len = (uint32_t)total;
+        req->text.len = at + total + 1;
+    }
+    req->count = kept;
+}
+
+/* RFC 3986 reg-name, IPv4 or IP-literal, and a port: the characters are checked, not the
+ * form. */
+static bool valid_host(const char *host, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!token_char((unsigned char)host[i]) && !strchr(":[]();=,", host[i]))
+            return false;
+    return true;
+}
+
+/* Splits the URL; absolute-form must agree with Host (RFC 9112 3.2.2). */
+static int split_url(struct http_conn *conn)
+{
+    struct http_req *req = conn->req;
+    const char *url = req->text.data;
+    size_t len = req->url_len, host_len;
+    const char *host = http_req_header(req, "host", &host_len);
+    uint32_t path = 0;
+    if (len >= 7 && strncasecmp(url, "http://", 7) == 0)
+        path = 7;
+    else if (len >= 8 && strncasecmp(url, "https://", 8) == 0)
+        path = 8;
+    if (path) {
+        size_t authority = strcspn(url + path, "/?");
+        if (!authority || !host || authority != host_len ||
+            strncasecmp(url + path, host, authority) != 0)
+            return refuse(conn, &bad_host);
+        path += (uint32_t)authority;
+    } else if (url[0] != '/' &&
+               !(len == 1 && url[0] == '*' && req->method == HTTP_OPTIONS)) {
+        return refuse(conn, &bad_url);
+    }
+    const char *mark = memchr(url + path, '?', len - path);
+    req->path = path;
+    req->path_len = mark ? (uint32_t)(mark - url) - path : (uint32_t)len - path;
+    req->query = path + req->path_len + (mark != NULL);
+    req->query_len = (uint32_t)len - req->query;
+    req->text.data[path + req->path_len] = '\0';
+    if (!req->path_len) { /* http://host means http://host/ */
+        req->path = (uint32_t)req->text.len;
+        req->path_len = 1;
+        buf_append(&req->text, "/", 2);
+    }
+    return 0;
+}
+
+static int check_coding(struct http_conn *conn)
+{
+    const char *coding = http_req_header(conn->req, "transfer-encoding", NULL);
+    if (!coding)
+        return 0;
+    if (conn->req->old)
+        return refuse(conn, &bad_te);
+    return strcasecmp(coding, "chunked") == 0 ? 0 : refuse(conn, &bad_coding);
+}
+
+static int check_expect(struct http_conn *conn)
+{
+    struct http_req *req = conn->req;
+    const char *expect = http_req_header(req, "expect", NULL);
+    if (!expect || req->old)
+        return 0;
+    if (strcasecmp(expect, "100-continue") != 0)
+        return refuse(conn, &bad_expect);
+    req->expects = req->has_body;
+    return 0;
+}
+
+static int check_host(struct http_conn *conn)
+{
+    struct http_req *req = conn->req;
+    unsigned hosts = 0;
+    for (size_t i = 0; i < req->count; i++)
+        hosts += req->fields[i].name_len == 4 &&
+                 memcmp(req->text.data + req->fields[i].name, "host", 4) == 0;
+    if (hosts > 1 || (hosts == 0 && !req->old))
+        return refuse(conn, &bad_host);
+    size_t len;
+    const char *host = http_req_header(req, "host", &len);
+    return !host || valid_host(host, len) ? 0 : refuse(conn, &bad_host);
+}
+
+static bool method_served(uint8_t method)
+{
+    return method == HTTP_GET || method == HTTP_HEAD || method == HTTP_POST ||
+           method == HTTP_PUT || method == HTTP_PATCH || method == HTTP_DELETE ||
+           method == HTTP_OPTIONS;
+}
+
+static int on_headers_complete(llhttp_t *parser)
+{
+    struct http_conn *conn = parser->data;
+    struct http_req *req = conn->req;
+    req->method = parser->method;
+    req->old = parser->http_minor == 0;
+    req->is_head = parser->method == HTTP_HEAD;
+    req->keep_alive = llhttp_should_keep_alive(parser);
+    req->chunked = (parser->flags & F_CHUNKED) != 0;
+    req->content_length =
+        parser->flags & F_CONTENT_LENGTH ? (int64_t)parser->content_length : -1;
+    req->has_body = req->chunked || req->content_length > 0;
+    parser->upgrade = 0;
+    if (parser->http_major != 1 || parser->http_minor > 1)
+        return refuse(conn, &bad_version);
+    if (!method_served(parser->method))
+        return refuse(conn, &bad_method);
+    if ((parser->flags & F_CONTENT_LENGTH) && parser->content_length > INT64_MAX)
+        return refuse(conn, &bad_framing);
+    if (check_host(conn) < 0)
+        return -1;
+    join_repeated(req);
+    if (check_coding(conn) < 0 || check_expect(conn) < 0 || split_url(conn) < 0)
+        return -1;
+    return req->has_body ? HPE_PAUSED : 0;
+}
+
+static int on_body(llhttp_t *parser, const char *at, size_t len)
+{
+    struct http_conn *conn = parser->data;
+    struct http_req *req = conn->req;
+    conn->framing = 0;
+    if (!req)
+        return 0; /* discarding */
+    req->received += (int64_t)len;
+    struct err err;
+    if (req->sink && !req->sink_err &&
+        req->sink->data(req->sink_arg, at, len, &err) < 0) {
+        req->sink_err = mem_new(sizeof(err));
+        *req->sink_err = err;
+    }
+    return 0;
+}
+
+static int on_chunk_extension(llhttp_t *parser, const char *at, size_t len)
+{
+    (void)at, (void)len;
+    return refuse(parser->data, &bad_chunk);
+}
+
+static int on_message_complete(llhttp_t *parser)
+{
+    struct http_conn *conn = parser->data;
+    conn->body_done = true;
+    return HPE_PAUSED;
+}
+
+static llhttp_settings_t settings = {
+    .on_url = on_url,
+    .on_url_complete = on_url_complete,
+    .on_header_field = on_field,
+    .on_header_value = on_value,
+    .on_header_value_complete = on_value_complete,
+    .on_headers_complete = on_headers_complete,
+    .on_body = on_body,
+    .on_chunk_extension_name = on_chunk_extension,
+    .on_chunk_extension_value = on_chunk_extension,
+    .on_message_complete = on_message_complete,
+};
+
+static enum http_parsed refused(struct http_conn *conn, llhttp_errno_t code)
+{
+    if (conn->refusal)
+        return HTTP_REFUSED;
+    if (code == HPE_INVALID_VERSION || code == HPE_PAUSED_H2_UPGRADE) {
+        conn->refusal = &bad_version;
+    } else {
+        const char *reason = llhttp_get_error_reason(&conn->parser);
+        conn->refusal_text =
+            (struct http_refusal){400, BAD, reason ? reason : "malformed"};
+        conn->refusal = &conn->refusal_text;
+    }
+    return HTTP_REFUSED;
+}
+
+/* Runs the parser over the input; HTTP_DONE when it paused. */
+static enum http_parsed execute(struct http_conn *conn)
+{
+    llhttp_t *parser = &conn->parser;
+    if (llhttp_get_errno(parser) == HPE_PAUSED)
+        llhttp_resume(parser);
+    const char *start = conn->data;
+    llhttp_errno_t code = llhttp_execute(parser, start, conn->left);
+    size_t used =
+        code == HPE_PAUSED ? (size_t)(llhttp_get_error_pos(parser) - start) : conn->left;
+    conn->data += used;
+    conn->left -= used;
+    if (code == HPE_OK)
+        return HTTP_MORE;
+    return code == HPE_PAUSED ? HTTP_DONE : refused(conn, code);
+}
+
+/* A line that begins with a blank continues the one before: llhttp would join them. */
+static bool has_fold(struct http_conn *conn, const char *data, size_t len)
+{
+    if (len && conn->line_start && (*data == ' ' || *data == '\t'))
+        return true;
+    const char *end = data + len;
+    for (const char *at = data; (at = memchr(at, '\n', (size_t)(end - at)));) {
+        at++;
+        if (at < end && (*at == ' ' || *at == '\t'))
+            return true;
+    }
+    conn->line_start = len && end[-1] == '\n';
+    return false;
+}
+
+void http_parse_init(struct http_conn *conn)
+{
+    llhttp_init(&conn->parser, HTTP_REQUEST, &settings);
+    conn->parser.data = conn;
+}
+
+enum http_parsed http_parse_head(struct http_conn *conn)
+{
+    const struct http_server *server = conn->server;
+    const char *start = conn->data;
+    enum http_parsed result = execute(conn);
+    size_t used = (size_t)(conn->data - start);
+    if (result == HTTP_REFUSED)
+        return result;
+    conn->head_bytes += used;
+    if (has_fold(conn, start, used)) {
+        refuse(conn, &bad_fold);
+        return HTTP_REFUSED;
+    }
+    /* Blanks that belong to no text count as well: a head of nothing else must end, too.
+     */
+    size_t url = conn->req->url_len ? conn->req->url_len : conn->req->text.len;
+    if (conn->head_bytes > url + REQUEST_LINE_SLACK + server->max_header_bytes) {
+        refuse(conn, &long_head);
+        return HTTP_REFUSED;
+    }
+    return result;
+}
+
+enum http_parsed http_parse_body(struct http_conn *conn)
+{
+    const struct http_server *server = conn->server;
+    conn->framing += conn->left; /* on_body takes it back */
+    enum http_parsed result = execute(conn);
+    if (result == HTTP_MORE &&
+        conn->framing > server->max_header_bytes + sizeof(server->in)) {
+        refuse(conn, &bad_framing); /* chunk sizes or trailers without end */
+        return HTTP_REFUSED;
+    }
+    return result;
+}

@@ -1,0 +1,346 @@
+/* Answers: one buffer, one write. The head is built in a scratch buffer of the server; a
+ * small body is put behind it, a large one goes as a second vector of the same write.
+ * What the socket does not take is copied once. */
+#include "http_conn.h"
+#include "mem.h"
+#include "uuid.h"
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    ONE_BUFFER_MAX = 8 * 1024,
+    DISCARD_MAX = 64 * 1024, /* of an unread body, rather than closing the connection */
+    ID_MAX = 64,
+};
+
+static const char *reason(int status)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } reasons[] = {
+        {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {206, "Partial Content"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {303, "See Other"},
+        {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {308, "Permanent Redirect"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {410, "Gone"},
+        {412, "Precondition Failed"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {416, "Range Not Satisfiable"},
+        {417, "Expectation Failed"},
+        {422, "Unprocessable Content"},
+        {426, "Upgrade Required"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {505, "HTTP Version Not Supported"},
+        {507, "Insufficient Storage"},
+    };
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+        if (reasons[i].status == status)
+            return reasons[i].text;
+    return ""; /* a phrase may be empty, and nobody reads it */
+}
+
+static void put_number(struct buf *out, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    buf_append(out, digits + at, sizeof(digits) - at);
+}
+
+/* "Date: ...\r\n", made once a second. */
+static void put_date(struct http_server *server, struct buf *out)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    if (now.tv_sec != server->date_at || !server->date_len) {
+        struct tm tm;
+        gmtime_r(&now.tv_sec, &tm);
+        server->date_at = now.tv_sec;
+        server->date_len = strftime(server->date, sizeof(server->date),
+                                    "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+    }
+    buf_append(out, server->date, server->date_len);
+}
+
+/* The headers that only this file may write. */
+static bool is_own(const struct http_header *header)
+{
+    static const char *const names[] = {"Content-Length", "Connection", "Date",
+                                        "Transfer-Encoding", "Keep-Alive"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strlen(names[i]) == header->name_len &&
+            strncasecmp(names[i], header->name, header->name_len) == 0)
+            return true;
+    return false;
+}
+
+static bool valid_name(const char *name, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)name[i] <= 0x20 || (unsigned char)name[i] >= 0x7f ||
+            strchr("\"(),/:;<=>?@[\\]{}", name[i]))
+            return false;
+    return len > 0;
+}
+
+/* No control characters but tab: a line break would begin another header. */
+static bool valid_value(const char *value, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (((unsigned char)value[i] < 0x20 && value[i] != '\t') || value[i] == 0x7f)
+            return false;
+    return true;
+}
+
+bool http_answer_empty(int status)
+{
+    return status == 204 || status == 304;
+}
+
+int http_answer_check(const struct http_req *req, int status,
+                      const struct http_header *headers, size_t count, struct err *err)
+{
+    if (req->responded)
+        return err_set(err, ERR_INVALID, "the request is answered already");
+    if (status < 200 || status > 599)
+        return err_set(err, ERR_INVALID, "%d is no status of an answer", status);
+    for (size_t i = 0; i < count; i++) {
+        if (!valid_name(headers[i].name, headers[i].name_len))
+            return err_set(err, ERR_INVALID, "a header name is no token");
+        if (!valid_value(headers[i].value, headers[i].value_len))
+            return err_set(err, ERR_INVALID,
+                           "the value of %.*s holds a control character",
+                           (int)headers[i].name_len, headers[i].name);
+    }
+    return 0;
+}
+
+void http_answer_settle(struct http_req *req)
+{
+    struct http_conn *conn = req->conn;
+    bool keep = req->keep_alive && !req->broken && !req->server->draining;
+    http_req_stop(req);
+    if (keep && !conn->body_done && conn->left)
+        keep = http_parse_body(conn) != HTTP_REFUSED;
+    if (!conn->body_done && (req->chunked || req->expects ||
+                             req->content_length - req->received > DISCARD_MAX))
+        keep = false;
+    conn->close_after = !keep;
+    conn->state = CONN_ANSWER;
+    conn->unwritten = 0;
+}
+
+void http_answer_begin(struct http_server *server, struct buf *out, int status,
+                       const struct http_header *headers, size_t count)
+{
+    buf_append(out, "HTTP/1.1 ", 9);
+    put_number(out, (uint64_t)status);
+    buf_putc(out, ' ');
+    buf_puts(out, reason(status));
+    buf_append(out, "\r\n", 2);
+    put_date(server, out);
+    for (size_t i = 0; i < count; i++) {
+        if (is_own(&headers[i]))
+            continue;
+        buf_append(out, headers[i].name, headers[i].name_len);
+        buf_append(out, ": ", 2);
+        buf_append(out, headers[i].value, headers[i].value_len);
+        buf_append(out, "\r\n", 2);
+    }
+}
+
+void http_answer_end(const struct http_req *req, struct buf *out, int64_t length)
+{
+    if (req->conn->close_after)
+        buf_puts(out, "Connection: close\r\n");
+    else if (req->old)
+        buf_puts(out, "Connection: keep-alive\r\n");
+    if (length >= 0) {
+        buf_puts(out, "Content-Length: ");
+        put_number(out, (uint64_t)length);
+        buf_append(out, "\r\n", 2);
+    }
+    buf_append(out, "\r\n", 2);
+}
+
+struct write {
+    uv_write_t uv;
+    struct http_conn *conn;
+    char data[];
+};
+
+static void on_written(uv_write_t *uv, int status)
+{
+    struct http_conn *conn = uv->data;
+    free(uv); /* the first member of its struct write */
+    if (status < 0)
+        http_conn_close(conn);
+    else if (conn->state == CONN_ANSWER)
+        http_conn_answered(conn);
+}
+
+/* Writes `bufs` behind the first `done` bytes of theirs. */
+static int write_rest(struct http_conn *conn, const uv_buf_t *bufs, unsigned count,
+                      size_t done)
+{
+    size_t total = 0;
+    for (unsigned i = 0; i < count; i++)
+        total += bufs[i].len;
+    struct write *write = mem_new(sizeof(*write) + total - done);
+    char *out = write->data;
+    for (unsigned i = 0; i < count; i++) {
+        size_t skip = done < bufs[i].len ? done : bufs[i].len;
+        memcpy(out, bufs[i].base + skip, bufs[i].len - skip);
+        out += bufs[i].len - skip;
+        done -= skip;
+    }
+    write->conn = conn;
+    write->uv.data = conn;
+    uv_buf_t rest = uv_buf_init(write->data, (unsigned)(out - write->data));
+    int status = uv_write(&write->uv, conn->stream, &rest, 1, on_written);
+    if (status < 0)
+        free(write);
+    return status;
+}
+
+static void write_answer(struct http_conn *conn, const uv_buf_t *bufs, unsigned count)
+{
+    size_t total = 0;
+    for (unsigned i = 0; i < count; i++)
+        total += bufs[i].len;
+    int done = uv_try_write(conn->stream, bufs, count);
+    if (done == UV_EAGAIN)
+        done = 0;
+    if (done >= 0 && (size_t)done == total) {
+        http_conn_answered(conn);
+    } else if (done < 0 || write_rest(conn, bufs, count, (size_t)done) < 0) {
+        http_conn_close(conn);
+    } else {
+        http_conn_wait(conn, WAIT_WRITE);
+        http_conn_read(conn);
+    }
+}
+
+int http_req_respond(struct http_req *req, int status, const struct http_header *headers,
+                     size_t count, const char *body, size_t len, struct err *err)
+{
+    if (http_answer_check(req, status, headers, count, err) < 0)
+        return -1;
+    req->responded = true;
+    if (!req->conn)
+        return 0;
+    struct http_server *server = req->server;
+    struct buf *out = &server->out;
+    bool empty = http_answer_empty(status);
+    buf_clear(out);
+    http_answer_settle(req);
+    http_answer_begin(server, out, status, headers, count);
+    http_answer_end(req, out, empty ? -1 : (int64_t)len);
+    if (empty || req->is_head)
+        len = 0;
+    if (len <= ONE_BUFFER_MAX) {
+        buf_append(out, body, len);
+        len = 0;
+    }
+    const uv_buf_t bufs[] = {
+        {.base = out->data, .len = out->len},
+        {.base = (char *)(uintptr_t)body, .len = len},
+    };
+    write_answer(req->conn, bufs, len ? 2 : 1);
+    return 0;
+}
+
+static bool sane_id(const char *id, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!(id[i] >= 'a' && id[i] <= 'z') && !(id[i] >= 'A' && id[i] <= 'Z') &&
+            !(id[i] >= '0' && id[i] <= '9') && !strchr("-_.:", id[i]))
+            return false;
+    return len > 0 && len <= ID_MAX;
+}
+
+static void put_error(struct buf *body, const char *code, const char *message,
+                      const char *id, size_t id_len)
+{
+    struct timespec now;
+    struct tm tm;
+    char text[32];
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    buf_puts(body, "{\"success\":false,\"error\":{\"code\":");
+    buf_json_string(body, code, strlen(code));
+    buf_puts(body, ",\"message\":");
+    buf_json_string(body, message, strlen(message));
+    buf_printf(body, ",\"timestamp\":\"%s.%03ldZ\",\"requestId\":", text,
+               now.tv_nsec / 1000000);
+    buf_json_string(body, id, id_len);
+    buf_puts(body, "}}");
+}
+
+void http_req_fail(struct http_req *req, int status, const char *code,
+                   const char *message)
+{
+    if (req->responded)
+        return;
+    char made[UUID_TEXT + 1];
+    size_t id_len = 0;
+    const char *id = http_req_header(req, "x-request-id", &id_len);
+    if (!id || !sane_id(id, id_len)) {
+        uuid_v7(made);
+        id = made;
+        id_len = UUID_TEXT;
+    }
+    const struct http_header headers[] = {
+        {"Content-Type", 12, "application/json", 16},
+        {"X-Request-Id", 12, id, id_len},
+        {"Cache-Control", 13, "no-store", 8},
+        {"X-Content-Type-Options", 22, "nosniff", 7},
+        {"Retry-After", 11, "1", 1},
+    };
+    size_t count = sizeof(headers) / sizeof(headers[0]) - (status != 503);
+    struct buf body = {0};
+    put_error(&body, code, message, id, id_len);
+    http_req_respond(req, status, headers, count, body.data, body.len, NULL);
+    buf_free(&body);
+}
+
+void http_conn_refuse(struct http_conn *conn, const struct http_refusal *refusal)
+{
+    if (!conn->req) {
+        conn->req = http_req_new(conn->server);
+        conn->req->conn = conn;
+    }
+    conn->state = CONN_REQUEST;
+    conn->body_done = false;
+    conn->left = 0;
+    conn->req->broken = true;
+    http_req_fail(conn->req, refusal->status, refusal->code, refusal->message);
+}
