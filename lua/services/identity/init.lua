@@ -1,0 +1,58 @@
+--- Accounts, sessions, tenants and roles: who is calling, and for whom.
+
+local people = require("services.identity.people")
+local roles = require("services.identity.roles")
+local standing = require("services.identity.standing")
+local tenants = require("services.identity.tenants")
+
+local M = {}
+
+local following -- the loop that follows security_events, while started
+
+M.hooks = {
+  authenticate = standing.authenticate,
+  resolve_tenant = tenants.resolve,
+}
+
+--- The actor and the tenant of an access token; raises 401.
+M.of_token = standing.of_token
+
+--- Calls fn(event) for each change of rights: {kind, user_id, tenant_id, session_id}.
+M.watch = standing.watch
+M.unwatch = standing.unwatch
+
+--- Announces a change of rights, in the transaction that makes it.
+M.announce = standing.announce
+
+--- An active tenant by id or by slug, or nil.
+M.find_tenant = tenants.find
+M.find_tenant_by_slug = tenants.find_by_slug
+
+--- The tenant that a request names, or nil; raises 404 when there is no such tenant.
+M.named_tenant = tenants.named
+
+--- A member of the context's tenant, {id, name, role}, or nil.
+M.find_user = people.find
+
+--- The members with one of these roles.
+-- @usage identity.members_with_role(ctx, { "dispatcher", "admin" })
+M.members_with_role = people.with_role
+
+--- Whether a role of this name is built in, and whether it works for the tenant.
+M.is_role = roles.is
+M.is_staff = roles.is_staff
+
+--- Whether a built-in role has the permission.
+function M.role_has(role, permission)
+  return roles.permissions(role)[permission] == true
+end
+
+function M.start()
+  following = standing.start()
+end
+
+function M.stop()
+  following:stop()
+end
+
+return M

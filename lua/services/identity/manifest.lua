@@ -1,0 +1,14 @@
+return {
+  name = "identity",
+  version = "1.0.0",
+  requires = { "audit" },
+  permissions = {
+    "users.create", "users.read", "users.update", "users.delete",
+    "roles.assign", "settings.manage", "workspaces.manage",
+    "analytics.read",
+    "apikeys.read", "apikeys.create", "apikeys.update", "apikeys.delete",
+    "system.read", "system.manage",
+  },
+  emits = {},
+  settings = {},
+}

@@ -1,0 +1,201 @@
+--- Who a token speaks for, right now.
+--
+-- A token names a session; the session's user, role and permissions are read from the database
+-- and kept for a short time. What makes them stale (a logout, a ban, a changed role) is a row of
+-- security_events, written with the change: every worker follows that table. While a worker has
+-- not managed to read it for a second, nothing kept is believed and the database is asked.
+--
+-- Rows may become visible out of the order of their ids (a transaction that began earlier commits
+-- later), so the last ten seconds are read again each time; `seen` keeps from acting twice.
+
+local background = require("core.background")
+local context = require("core.context")
+local db = require("core.db")
+local errors = require("core.errors")
+local json = require("core.json")
+local time = require("core.time")
+local roles = require("services.identity.roles")
+local store = require("services.identity.store")
+local tenants = require("services.identity.tenants")
+local tokens = require("services.identity.tokens")
+
+local M = {}
+
+local KEEP_MS = 30000
+local KEEP_MAX = 10000
+local FOLLOW_MS = 250
+local STALE_MS = 1000
+local SETTLED_S = 10
+local BATCH = 10000
+
+local kept, kept_count = {}, 0 -- session id -> {standing, until_ms}
+local changes = 0 -- how often something was forgotten: a read that overlaps one is not kept
+local followed_ms -- when security_events was last read
+local floor -- the id up to which all rows are settled; nil before the first read
+local seen = {} -- ids above the floor that were acted on
+local watchers = {} -- functions called with each security event
+
+local function forget(event)
+  changes = changes + 1
+  if event.session_id then
+    kept[event.session_id] = nil
+    return
+  end
+  for id, entry in pairs(kept) do
+    local standing = entry.standing
+    if standing.user_id == event.user_id
+      or not event.user_id and standing.tenant_id == event.tenant_id then
+      kept[id] = nil
+    end
+  end
+  if event.kind:find("^tenant%.") then
+    tenants.forget()
+  end
+end
+
+local function act(event)
+  forget(event)
+  for watcher in pairs(watchers) do
+    watcher(event)
+  end
+end
+
+local function follow()
+  local ctx = context.system({ name = "security" })
+  local rows = store.list_security_events(ctx, floor or 0, BATCH)
+  for _, row in ipairs(rows) do
+    if not seen[row.id] and floor then
+      act(row)
+    end
+    seen[row.id] = true
+  end
+  floor = floor or 0
+  for _, row in ipairs(rows) do
+    if row.age_s <= SETTLED_S then
+      break
+    end
+    floor = row.id
+    seen[row.id] = nil
+  end
+  followed_ms = time.monotonic_ms()
+  return #rows == BATCH
+end
+
+local function is_following()
+  return followed_ms ~= nil and time.monotonic_ms() - followed_ms < STALE_MS
+end
+
+local function read(ctx, session_id)
+  local row = store.find_standing(ctx, session_id)
+  local usable = row and not row.ended_at and row.status == "active" and not row.deleted_at
+    and (not row.tenant_id or row.member)
+  if not usable then
+    return nil
+  end
+  local changed = row.permissions and json.decode(row.permissions)
+  return {
+    session_id = row.id,
+    user_id = row.user_id,
+    tenant_id = row.tenant_id,
+    email = row.email,
+    name = (row.first_name .. " " .. row.last_name):match("^%s*(.-)%s*$"),
+    role = row.role,
+    platform_admin = row.platform_admin,
+    permissions = roles.permissions(row.role, changed, row.platform_admin),
+  }
+end
+
+local function find(ctx, session_id)
+  local entry = kept[session_id]
+  if entry and entry.until_ms > time.monotonic_ms() and is_following() then
+    return entry.standing
+  end
+  local before = changes
+  local standing = read(ctx, session_id)
+  if standing and before == changes then
+    if kept_count >= KEEP_MAX then
+      kept, kept_count = {}, 0
+    end
+    kept_count = kept_count + (kept[session_id] and 0 or 1)
+    kept[session_id] = { standing = standing, until_ms = time.monotonic_ms() + KEEP_MS }
+  end
+  return standing
+end
+
+local function refuse()
+  errors.raise("UNAUTHORIZED", "The session has ended: sign in again")
+end
+
+--- The actor and the tenant that an access token speaks for; raises 401.
+function M.of_token(ctx, token)
+  local claims = tokens.read(token)
+  local standing = find(ctx, claims.sid)
+  if not standing or standing.user_id ~= claims.sub or standing.tenant_id ~= claims.tid then
+    refuse()
+  end
+  local tenant = standing.tenant_id and tenants.find(ctx, standing.tenant_id)
+  if standing.tenant_id and not tenant then
+    refuse()
+  end
+  return {
+    kind = "user",
+    user_id = standing.user_id,
+    email = standing.email,
+    name = standing.name,
+    role = standing.role,
+    permissions = standing.permissions,
+    platform_admin = standing.platform_admin,
+    session_id = standing.session_id,
+    token_expires_ms = claims.exp * 1000,
+  }, tenant
+end
+
+local function bearer(ctx)
+  local header = ctx.req and ctx.req:header("authorization")
+  if not header then
+    return nil
+  end
+  return header:match("^[Bb][Ee][Aa][Rr][Ee][Rr] +([%w%-_.]+)%s*$")
+    or errors.raise("UNAUTHORIZED", "Authorization must be a bearer token")
+end
+
+--- The hook of core.app: sets ctx.actor and, when the token names one, ctx.tenant.
+function M.authenticate(ctx)
+  local token = bearer(ctx)
+  if token then
+    ctx.actor, ctx.tenant = M.of_token(ctx, token)
+  end
+end
+
+--- Tells every worker that rights changed, in the transaction of the change. This worker knows
+-- when the transaction has committed, the others at the latest 250 ms later.
+-- @param event kind ("session.ended", "user.changed", "membership.changed", "tenant.changed"),
+--   user_id, tenant_id, session_id as far as they say whose
+function M.announce(ctx, event)
+  store.insert_security_event(ctx, event)
+  db.after_commit(ctx, function()
+    act(event)
+    background.ring("security")
+  end)
+end
+
+--- Calls fn(event) for every security event; fn must not wait. Ends with M.unwatch(fn).
+function M.watch(fn)
+  watchers[fn] = true
+end
+
+function M.unwatch(fn)
+  watchers[fn] = nil
+end
+
+--- Starts following. loop:stop() ends it.
+function M.start()
+  return background.start({
+    name = "security events",
+    channel = "security",
+    every_ms = FOLLOW_MS,
+    step = follow,
+  })
+end
+
+return M

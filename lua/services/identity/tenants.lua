@@ -1,0 +1,89 @@
+--- Which tenant a request is for. Tenants are read often and change seldom: kept for a short time.
+
+local errors = require("core.errors")
+local json = require("core.json")
+local time = require("core.time")
+local store = require("services.identity.store")
+
+local M = {}
+
+local KEEP_MS = 5000
+local KEEP_MAX = 1000
+
+local kept, kept_count = {}, 0 -- "slug:riverton" -> {tenant = or false, until_ms}
+
+local function tenant_of(row)
+  return {
+    id = row.id,
+    slug = row.slug,
+    name = row.organization_name,
+    timezone = row.timezone,
+    tier = row.subscription_tier,
+    settings = json.decode(row.settings) or {},
+  }
+end
+
+local function find(ctx, column, value)
+  local key = column .. ":" .. value
+  local entry = kept[key]
+  local now = time.monotonic_ms()
+  if entry and entry.until_ms > now then
+    return entry.tenant or nil
+  end
+  local row = store.find_tenant(ctx, column, value)
+  if not entry then
+    if kept_count >= KEEP_MAX then
+      kept, kept_count = {}, 0
+    end
+    kept_count = kept_count + 1
+  end
+  local tenant = row and tenant_of(row) or false
+  kept[key] = { tenant = tenant, until_ms = now + KEEP_MS }
+  return tenant or nil
+end
+
+--- An active tenant by its id, or nil: {id, slug, name, timezone, tier, settings}.
+function M.find(ctx, id)
+  return find(ctx, "id", id)
+end
+
+--- An active tenant by its slug, or nil.
+function M.find_by_slug(ctx, slug)
+  return find(ctx, "slug", slug)
+end
+
+--- Forgets what is kept: a tenant changed.
+function M.forget()
+  kept, kept_count = {}, 0
+end
+
+local function named(ctx, slug)
+  local tenant = type(slug) == "string" and #slug <= 63 and find(ctx, "slug", slug:lower())
+  return tenant or errors.raise("UNKNOWN_TENANT", "There is no such tenant")
+end
+
+--- The tenant that a request names: by X-Tenant, its host name, or `tenant` in the body.
+-- @return the tenant, or nil when it names none; raises 404 when there is no such tenant
+function M.named(ctx, body)
+  local slug = ctx.req and ctx.req:header("x-tenant")
+  if slug then
+    return named(ctx, slug)
+  end
+  local host = ctx.req and ctx.req:header("host")
+  host = host and host:lower():gsub(":%d+$", "")
+  local by_host = host and #host <= 253 and host:find("%a") and find(ctx, "domain", host)
+  if by_host then
+    return by_host
+  end
+  if type(body) == "table" and body.tenant ~= nil and body.tenant ~= json.null then
+    return named(ctx, body.tenant)
+  end
+end
+
+--- The hook of core.app: sets ctx.tenant or raises.
+function M.resolve(ctx, body)
+  ctx.tenant = ctx.tenant or M.named(ctx, body)
+  return ctx:require_tenant()
+end
+
+return M

@@ -1,0 +1,71 @@
+--- Access tokens (JWT, HS256) and the random secrets of sessions.
+
+local config = require("core.config")
+local crypto = require("core.crypto")
+local errors = require("core.errors")
+local json = require("core.json")
+local jwt = require("core.jwt")
+local time = require("core.time")
+local uuid = require("core.uuid")
+
+local M = {}
+
+local SECRET_BYTES = 32
+local KID = "hs-1"
+
+--- A random secret to hand out, and the hash to store.
+function M.secret()
+  local secret = crypto.base64url(crypto.random(SECRET_BYTES))
+  return secret, M.digest(secret)
+end
+
+--- SHA-256 as hex.
+function M.digest(text)
+  return crypto.hex(crypto.hash("sha256", text))
+end
+
+--- An access token.
+-- @param session {id, user_id, tenant_id}
+-- @param role of the membership, or nil
+-- @return token, seconds until it expires
+function M.access(session, role)
+  local auth = config.get().auth
+  local now = math.floor(time.now_ms() / 1000)
+  local claims = {
+    iss = auth.issuer,
+    aud = auth.audience,
+    sub = session.user_id,
+    tid = session.tenant_id,
+    role = role,
+    sid = session.id,
+    jti = uuid.v7(),
+    iat = now,
+    exp = now + auth.access_ttl_s,
+  }
+  local options = { alg = "HS256", key = auth.secret, kid = KID }
+  return errors.check(jwt.sign(json.encode(claims), options)), auth.access_ttl_s
+end
+
+--- The claims of a token that this platform gave out and that has not expired; else raises 401.
+function M.read(token)
+  local auth = config.get().auth
+  local text, err = jwt.verify(token, {
+    alg = "HS256",
+    key = auth.secret,
+    iss = auth.issuer,
+    aud = auth.audience,
+  })
+  if not text then
+    if err.code == "EXPIRED" then
+      errors.raise("TOKEN_EXPIRED", "The token has expired")
+    end
+    errors.raise("UNAUTHORIZED", "The token is not valid")
+  end
+  local claims = json.decode(text)
+  if not (claims and uuid.is(claims.sid or "") and uuid.is(claims.sub or "")) then
+    errors.raise("UNAUTHORIZED", "The token is not valid")
+  end
+  return claims
+end
+
+return M
