@@ -21,9 +21,9 @@ struct cli {
 static void on_vm_gone(void *arg)
 {
     struct host *host = &((struct cli *)arg)->host;
-    image_client_free(host->image);
-    redis_free(host->redis);
-    db_pool_free(host->db);
+    image_client_close(host->image);
+    redis_close(host->redis, NULL, NULL);
+    db_pool_close(host->db, NULL, NULL);
     work_free(host->work);
 }
 

@@ -51,9 +51,9 @@ static void close_everything(struct worker *worker)
     uv_close((uv_handle_t *)&worker->channel, NULL);
     http_server_free(host->http);
     ws_hub_free(host->ws);
-    image_client_free(host->image);
-    redis_free(host->redis);
-    db_pool_free(host->db);
+    image_client_close(host->image);
+    redis_close(host->redis, NULL, NULL);
+    db_pool_close(host->db, NULL, NULL);
     work_free(host->work);
 }
 
@@ -65,11 +65,12 @@ static void on_drain_tick(uv_timer_t *timer)
     bool over = uv_now(&worker->loop) >= worker->drain_deadline;
     bool idle = http_server_stats(host->http).connections == 0 &&
                 ws_hub_stats(host->ws).connections == 0;
-    if (over && !worker->vm_gone)
-        log_warn("tasks were still running at the end of the grace time");
-    if ((worker->vm_gone && idle) || over) {
-        uv_timer_stop(timer);
+    if (worker->vm_gone && (idle || over)) {
         close_everything(worker);
+    } else if (over) { /* its tasks still hold what we would free: leave as a crash would */
+        log_warn("tasks were still running at the end of the grace time");
+        log_stop();
+        _exit(1);
     }
 }
 
