@@ -97,6 +97,7 @@ return s.object({
     audience = text(),
     algorithm = s.enum({ "HS256" }),
     secret = s.string({ min = 32, max = 1000 }),
+    data_secret = text(),
   }),
   cors = s.object({ origins = names() }),
 })

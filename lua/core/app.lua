@@ -1,0 +1,335 @@
+-- The way of a request: request id -> route -> who -> which tenant -> permission -> input ->
+-- handler -> envelope. Every error leaves through `fail`.
+--
+-- Everything that depends on a route alone is compiled when the generation is built.
+
+local config = require("core.config")
+local context = require("core.context")
+local envelope = require("core.envelope")
+local errors = require("core.errors")
+local input = require("core.input")
+local log = require("core.log")
+local registry = require("core.registry")
+local reply = require("core.reply")
+local router = require("core.router")
+local static = require("core.static")
+local time = require("core.time")
+local uuid = require("core.uuid")
+
+local M = {}
+
+local JSON_TYPE = "application/json; charset=utf-8"
+local PREFLIGHT_MAX_AGE_S = "600"
+local EXPOSED = "X-Request-Id, Location, ETag, Retry-After, RateLimit-Limit, RateLimit-Remaining, "
+  .. "RateLimit-Reset, Idempotent-Replayed"
+local ALLOWED_HEADERS = "Authorization, Content-Type, X-API-Key, X-Tenant, X-Request-Id, "
+  .. "X-CSRF-Token, Idempotency-Key, If-Match, If-None-Match, X-Tracking-Code"
+
+-- What helmet sends by default; a reply's own headers go over it.
+local SECURITY_HEADERS = {
+  ["Content-Security-Policy"] = "default-src 'self';base-uri 'self';font-src 'self' https: data:;"
+    .. "form-action 'self';frame-ancestors 'self';img-src 'self' data:;object-src 'none';"
+    .. "script-src 'self';script-src-attr 'none';style-src 'self' https: 'unsafe-inline'",
+  ["Cross-Origin-Opener-Policy"] = "same-origin",
+  ["Cross-Origin-Resource-Policy"] = "same-origin",
+  ["Origin-Agent-Cluster"] = "?1",
+  ["Referrer-Policy"] = "no-referrer",
+  ["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains",
+  ["X-Content-Type-Options"] = "nosniff",
+  ["X-DNS-Prefetch-Control"] = "off",
+  ["X-Download-Options"] = "noopen",
+  ["X-Frame-Options"] = "SAMEORIGIN",
+  ["X-Permitted-Cross-Domain-Policies"] = "none",
+  ["X-XSS-Protection"] = "0",
+}
+
+-- Set by M.build.
+local routes, origins
+
+local function request_id(req)
+  local given = req:header("x-request-id")
+  if given and #given <= 128 and given:find("^[%w._:-]+$") then
+    return given
+  end
+  return uuid.v7()
+end
+
+local function new_context(req)
+  return context.new({
+    request_id = request_id(req),
+    method = req:method(),
+    path = req:path(),
+    ip = req:ip(),
+    user_agent = req:header("user-agent"),
+    req = req,
+  })
+end
+
+-- All headers of an answer: security, the request's id, CORS, then the reply's own.
+local function headers_of(ctx, extra)
+  local headers = {}
+  for name, value in pairs(SECURITY_HEADERS) do
+    headers[name] = value
+  end
+  headers["X-Request-Id"] = ctx.request_id
+  local origin = ctx.req:header("origin")
+  if origin then
+    headers["Vary"] = "Origin"
+    if origins[origin] then
+      headers["Access-Control-Allow-Origin"] = origin
+      headers["Access-Control-Allow-Credentials"] = "true"
+      headers["Access-Control-Expose-Headers"] = EXPOSED
+    end
+  end
+  for name, value in pairs(ctx.headers or {}) do
+    headers[name] = value
+  end
+  for name, value in pairs(extra or {}) do
+    headers[name] = value
+  end
+  return headers
+end
+
+local function respond(ctx, status, headers, body)
+  ctx.status = status
+  ctx.req:respond(status, headers, body)
+end
+
+local function fail(ctx, err)
+  if err.status >= 500 and err.code ~= "SERVICE_UNAVAILABLE" then
+    log.error(ctx, "request failed", {
+      method = ctx.method, path = ctx.path, code = err.code, cause = err.cause or err.message,
+      traceback = err.traceback,
+    })
+  elseif err.cause then
+    log.warn(ctx, "request refused", { code = err.code, cause = err.cause })
+  end
+  if ctx.req:responded() then
+    return
+  end
+  local headers = headers_of(ctx, err.headers)
+  headers["Content-Type"] = JSON_TYPE
+  respond(ctx, err.status, headers, envelope.failure(err, ctx.request_id))
+end
+
+local function quoted(etag)
+  return '"' .. etag .. '"'
+end
+
+-- One range of a file: start and length; nil for the whole; false when it lies outside.
+local function requested_range(ctx, answer)
+  local file = answer.file
+  local header = ctx.req:header("range")
+  local condition = header and ctx.req:header("if-range")
+  if not header or not file.size or condition and condition ~= quoted(answer.etag or "") then
+    return nil
+  end
+  local first, last = header:match("^bytes=(%d*)%-(%d*)$")
+  first, last = tonumber(first), tonumber(last)
+  if not first and not last then
+    return nil
+  end
+  if not first then
+    first, last = math.max(file.size - last, 0), file.size - 1
+  end
+  last = math.min(last or file.size - 1, file.size - 1)
+  if first > last then
+    return false
+  end
+  return first, last - first + 1
+end
+
+local function disposition(file)
+  local ascii = file.name:gsub('[^%w .,_()-]', "_")
+  local encoded = file.name:gsub("[^%w._-]", function(c)
+    return ("%%%02X"):format(c:byte())
+  end)
+  return ('%s; filename="%s"; filename*=UTF-8\'\'%s'):format(file.disposition or "inline", ascii,
+    encoded)
+end
+
+local function send_file(ctx, answer, headers)
+  local file = answer.file
+  headers["Content-Type"] = file.type or "application/octet-stream"
+  headers["Accept-Ranges"] = "bytes"
+  if file.name then
+    headers["Content-Disposition"] = disposition(file)
+  end
+  local offset, length = requested_range(ctx, answer)
+  if offset == false then
+    errors.raise("RANGE_NOT_SATISFIABLE", "The range lies outside of the file",
+      { headers = { ["Content-Range"] = "bytes */" .. file.size } })
+  end
+  local status = offset and 206 or answer.status
+  if offset then
+    headers["Content-Range"] = ("bytes %d-%d/%d"):format(offset, offset + length - 1, file.size)
+  end
+  ctx.status = status
+  local sent, err = ctx.req:send_file(status, headers, file.path, offset or 0, length)
+  if not sent and err.code == "NOT_FOUND" then
+    errors.raise("NOT_FOUND", "There is nothing here")
+  end
+  errors.check(sent, err)
+end
+
+local function send(ctx, answer)
+  if answer.kind == "none" then
+    return
+  end
+  local headers = headers_of(ctx, answer.headers)
+  local etag = answer.etag
+  if etag then
+    headers["ETag"] = quoted(etag)
+    if (ctx.method == "GET" or ctx.method == "HEAD") and reply.is_fresh(ctx, etag) then
+      respond(ctx, 304, headers, "")
+      return
+    end
+  end
+  if answer.kind == "file" then
+    send_file(ctx, answer, headers)
+  elseif answer.kind == "raw" then
+    respond(ctx, answer.status, headers, answer.body)
+  else
+    headers["Content-Type"] = JSON_TYPE
+    headers["Location"] = answer.location
+    respond(ctx, answer.status, headers, envelope.success(answer.data, answer.meta))
+  end
+end
+
+local function options(ctx, leaf)
+  local headers = headers_of(ctx, { Allow = leaf.allow })
+  if headers["Access-Control-Allow-Origin"] then
+    headers["Access-Control-Allow-Methods"] = leaf.allow
+    headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
+    headers["Access-Control-Max-Age"] = PREFLIGHT_MAX_AGE_S
+  end
+  respond(ctx, 204, headers, "")
+end
+
+local function is_allowed(ctx, permissions)
+  local actor = ctx.actor
+  for i = 1, #permissions do
+    local permission = permissions[i]
+    if permission == "public" or permission == "user" or actor.permissions[permission]
+      or permission == "platform_admin" and actor.platform_admin then
+      return true
+    end
+  end
+  return false
+end
+
+local function authenticate(ctx, route)
+  local hook = registry.hooks.authenticate
+  if hook and route.authenticate ~= false then
+    hook(ctx)
+  end
+  if not route.is_public and ctx.actor.kind == "anonymous" then
+    errors.raise("UNAUTHORIZED", "Sign in first", { headers = { ["WWW-Authenticate"] = "Bearer" } })
+  end
+end
+
+local function resolve_tenant(ctx, route, body)
+  local hook = registry.hooks.resolve_tenant
+  if hook and not ctx.tenant and route.tenant then
+    hook(ctx, body)
+  end
+end
+
+local function check_permission(ctx, route)
+  if not is_allowed(ctx, route.permissions) then
+    errors.raise("FORBIDDEN", "You may not do this: it needs "
+      .. table.concat(route.permissions, " or "))
+  end
+end
+
+-- The body is read before the tenant is known only where the body may name it.
+local function serve_route(ctx, route, values)
+  ctx.route = route
+  authenticate(ctx, route)
+  resolve_tenant(ctx, route, nil)
+  local body, files, body_options
+  if route.tenant and not ctx.tenant and route.takes_body then
+    body, files, body_options = input.read_body(ctx, route)
+    resolve_tenant(ctx, route, type(body) == "table" and body or nil)
+  end
+  if route.tenant == true then
+    ctx:require_tenant()
+  end
+  check_permission(ctx, route)
+  if route.takes_body and body == nil then
+    body, files, body_options = input.read_body(ctx, route)
+  end
+  send(ctx, route.handler(ctx, input.read(ctx, route, values, body, files, body_options))
+    or reply.ok(nil))
+end
+
+local function serve(ctx)
+  local leaf, values = routes:match(ctx.path)
+  if not leaf then
+    local page = static.find(ctx.method, ctx.path)
+    if page then
+      send(ctx, page)
+      return
+    end
+    errors.raise("NOT_FOUND", "There is nothing here")
+  end
+  local method = ctx.method
+  local route = leaf.methods[method] or method == "HEAD" and leaf.methods.GET
+  if route then
+    serve_route(ctx, route, values)
+  elseif method == "OPTIONS" then
+    options(ctx, leaf)
+  else
+    errors.raise("METHOD_NOT_ALLOWED", method .. " is not possible here",
+      { headers = { Allow = leaf.allow } })
+  end
+end
+
+local function write_access_log(ctx)
+  if log.enabled("info") then
+    log.info(ctx, "request", {
+      method = ctx.method, path = ctx.path, status = ctx.status, ip = ctx.ip,
+      ms = math.floor((time.monotonic_ms() - ctx.started_ms) * 10 + 0.5) / 10,
+    })
+  end
+end
+
+--- The entry point of a request; runs in a task of its own.
+function M.request(req)
+  local ctx = new_context(req)
+  local ok, err = xpcall(serve, errors.capture, ctx)
+  if not ok then
+    fail(ctx, err)
+  end
+  write_access_log(ctx)
+end
+
+local function has_public(permissions)
+  for _, permission in ipairs(permissions) do
+    if permission == "public" then
+      return true
+    end
+  end
+  return false
+end
+
+--- Compiles the registry's routes. Raises when two are the same.
+function M.build()
+  local built = router.new()
+  for _, route in ipairs(registry.routes) do
+    local ok, names = pcall(built.add, built, route.method, route.base .. route.path, route)
+    if not ok then
+      error(route.where .. ": " .. names, 0)
+    end
+    route.is_public = has_public(route.permissions)
+    input.compile(route, names)
+  end
+  routes = built
+  origins = {}
+  for _, origin in ipairs(config.get().cors.origins) do
+    origins[origin] = true
+  end
+  static.build()
+end
+
+return M

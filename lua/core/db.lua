@@ -1,0 +1,194 @@
+-- The database for services and plugins: transactions, and statements bound to the tenant.
+--
+-- ctx.tx is the transaction under way: {handle, after_commit}. The body of a transaction must
+-- only touch the database, since it runs again after a deadlock.
+
+local db_scope = require("core.db_scope")
+local errors = require("core.errors")
+local host = require("host.db")
+local task = require("core.task")
+
+local M = {}
+
+local ATTEMPTS = 3
+local RETRY_PAUSE_MS = 10
+local PLANS_MAX = 4000
+
+-- Learned from information_schema on first use; nil until then.
+local tables
+local plans, plan_count = {}, 0
+
+local LEARN_TABLES = [[
+SELECT t.TABLE_NAME AS name, c.COLUMN_NAME AS tenant_column
+FROM information_schema.TABLES t
+LEFT JOIN information_schema.COLUMNS c ON c.TABLE_SCHEMA = t.TABLE_SCHEMA
+  AND c.TABLE_NAME = t.TABLE_NAME AND c.COLUMN_NAME = 'tenant_id'
+WHERE t.TABLE_SCHEMA = DATABASE()]]
+
+local LEARN_KEYS = [[
+SELECT TABLE_NAME AS name, INDEX_NAME AS key_name, COLUMN_NAME AS column_name
+FROM information_schema.STATISTICS
+WHERE TABLE_SCHEMA = DATABASE() AND NON_UNIQUE = 0]]
+
+local function learn()
+  local names = errors.check(host.query(LEARN_TABLES))
+  local keys = errors.check(host.query(LEARN_KEYS))
+  tables = db_scope.learn(names, keys)
+  plans, plan_count = {}, 0
+end
+
+-- Compiles a statement; a table that is not known yet (a migration ran) is looked for once more.
+local function plan_of(sql, checked)
+  if checked and not tables then
+    learn()
+  end
+  local plan, unknown = db_scope.compile(sql, checked and tables or nil)
+  if unknown then
+    learn()
+    plan, unknown = db_scope.compile(sql, tables)
+    if unknown then
+      error("db: there is no table '" .. unknown .. "'", 0)
+    end
+  end
+  return plan
+end
+
+local function cached_plan(sql, checked)
+  local key = checked and sql or "\0" .. sql
+  local plan = plans[key]
+  if not plan then
+    plan = plan_of(sql, checked)
+    if plan_count >= PLANS_MAX then
+      plans, plan_count = {}, 0
+    end
+    plans[key], plan_count = plan, plan_count + 1
+  end
+  return plan
+end
+
+local function send(ctx, sql, ...)
+  local tx = ctx.tx
+  local rows, err
+  if tx then
+    rows, err = tx.handle:query(sql, ...)
+  else
+    rows, err = host.query(sql, ...)
+  end
+  return rows or errors.check(nil, err)
+end
+
+-- Puts the tenant's id where the statement says :tenant.
+local function send_plan(ctx, plan, ...)
+  local sources = plan.sources
+  if not sources then
+    return send(ctx, plan.sql, ...)
+  end
+  local given_count = select("#", ...)
+  if given_count ~= plan.given then
+    error(("db: %d parameters for %d question marks: %s"):format(given_count, plan.given, plan.sql), 0)
+  end
+  local tenant = ctx:require_tenant().id
+  local given, values = { ... }, {}
+  for i = 1, #sources do
+    local source = sources[i]
+    values[i] = source == 0 and tenant or given[source]
+  end
+  return send(ctx, plan.sql, unpack(values, 1, #sources))
+end
+
+local Scope = {}
+Scope.__index = Scope
+
+--- All rows.
+function Scope:query(sql, ...)
+  return send_plan(self.ctx, cached_plan(sql, self.checked), ...)
+end
+
+--- The first row, or nil.
+function Scope:one(sql, ...)
+  return self:query(sql, ...)[1]
+end
+
+--- For statements that change something: {affected=, insert_id=} (and RETURNING's rows).
+Scope.exec = Scope.query
+
+--- Statements of the context's tenant: `:tenant` stands for its id, and every tenant-owned table
+-- must be bound by it (see core.db_scope).
+function M.scope(ctx)
+  return setmetatable({ ctx = ctx, checked = true }, Scope)
+end
+
+--- Statements without the check, for the few things that belong to no tenant.
+function M.platform(ctx)
+  return setmetatable({ ctx = ctx, checked = false }, Scope)
+end
+
+local function attempt(ctx, fn)
+  local tx = { handle = errors.check(host.begin()) }
+  local ok, a, b, c = xpcall(fn, errors.capture, ctx:with({ tx = tx }))
+  if ok then
+    local done, err = tx.handle:commit()
+    if done then
+      return true, tx, a, b, c
+    end
+    return false, errors.from_host(err)
+  end
+  tx.handle:rollback()
+  return false, a
+end
+
+local function run_after_commit(tx)
+  for _, fn in ipairs(tx.after_commit or {}) do
+    fn()
+  end
+end
+
+--- Runs fn(ctx) in a transaction, joining one that is under way. Commits when it returns (up to
+-- three values are passed on), rolls back when it raises, starts again after a deadlock.
+function M.transaction(ctx, fn)
+  if ctx.tx then
+    return fn(ctx)
+  end
+  for try = 1, ATTEMPTS do
+    local ok, tx, a, b, c = attempt(ctx, fn)
+    if ok then
+      run_after_commit(tx)
+      return a, b, c
+    end
+    local err = tx
+    if err.host_code ~= "DEADLOCK" or try == ATTEMPTS then
+      error(err, 0)
+    end
+    task.sleep(RETRY_PAUSE_MS * try * (0.5 + math.random()))
+  end
+end
+
+--- Runs fn() once the outermost transaction is committed; at once when there is none. For
+-- wake-ups only: what must happen goes into the outbox.
+function M.after_commit(ctx, fn)
+  local tx = ctx.tx
+  if not tx then
+    return fn()
+  end
+  tx.after_commit = tx.after_commit or {}
+  table.insert(tx.after_commit, fn)
+end
+
+--- One statement as text, for migrations.
+function M.execute_script(sql)
+  errors.check(host.execute_script(sql))
+end
+
+--- Forgets what is known of the tables, after migrations.
+function M.forget_tables()
+  tables = nil
+  plans, plan_count = {}, 0
+end
+
+--- {open, idle, waiting} of this process's pool.
+M.stats = host.stats
+
+--- What stands for NULL among parameters.
+M.null = host.null
+
+return M

@@ -1,0 +1,268 @@
+-- Reads what a request brings: path parameters, query, body. Each route is compiled once into
+-- what its reading needs; malformed ids are 404, everything else that is wrong is 400 with all
+-- fields at once.
+
+local config = require("core.config")
+local errors = require("core.errors")
+local json = require("core.json")
+local router = require("core.router")
+local s = require("core.schema")
+local text = require("core.schema.text")
+local uuid = require("core.uuid")
+
+local M = {}
+
+local COERCE = { coerce = true }
+local COERCE_STRICT = { coerce = true, strict = true }
+local JSON_DEPTH = { max_depth = 32 }
+local QUERY_PARAMETERS_MAX = 100
+local NOTHING = s.object({})
+local API_BASE = "^/api"
+local FIELD_MAX = 1048576
+local FIELDS_MAX = 100
+
+local BODY_ERRORS = {
+  TOO_LARGE = "PAYLOAD_TOO_LARGE",
+  TOO_MANY = "VALIDATION_ERROR",
+  INVALID = "BAD_REQUEST",
+  TIMEOUT = "TIMEOUT",
+  CLOSED = "BAD_REQUEST",
+}
+
+local function not_found()
+  errors.raise("NOT_FOUND", "There is nothing here")
+end
+
+local function is_id(name)
+  return name == "id" or name:find("_id$") ~= nil or name:find("Id$") ~= nil
+end
+
+--- Compiles what reading the input of a route needs.
+-- @param route a route of the registry
+-- @param names the parameters of its path, in order
+function M.compile(route, names)
+  local ids = {}
+  for i, name in ipairs(names) do
+    local described = route.params and route.params.fields[name]
+    ids[i] = not described and is_id(name)
+  end
+  route.param_names, route.param_ids = names, ids
+  route.query_schema = route.query or route.base:find(API_BASE) and NOTHING or nil
+  route.takes_body = route.body ~= nil or route.multipart ~= nil
+end
+
+local function read_params(route, values)
+  local names = route.param_names
+  local params = {}
+  for i = 1, #names do
+    local value = router.decode(values[i])
+    if not value or not text.is_utf8(value) then
+      not_found()
+    end
+    if route.param_ids[i] then
+      if not uuid.is(value) then
+        not_found()
+      end
+      value = value:lower()
+    end
+    params[names[i]] = value
+  end
+  if route.params then
+    local clean, problems = route.params:validate(params, COERCE)
+    if problems then
+      not_found()
+    end
+    for name, value in pairs(clean) do
+      params[name] = value
+    end
+  end
+  return params
+end
+
+local function decode_plus(value)
+  local decoded = router.decode((value:gsub("+", " ")))
+  if not decoded then
+    errors.raise("BAD_REQUEST", "The query is not percent-encoded correctly")
+  end
+  return decoded
+end
+
+--- Reads a query or a form: {name = text}, or {name = array of texts} for repeated names.
+function M.parse_query(query)
+  local values, count = {}, 0
+  for pair in query:gmatch("[^&]+") do
+    count = count + 1
+    if count > QUERY_PARAMETERS_MAX then
+      errors.raise("BAD_REQUEST", "The query has too many parameters")
+    end
+    local name, value = pair:match("^([^=]*)=?(.*)$")
+    name, value = decode_plus(name), decode_plus(value)
+    local earlier = values[name]
+    if earlier == nil then
+      values[name] = value
+    elseif type(earlier) == "table" then
+      earlier[#earlier + 1] = value
+    else
+      values[name] = { earlier, value }
+    end
+  end
+  return values
+end
+
+local function body_failed(err)
+  if err.code == "DISK_FULL" then
+    error(errors.from_host(err), 0)
+  end
+  local code = BODY_ERRORS[err.code]
+  if not code then
+    error(errors.from_host(err), 0)
+  end
+  local details = err.field and { { field = err.field, code = "length", message = err.message } }
+  errors.raise(code, err.message, { details = details })
+end
+
+--- Decodes a JSON body, or raises 400 INVALID_JSON with the byte where it went wrong.
+function M.decode_json(body)
+  local value, err = json.decode(body, JSON_DEPTH)
+  if value == nil then
+    errors.raise("INVALID_JSON", ("%s at byte %d"):format(err.message, err.offset), {
+      details = { { field = "", code = "json", message = err.message, offset = err.offset } },
+    })
+  end
+  return value
+end
+
+local function media_type(ctx)
+  local header = ctx.req:header("content-type")
+  return header and header:match("^%s*([^;%s]+)"):lower() or ""
+end
+
+local function unsupported(route)
+  errors.raise("UNSUPPORTED_MEDIA_TYPE", route.multipart and not route.body
+    and "The body must be multipart/form-data"
+    or "The body must be application/json" .. (route.multipart and " or multipart/form-data" or ""))
+end
+
+local function multipart_options(route)
+  local files = 0
+  for _, rule in pairs(route.multipart) do
+    if type(rule) == "table" then
+      files = files + (rule.max or 1)
+    end
+  end
+  local limits = config.get()
+  return {
+    max_file = limits.files.max_bytes,
+    max_files = files,
+    max_fields = FIELDS_MAX,
+    max_field = FIELD_MAX,
+    dir = limits.server.data .. "/tmp",
+  }
+end
+
+-- Parts may be named "photos" or "photos[]".
+local function sort_files(route, form, problems)
+  local files = {}
+  for name, rule in pairs(route.multipart) do
+    if type(rule) == "table" then
+      files[name] = {}
+    end
+  end
+  for _, file in ipairs(form.files) do
+    local name = file.name:gsub("%[%]$", "")
+    local list = files[name]
+    if not list then
+      problems[#problems + 1] = { field = name, code = "unknown", message = "takes no file" }
+    else
+      list[#list + 1] = file
+    end
+  end
+  for name, list in pairs(files) do
+    local max = route.multipart[name].max or 1
+    if #list > max then
+      problems[#problems + 1] = { field = name, code = "length",
+        message = "must have at most " .. max .. (max == 1 and " file" or " files") }
+    end
+    if #list == 0 and route.multipart[name].required then
+      problems[#problems + 1] = { field = name, code = "required", message = "is required" }
+    end
+  end
+  return files
+end
+
+local function read_multipart(ctx, route)
+  local form, err = ctx.req:multipart(multipart_options(route))
+  if not form then
+    body_failed(err)
+  end
+  local problems = {}
+  local files = sort_files(route, form, problems)
+  if #problems > 0 then
+    errors.validation(problems)
+  end
+  local data = type(route.multipart.data) == "string" and form.fields[route.multipart.data]
+  if data then
+    return M.decode_json(data), files, nil
+  end
+  return form.fields, files, COERCE
+end
+
+--- Reads the body of a request without validating it.
+-- @return the decoded value (an empty table when there is no body), the uploaded files, and the
+--   options with which it is to be validated
+function M.read_body(ctx, route)
+  local req = ctx.req
+  if not req:has_body() then
+    return {}, {}, nil
+  end
+  local type_name = media_type(ctx)
+  if route.multipart and type_name == "multipart/form-data" then
+    return read_multipart(ctx, route)
+  end
+  if not route.body or type_name ~= "application/json" and not type_name:find("^application/.+%+json$") then
+    unsupported(route)
+  end
+  local body, err = req:body(route.max_body or config.get().http.max_body_bytes)
+  if not body then
+    body_failed(err)
+  end
+  if body == "" then
+    return {}, {}, nil
+  end
+  return M.decode_json(body), {}, nil
+end
+
+--- Validates everything, and raises one error with all problems of query and body.
+-- @param body, files, options what read_body returned; body nil when the route takes none
+function M.read(ctx, route, values, body, files, options)
+  local input = { params = read_params(route, values), query = {}, files = files }
+  local query_problems, body_problems
+  if route.query_schema then
+    local query = ctx.req:query()
+    if query ~= "" or route.query then
+      input.query, query_problems =
+        route.query_schema:validate(M.parse_query(query), COERCE_STRICT)
+    end
+  end
+  if route.body then
+    input.body, body_problems = route.body:validate(body, options)
+  elseif route.multipart then
+    input.body = body
+  end
+  local all = query_problems or {}
+  for _, problem in ipairs(body_problems or {}) do
+    all[#all + 1] = problem
+  end
+  -- What only the tenant's settings can tell (its categories) is told together with the rest.
+  if route.check then
+    route.check(ctx, input, function(field, code, message)
+      all[#all + 1] = { field = field, code = code, message = message }
+    end)
+  end
+  if #all > 0 then
+    errors.validation(all)
+  end
+  return input
+end
+
+return M
