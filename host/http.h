@@ -56,9 +56,8 @@ const char *http_req_method(const struct http_req *req);
 const char *http_req_path(const struct http_req *req, size_t *len);
 /* What follows the first "?", "" when there is none. */
 const char *http_req_query(const struct http_req *req, size_t *len);
-/* `name` in lower case; NULL when absent. Repeated headers are one, joined by ", "
- * (cookies by
- * "; "). `len` may be NULL. */
+/* `name` in lower case; NULL when absent. Repeated headers are one: their values
+ * joined by commas, cookies by semicolons. `len` may be NULL. */
 const char *http_req_header(const struct http_req *req, const char *name, size_t *len);
 
 struct http_header {

@@ -25,6 +25,7 @@
 #include "lua_http.h"
 #include "buf.h"
 #include "conf.h"
+#include "entry.h"
 #include "http.h"
 #include "log.h"
 #include "lua_bindings.h"
@@ -40,8 +41,7 @@
 #define REQ_TYPE "host.http.request"
 
 enum {
-    HEADERS_MAX = 64,      /* of an answer */
-    UPLOAD_DEADLINES = 10, /* a form may take so many times http.request_timeout_ms */
+    HEADERS_MAX = 64, /* of an answer */
 };
 
 /* One request between C and Lua; lives from on_request to on_end. */
@@ -69,9 +69,9 @@ struct http_req *lua_http_check_req(lua_State *L, int arg)
     return exchange->req;
 }
 
-static unsigned request_timeout(const struct exchange *exchange)
+static unsigned setting(const struct exchange *exchange, const char *key)
 {
-    return (unsigned)conf_int(exchange->host->conf, "http.request_timeout_ms");
+    return (unsigned)conf_int(exchange->host->conf, key);
 }
 
 /* ---- What was asked ---- */
@@ -298,7 +298,7 @@ static void end_form(struct exchange *exchange, const struct err *err)
 {
     exchange->form_open = false;
     if (exchange->task)
-        task_set_deadline(exchange->task, request_timeout(exchange));
+        task_set_deadline(exchange->task, setting(exchange, "http.request_timeout_ms"));
     end(exchange, err, push_form);
 }
 
@@ -377,7 +377,7 @@ static int l_multipart(lua_State *L)
     if (http_req_read(exchange->req, &form_sink, exchange, &err) < 0)
         return luaL_error(L, "%s", err.message);
     if (!exchange->ended)
-        task_set_deadline(task, request_timeout(exchange) * UPLOAD_DEADLINES);
+        task_set_deadline(task, setting(exchange, "http.body_timeout_ms"));
     return wait(L, exchange, push_form);
 }
 
@@ -570,7 +570,8 @@ static void on_request(void *arg, struct http_req *req)
     exchange->host = host;
     exchange->slot = box_new(vm->L, REQ_TYPE);
     *exchange->slot = exchange;
-    task_spawn(vm, vm->L, 1, request_timeout(exchange), on_end, exchange);
+    task_spawn(vm, vm->L, 1, setting(exchange, "http.request_timeout_ms"), on_end,
+               exchange);
 }
 
 static int l_stats(lua_State *L)
@@ -592,13 +593,15 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-/* Requests go to the generation that is current when they come, whichever loaded this. */
 int luaopen_host_http(lua_State *L)
 {
-    struct host *host = vm_host(L);
     register_type(L);
-    if (host->http)
-        http_server_on_request(host->http, on_request, host);
     lua_module(L, functions);
     return 1;
+}
+
+/* Requests go to the generation that is current when they come. */
+void lua_http_install(struct host *host)
+{
+    http_server_on_request(host->http, on_request, host);
 }

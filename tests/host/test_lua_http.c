@@ -1,0 +1,312 @@
+/* The HTTP binding: a VM of its own whose core.main is written here, the server and real
+ * sockets. The collector runs at full aggression, so that a lost reference shows. */
+#include "conf.h"
+#include "entry.h"
+#include "http.h"
+#include "http_client.h"
+#include "lua_bindings.h"
+#include "lua_vm.h"
+#include <dirent.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+/* Only what these cases need, instead of the list of lua_bindings.c. */
+const luaL_Reg lua_bindings[] = {
+    {"host.http", luaopen_host_http},
+    {"host.task", luaopen_host_task},
+    {NULL, NULL},
+};
+
+static const char main_lua[] =
+    "local http = require('host.http')\n"
+    "local task = require('host.task')\n"
+    "collectgarbage('setpause', 0) collectgarbage('setstepmul', 10000)\n"
+    "local M, kept = {}, nil\n"
+    "local paths = {}\n"
+    "local function code(err) return err.code .. (err.field and ' ' .. err.field or '') "
+    "end\n"
+    "paths['/show'] = function(req)\n"
+    "  local all = req:headers()\n"
+    "  req:respond(201, {['X-Number'] = 5, ['Set-Cookie'] = {'a=1', 'b=2'}}, "
+    "table.concat({\n"
+    "    req:method(), req:path(), req:query(), req:header('X-A'), all['x-a'], "
+    "req:ip(),\n"
+    "    tostring(req:has_body()), tostring(req:content_length()), "
+    "tostring(req:header('x-b')),\n"
+    "    http.stats().connections, tostring(req:responded())}, '|'))\n"
+    "end\n"
+    "paths['/body'] = function(req)\n"
+    "  local text, err = req:body(10)\n"
+    "  req:respond(200, nil, text or code(err))\n"
+    "end\n"
+    "paths['/form'] = function(req)\n"
+    "  local form, err = req:multipart{max_file = 100000, max_files = 1, max_fields = "
+    "1,\n"
+    "    max_field = 10, dir = req:header('x-dir')}\n"
+    "  if not form then return req:respond(400, nil, code(err)) end\n"
+    "  local file = form.files[1] or {}\n"
+    "  if req:query() == 'keep' then assert(req:keep(file.path)) end\n"
+    "  req:respond(200, nil, table.concat({tostring(form.fields.t), "
+    "tostring(file.filename),\n"
+    "    tostring(file.size), tostring(file.type)}, '|'))\n"
+    "end\n"
+    "paths['/twice'] = function(req)\n"
+    "  req:respond(200, nil, 'once')\n"
+    "  M.twice = pcall(req.respond, req, 200, nil, 'twice')\n"
+    "end\n"
+    "paths['/split'] = function(req) req:respond(200, {X = 'a\\r\\nY: b'}, '') end\n"
+    "paths['/boom'] = function() error('boom') end\n"
+    "paths['/nothing'] = function() end\n"
+    "paths['/slow'] = function(req)\n"
+    "  local ok, err = task.sleep(10000)\n"
+    "  req:respond(504, nil, tostring(ok) .. code(err))\n"
+    "end\n"
+    "paths['/stall'] = function(req)\n"
+    "  task.deadline(100)\n"
+    "  local text, err = req:body(10)\n"
+    "  req:respond(408, nil, tostring(text) .. code(err))\n"
+    "end\n"
+    "paths['/file'] = function(req)\n"
+    "  local ok, err = req:send_file(200, {['Content-Type'] = 'text/x-lua'}, "
+    "req:header('x-file'), 0, 5)\n"
+    "  if not ok then req:respond(404, nil, code(err)) end\n"
+    "end\n"
+    "paths['/keep'] = function(req) kept = req req:respond(200, nil, 'kept') end\n"
+    "paths['/late'] = function(req)\n"
+    "  req:respond(200, nil, tostring(pcall(kept.path, kept)) .. tostring(M.twice))\n"
+    "end\n"
+    "function M.boot()\n"
+    "  return {request = function(req) paths[req:path()](req) end}\n"
+    "end\n"
+    "return M\n";
+
+static struct host host;
+static struct http_server *server;
+static char dir[] = "/tmp/test-lua-http-XXXXXX";
+static char main_path[sizeof(dir) + 32];
+static struct client client;
+
+/* Sends `text` and returns the body of the answer, whose status is checked. */
+static const char *ask(int expected, const char *text)
+{
+    forget(&client);
+    send_text(&client, text);
+    CHECK(await(&client, 1));
+    CHECK(status(&client) == expected);
+    return body(&client);
+}
+
+static void shows_requests_and_answers(void)
+{
+    CHECK_STR(ask(201, "GET /show?q HTTP/1.1\r\nHost: x\r\nX-a: 1\r\n\r\n"),
+              "GET|/show|q|1|1||false|nil|nil|1|false");
+    CHECK(strstr(client.got, "X-Number: 5\r\n"));
+    CHECK(strstr(client.got, "Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n"));
+}
+
+static void reads_bodies(void)
+{
+    CHECK_STR(ask(200, "POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"),
+              "abc");
+    CHECK_STR(ask(200, "GET /body HTTP/1.1\r\nHost: x\r\n\r\n"), "");
+    CHECK_STR(
+        ask(200,
+            "POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n01234567890"),
+        "TOO_LARGE");
+    CHECK_STR(ask(200,
+                  "POST /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  "b\r\n01234567890\r\n0\r\n\r\n"),
+              "TOO_LARGE");
+    forget(&client);
+    send_text(&client,
+              "POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n01234");
+    turn();
+    turn();
+    send_text(&client, "56789");
+    CHECK(await(&client, 1));
+    CHECK_STR(body(&client), "0123456789");
+}
+
+static const char *form(const char *query, const char *content)
+{
+    static char text[2000];
+    snprintf(text, sizeof(text),
+             "POST /form%s HTTP/1.1\r\nHost: x\r\nX-Dir: %s\r\nContent-Length: %zu\r\n"
+             "Content-Type: multipart/form-data; boundary=b\r\n\r\n%s",
+             query, dir, strlen(content), content);
+    return text;
+}
+
+static int uploads(void)
+{
+    int count = 0;
+    DIR *folder = opendir(dir);
+    for (struct dirent *entry; (entry = readdir(folder));)
+        if (strncmp(entry->d_name, "upload-", 7) == 0) {
+            struct stat st;
+            CHECK(fstatat(dirfd(folder), entry->d_name, &st, 0) == 0);
+            CHECK((st.st_mode & 0777) == 0600);
+            count++;
+        }
+    closedir(folder);
+    return count;
+}
+
+static bool await_uploads(int count)
+{
+    uint64_t end = uv_hrtime() / 1000000 + PATIENCE_MS;
+    while (uploads() != count && uv_hrtime() / 1000000 < end)
+        turn();
+    return uploads() == count;
+}
+
+#define FIELD "--b\r\nContent-Disposition: form-data; name=t\r\n\r\nvalue\r\n"
+#define FILE_PART                                                                        \
+    "--b\r\nContent-Disposition: form-data; name=f; filename=\"a.txt\"\r\n"              \
+    "Content-Type: text/plain\r\n\r\n0123\r\n"
+#define NO_FILE "--b\r\nContent-Disposition: form-data; name=f; filename=\"\"\r\n\r\n\r\n"
+
+static void reads_forms(void)
+{
+    CHECK_STR(ask(200, form("", FIELD FILE_PART "--b--")), "value|a.txt|4|text/plain");
+    CHECK(await_uploads(0));
+    CHECK_STR(ask(200, form("", FIELD NO_FILE "--b--")), "value|nil|nil|nil");
+    CHECK_STR(ask(400, form("", FIELD FIELD "--b--")), "TOO_MANY t");
+    CHECK_STR(ask(400, form("", FILE_PART FILE_PART "--b--")), "TOO_MANY f");
+    CHECK_STR(ask(400, form("", FIELD)), "INVALID t");
+    CHECK_STR(ask(400, form("", "--b\r\nContent-Disposition: form-data; name=long\r\n\r\n"
+                                "01234567890\r\n--b--")),
+              "TOO_LARGE long");
+    CHECK_STR(ask(400, "POST /form HTTP/1.1\r\nHost: x\r\nX-Dir: /\r\n\r\n"), "INVALID");
+    CHECK(await_uploads(0));
+    CHECK_STR(ask(200, form("?keep", FILE_PART "--b--")), "nil|a.txt|4|text/plain");
+    CHECK(await_uploads(1));
+}
+
+static void answers_for_tasks_that_do_not(void)
+{
+    CHECK(strstr(ask(500, "GET /boom HTTP/1.1\r\nHost: x\r\n\r\n"), "INTERNAL_ERROR"));
+    CHECK(!strstr(client.got, "boom"));
+    CHECK(strstr(ask(500, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"), "requestId"));
+    CHECK(strstr(ask(500, "GET /split HTTP/1.1\r\nHost: x\r\n\r\n"), "INTERNAL_ERROR"));
+    CHECK_STR(ask(504, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"), "nilTIMEOUT");
+}
+
+static void raises_when_a_request_is_misused(void)
+{
+    CHECK_STR(ask(200, "GET /twice HTTP/1.1\r\nHost: x\r\n\r\n"), "once");
+    CHECK_STR(ask(200, "GET /keep HTTP/1.1\r\nHost: x\r\n\r\n"), "kept");
+    CHECK_STR(ask(200, "GET /late HTTP/1.1\r\nHost: x\r\n\r\n"), "falsefalse");
+}
+
+static void sends_files(void)
+{
+    char text[300];
+    snprintf(text, sizeof(text), "GET /file HTTP/1.1\r\nHost: x\r\nX-File: %s\r\n\r\n",
+             main_path);
+    CHECK_STR(ask(200, text), "local");
+    CHECK_STR(ask(404, "GET /file HTTP/1.1\r\nHost: x\r\nX-File: /nowhere\r\n\r\n"),
+              "NOT_FOUND");
+}
+
+static void ends_the_wait_for_a_body_at_the_deadline(void)
+{
+    CHECK_STR(ask(408, "POST /stall HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na"),
+              "nilTIMEOUT");
+    close_client(&client);
+    connect_client(&client);
+}
+
+static void answers_503_without_a_generation(void)
+{
+    struct vm *vm = host.vm;
+    host.vm = NULL;
+    ask(503, "GET /show HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(strstr(client.got, "Retry-After: 1\r\n"));
+    host.vm = vm;
+}
+
+static void on_booted(void *arg, struct vm *vm, const char *problem)
+{
+    (void)arg, (void)vm;
+    if (problem)
+        fprintf(stderr, "%s\n", problem);
+    CHECK(!problem);
+}
+
+static void start(void)
+{
+    char text[1024], *out = text, path[sizeof(main_path)];
+    static const struct {
+        const char *key;
+        int value;
+    } values[] = {
+        {"http.max_header_bytes", 4096},     {"http.max_headers", 50},
+        {"http.max_url_bytes", 1000},        {"http.max_connections", 10},
+        {"http.header_timeout_ms", 2000},    {"http.body_idle_ms", 2000},
+        {"http.keepalive_timeout_ms", 9000}, {"http.request_timeout_ms", 200},
+        {"http.body_timeout_ms", 5000},
+    };
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+        out += sprintf(out, "%s%c%d", values[i].key, 0, values[i].value) + 1;
+    uv_loop_init(&loop);
+    CHECK(mkdtemp(dir) != NULL);
+    snprintf(path, sizeof(path), "%s/lua", dir);
+    mkdir(path, 0700);
+    snprintf(path, sizeof(path), "%s/lua/core", dir);
+    mkdir(path, 0700);
+    snprintf(main_path, sizeof(main_path), "%s/lua/core/main.lua", dir);
+    FILE *file = fopen(main_path, "w");
+    CHECK(file && fputs(main_lua, file) >= 0);
+    fclose(file);
+    host = (struct host){.loop = &loop,
+                         .conf = conf_parse(text, (size_t)(out - text)),
+                         .role = "http",
+                         .root = dir};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", dir);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    CHECK(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+    struct err err;
+    server = host.http = http_server_new(&host);
+    lua_http_install(&host);
+    CHECK(http_server_start(server, fd, &err) == 0);
+    host.vm = vm_new(&host);
+    vm_boot(host.vm, on_booted, NULL);
+    connect_client(&client);
+}
+
+static void on_gone(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static void stop(void)
+{
+    bool gone = false;
+    close_client(&client);
+    vm_retire(host.vm, 1000, on_gone, &gone);
+    http_server_free(server);
+    for (int i = 0; i < 100 && !gone; i++)
+        uv_run(&loop, UV_RUN_ONCE);
+    CHECK(gone);
+    conf_free((struct conf *)(uintptr_t)host.conf);
+    char command[sizeof(dir) + 20];
+    snprintf(command, sizeof(command), "rm -r %s", dir);
+    CHECK(system(command) == 0);
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    start();
+    RUN(shows_requests_and_answers);
+    RUN(reads_bodies);
+    RUN(reads_forms);
+    RUN(answers_for_tasks_that_do_not);
+    RUN(raises_when_a_request_is_misused);
+    RUN(sends_files);
+    RUN(ends_the_wait_for_a_body_at_the_deadline);
+    RUN(answers_503_without_a_generation);
+    stop();
+    return check_result("lua_http");
+}
