@@ -1,0 +1,9 @@
+--- Files: pictures and documents on what people work with.
+
+local service = require("services.files.service")
+
+return {
+  prepare = service.prepare,
+  attach = service.attach,
+  list = service.list,
+}

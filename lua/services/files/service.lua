@@ -1,0 +1,195 @@
+--- Uploads, their attachments, and who may see them: whoever may see a parent.
+
+local db = require("core.db")
+local errors = require("core.errors")
+local json = require("core.json")
+local registry = require("core.registry")
+local uuid = require("core.uuid")
+local audit = require("services.audit")
+local identity = require("services.identity")
+local pictures = require("services.files.pictures")
+local store = require("services.files.store")
+
+local M = {}
+
+local URL = "/api/v1/files/"
+local THUMBNAIL = "/api/v1/files/thumbnail/%s?w=320&h=320"
+local NAME_MAX = 255
+local KINDS_MESSAGE = "must have at most %d files"
+
+local function url_of(file_id)
+  return URL .. file_id
+end
+
+local function shown(row)
+  return {
+    id = row.id,
+    fileId = row.file_id,
+    url = url_of(row.file_id),
+    thumbnailUrl = pictures.is_picture(row.file_type) and THUMBNAIL:format(row.file_id) or nil,
+    type = row.file_type,
+    size = row.file_size,
+    width = row.width,
+    height = row.height,
+    caption = row.caption,
+    position = row.position,
+    kind = row.kind,
+  }
+end
+
+--- Checks and stores the contents of uploads, outside any transaction: what is never attached is
+-- swept up later.
+-- @param uploads files of a multipart body, or nil
+-- @param options max, kinds ("picture" or "any"), field (the part's name, for the error)
+-- @return array to give to M.attach; each has gps = {latitude, longitude} when the picture had one
+function M.prepare(_ctx, uploads, options)
+  uploads = uploads or {}
+  local field = options.field or "file"
+  if options.max and #uploads > options.max then
+    errors.validation({ { field = field, code = "length",
+      message = KINDS_MESSAGE:format(options.max) } })
+  end
+  local prepared = {}
+  for i, upload in ipairs(uploads) do
+    prepared[i] = pictures.store(upload, ("%s[%d]"):format(field, i - 1),
+      options.kinds or "picture")
+  end
+  return prepared
+end
+
+-- Without control characters and path, and whole characters only.
+local function clean_name(name)
+  name = (name or ""):gsub("[%c]", ""):match("[^/\\]*$"):sub(1, NAME_MAX)
+  name = name:gsub("[\192-\255][\128-\191]*$", function(last)
+    local first = last:byte()
+    local wanted = first >= 240 and 4 or first >= 224 and 3 or 2
+    return #last == wanted and last or ""
+  end)
+  return name ~= "" and name or nil
+end
+
+--- Attaches prepared uploads to a parent, in the caller's transaction.
+-- @param options kind ("before", "after" or nil), caption
+-- @return the attachments as M.list shows them
+function M.attach(ctx, parent_type, parent_id, prepared, options)
+  assert(ctx.tx, "files.attach needs a transaction")
+  local attachments = json.array({})
+  local position = #prepared > 0 and store.next_position(ctx, parent_type, parent_id)
+  for i, content in ipairs(prepared) do
+    local file = {
+      id = uuid.v7(),
+      sha256 = content.sha256,
+      store = "local",
+      path = content.path,
+      original_name = clean_name(content.name),
+      file_type = content.type,
+      file_size = content.size,
+      width = content.width,
+      height = content.height,
+      uploaded_by = ctx.actor.user_id,
+    }
+    local attachment = {
+      id = uuid.v7(),
+      parent_type = parent_type,
+      parent_id = parent_id,
+      file_id = file.id,
+      kind = options and options.kind,
+      caption = options and options.caption,
+      position = position + i - 1,
+      file_type = file.file_type,
+      file_size = file.file_size,
+      width = file.width,
+      height = file.height,
+    }
+    store.insert_file(ctx, file)
+    store.insert_attachment(ctx, attachment)
+    attachments[i] = shown(attachment)
+  end
+  return attachments
+end
+
+--- The attachments of a parent, in order.
+function M.list(ctx, parent_type, parent_id)
+  local attachments = json.array({})
+  for i, row in ipairs(store.list(ctx, parent_type, parent_id)) do
+    attachments[i] = shown(row)
+  end
+  return attachments
+end
+
+local function not_found()
+  errors.raise("NOT_FOUND", "There is no such file")
+end
+
+local function allows(ctx, file, right)
+  for _, row in ipairs(store.list_parents(ctx, file.id)) do
+    local parent = registry.file_parents[row.parent_type]
+    if parent and parent[right](ctx, row.parent_id) then
+      return true
+    end
+  end
+  return false
+end
+
+-- Links in pages name no tenant: the file's own stands in, and then its parent decides.
+local function with_tenant(ctx, file_id)
+  if ctx.tenant then
+    return ctx
+  end
+  local tenant_id = store.find_tenant_id(ctx, file_id)
+  local tenant = tenant_id and identity.find_tenant(ctx, tenant_id)
+  if not tenant then
+    not_found()
+  end
+  return ctx:with({ tenant = tenant })
+end
+
+--- A file that the caller may see; 404 otherwise.
+function M.find(ctx, id)
+  ctx = with_tenant(ctx, id)
+  local file = store.find_file(ctx, id)
+  local own = file and file.uploaded_by and file.uploaded_by == ctx.actor.user_id
+  if not file or not (own or allows(ctx, file, "can_read")) then
+    not_found()
+  end
+  return file
+end
+
+--- Takes one upload onto a parent that the caller may change.
+-- @param input parentType, parentId, caption
+-- @return the attachment, meta
+function M.upload(ctx, input, upload)
+  local parent = registry.file_parents[input.parentType]
+  if not parent then
+    errors.validation({ { field = "parentType", code = "enum",
+      message = "takes no files" } })
+  elseif not parent.can_read(ctx, input.parentId) then
+    errors.raise("NOT_FOUND", "There is no such " .. input.parentType)
+  elseif not parent.can_write(ctx, input.parentId) then
+    errors.raise("FORBIDDEN", "You may not change this " .. input.parentType)
+  end
+  local prepared = M.prepare(ctx, { upload }, { kinds = "any", field = "file" })
+  local attachment = db.transaction(ctx, function(tx_ctx)
+    local made = M.attach(tx_ctx, input.parentType, input.parentId, prepared,
+      { caption = input.caption })[1]
+    audit.write(tx_ctx, { action = "file.create", resource_type = input.parentType,
+      resource_id = input.parentId, new = made })
+    return made
+  end)
+  return attachment, prepared[1].gps and { exifLocation = prepared[1].gps } or nil
+end
+
+--- Deletes a file of a parent that the caller may change.
+function M.delete(ctx, id)
+  local file = M.find(ctx, id)
+  if not allows(ctx, file, "can_write") then
+    errors.raise("FORBIDDEN", "You may not delete this file")
+  end
+  db.transaction(ctx, function(tx_ctx)
+    store.delete(tx_ctx, id)
+    audit.write(tx_ctx, { action = "file.delete", resource_type = "file", resource_id = id,
+      old = { type = file.file_type, size = file.file_size } })
+  end)
+end
+
+return M

@@ -1,0 +1,84 @@
+--- SQL of uploads and what they are attached to.
+
+local db = require("core.db")
+
+local M = {}
+
+local FILE = [[id, tenant_id, sha256, path, original_name, file_type, file_size, width, height,
+  uploaded_by]]
+
+function M.insert_file(ctx, row)
+  db.scope(ctx):exec(
+    [[INSERT INTO files (id, tenant_id, sha256, store, path, original_name, file_type, file_size,
+        width, height, uploaded_by) VALUES (?, :tenant, ?, ?, ?, ?, ?, ?, ?, ?, ?)]],
+    row.id, row.sha256, row.store, row.path, row.original_name, row.file_type, row.file_size,
+    row.width, row.height, row.uploaded_by)
+end
+
+function M.insert_attachment(ctx, row)
+  db.scope(ctx):exec(
+    [[INSERT INTO attachments (id, tenant_id, parent_type, parent_id, file_id, kind, caption,
+        position) VALUES (?, :tenant, ?, ?, ?, ?, ?, ?)]],
+    row.id, row.parent_type, row.parent_id, row.file_id, row.kind, row.caption, row.position)
+end
+
+--- The position after the last attachment of a parent.
+function M.next_position(ctx, parent_type, parent_id)
+  return db.scope(ctx):one(
+    [[SELECT COALESCE(MAX(position) + 1, 0) AS position FROM attachments
+      WHERE tenant_id = :tenant AND parent_type = ? AND parent_id = ?]],
+    parent_type, parent_id).position
+end
+
+--- The attachments of a parent with their files, in order.
+function M.list(ctx, parent_type, parent_id)
+  return db.scope(ctx):query(
+    [[SELECT a.id, a.file_id, a.kind, a.caption, a.position, f.file_type, f.file_size, f.width,
+        f.height
+      FROM attachments a JOIN files f ON f.id = a.file_id AND f.tenant_id = :tenant
+      WHERE a.tenant_id = :tenant AND a.parent_type = ? AND a.parent_id = ?
+        AND a.deleted_at IS NULL AND f.deleted_at IS NULL
+      ORDER BY a.position, a.id]], parent_type, parent_id)
+end
+
+function M.find_file(ctx, id)
+  return db.scope(ctx):one("SELECT " .. FILE .. [[ FROM files
+    WHERE tenant_id = :tenant AND id = ? AND deleted_at IS NULL]], id)
+end
+
+--- Whose file it is: for readers who name no tenant, and only the file's parent then decides.
+function M.find_tenant_id(ctx, id)
+  local row = db.platform(ctx):one(
+    "SELECT tenant_id FROM files WHERE id = ? AND deleted_at IS NULL", id)
+  return row and row.tenant_id
+end
+
+function M.list_parents(ctx, file_id)
+  return db.scope(ctx):query(
+    [[SELECT DISTINCT parent_type, parent_id FROM attachments
+      WHERE tenant_id = :tenant AND file_id = ? AND deleted_at IS NULL]], file_id)
+end
+
+function M.delete(ctx, file_id)
+  local scope = db.scope(ctx)
+  scope:exec(
+    [[UPDATE attachments SET deleted_at = NOW(3)
+      WHERE tenant_id = :tenant AND file_id = ? AND deleted_at IS NULL]], file_id)
+  scope:exec(
+    [[UPDATE files SET deleted_at = NOW(3)
+      WHERE tenant_id = :tenant AND id = ? AND deleted_at IS NULL]], file_id)
+end
+
+--- Which of these contents any tenant still has a row for: a set. Deleted rows count, they can
+-- be restored.
+function M.find_used(ctx, hashes)
+  local used = {}
+  for _, hash in ipairs(hashes) do
+    if db.platform(ctx):one("SELECT id FROM files WHERE sha256 = ? LIMIT 1", hash) then
+      used[hash] = true
+    end
+  end
+  return used
+end
+
+return M
