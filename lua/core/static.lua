@@ -3,7 +3,8 @@
 --
 -- A folder is mounted at manifest.public.mount ("/<plugin>/" when it names none). "page" also
 -- finds page.html and page/index.html; manifest.public.pages maps paths with parameters to a
--- page: { ["/track/:code"] = "track.html" }.
+-- page: { ["/track/:code"] = "track.html" }. manifest.public.headers go with its pages, over the
+-- default ones: a page that needs another Content-Security-Policy says so.
 
 local crypto = require("core.crypto")
 local fs = require("core.fs")
@@ -31,12 +32,19 @@ local TYPES = {
 -- Set by M.build: raw path -> file, and the paths with parameters.
 local files, pages
 
--- Pages are asked for again each time (the ETag makes that cheap); what they load is kept a while.
-local function cache_control(extension)
-  return extension == "html" and "no-cache" or "public, max-age=3600"
+-- Asked for again each time, which the ETag makes cheap: a page and the modules that it loads are
+-- never of two versions.
+local CACHE_CONTROL = "no-cache"
+
+local function headers_of(extension, page_headers)
+  local headers = { ["Cache-Control"] = CACHE_CONTROL }
+  for name, value in pairs(extension == "html" and page_headers or {}) do
+    headers[name] = value
+  end
+  return headers
 end
 
-local function describe(path)
+local function describe(path, page_headers)
   local content = fs.read_now(path, FILE_MAX)
   if not content then
     return nil
@@ -47,11 +55,11 @@ local function describe(path)
     type = TYPES[extension] or "application/octet-stream",
     size = #content,
     etag = crypto.hex(crypto.hash("sha256", content)):sub(1, 32),
-    headers = { ["Cache-Control"] = cache_control(extension) },
+    headers = headers_of(extension, page_headers),
   }
 end
 
-local function add_folder(folder, url, depth)
+local function add_folder(folder, url, page_headers, depth)
   if depth > DEPTH_MAX then
     return
   end
@@ -60,9 +68,9 @@ local function add_folder(folder, url, depth)
     if name:sub(1, 1) == "." then
       name = nil
     elseif fs.list_now(path) then
-      add_folder(path, url .. name .. "/", depth + 1)
+      add_folder(path, url .. name .. "/", page_headers, depth + 1)
     else
-      local file = describe(path)
+      local file = describe(path, page_headers)
       files[url .. name] = file
       if name == "index.html" then
         files[url] = file
@@ -78,7 +86,7 @@ local function add_module(module)
   local public = module.manifest.public or {}
   local mount = public.mount or "/" .. module.name .. "/"
   local folder = sys.root() .. "/" .. module.folder .. "/public"
-  add_folder(folder, mount, 1)
+  add_folder(folder, mount, public.headers, 1)
   for path, name in pairs(public.pages or {}) do
     local file = files[mount .. name]
     if not file then
