@@ -4,6 +4,7 @@
 -- It is evaluated once per VM, so a reload sees changed files. It must not wait: the master runs
 -- export() in a child before there is a loop.
 
+local json = require("core.json")
 local schema = require("core.config_schema")
 local sys = require("core.sys")
 
@@ -65,7 +66,7 @@ local function field_of(path)
 end
 
 local function comma_list(text)
-  local list = {}
+  local list = json.array({})
   for entry in text:gmatch("[^,%s]+") do
     list[#list + 1] = entry:gsub("/$", "")
   end
@@ -100,7 +101,7 @@ local function merge(values, other)
     else
       values[section] = values[section] or {}
       for key, value in pairs(keys) do
-        values[section][key] = value
+        values[section][key] = type(value) == "table" and json.array(value) or value
       end
     end
   end
