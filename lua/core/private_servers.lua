@@ -1,0 +1,155 @@
+-- A MariaDB and a Redis of one's own on Unix sockets in the data folder: for `fixxit dev` and the
+-- tests. They die with this process, whatever ends it, so nothing is ever left to clean up.
+
+local config = require("core.config")
+local errors = require("core.errors")
+local ffi = require("ffi")
+local fs = require("core.fs")
+local host_db = require("host.db")
+local host_process = require("host.process")
+local redis = require("core.redis")
+local task = require("core.task")
+local time = require("core.time")
+
+local M = {}
+
+local START_MS, STOP_MS, STEP_MS = 60000, 60000, 20
+local FOLDERS = { "run", "log", "tmp", "redis" }
+
+ffi.cdef("unsigned getuid(void);")
+
+local Servers = {}
+Servers.__index = Servers
+
+-- MariaDB refuses to run as root unless told to.
+local function with_user(argv)
+  if ffi.C.getuid() == 0 then
+    argv[#argv + 1] = "--user=root"
+  end
+  return argv
+end
+
+local function spawn(argv, log)
+  local process, err = host_process.spawn({ argv = argv, stdout = log, stderr = log, new_group = true })
+  if not process then
+    error(("cannot run %s: %s"):format(argv[1], tostring(err)), 0)
+  end
+  return process
+end
+
+-- In a folder of its own until it is complete: an interrupted one is not mistaken for a database.
+local function install(data)
+  local final, fresh, log = data .. "/mysql", data .. "/mysql.new", data .. "/log/mariadb-install.log"
+  if fs.stat(final) then
+    return
+  end
+  spawn({ "rm", "-rf", fresh }, "null"):wait()
+  local code = spawn(with_user({
+    "mariadb-install-db", "--no-defaults", "--datadir=" .. fresh,
+    "--auth-root-authentication-method=normal", "--skip-test-db",
+  }), log):wait()
+  if code ~= 0 then
+    error("mariadb-install-db failed: see " .. log, 0)
+  end
+  errors.check(fs.rename(fresh, final))
+end
+
+local function mariadb_argv(data, options)
+  local settings = config.get().db
+  local init = data .. "/run/init.sql"
+  errors.check(fs.write(init, ("CREATE DATABASE IF NOT EXISTS `%s` CHARACTER SET utf8mb4;\n")
+    :format(settings.name)))
+  local argv = {
+    "mariadbd", "--no-defaults", "--datadir=" .. data .. "/mysql", "--socket=" .. settings.socket,
+    "--pid-file=" .. data .. "/run/mariadb.pid", "--log-error=" .. data .. "/log/mariadb.log",
+    "--skip-networking", "--init-file=" .. init, "--character-set-server=utf8mb4",
+    "--max-connections=500", "--max-prepared-stmt-count=100000",
+  }
+  if not options.durable then
+    argv[#argv + 1] = "--innodb-flush-method=nosync"
+    argv[#argv + 1] = "--innodb-flush-log-at-trx-commit=0"
+  end
+  return with_user(argv)
+end
+
+local function redis_argv(data)
+  return {
+    "redis-server", "--port", "0", "--unixsocket", config.get().redis.socket,
+    "--unixsocketperm", "700", "--save", "", "--appendonly", "no", "--dir", data .. "/redis",
+    "--logfile", data .. "/log/redis.log", "--daemonize", "no",
+  }
+end
+
+-- Until `answers` returns true, or the process ends.
+local function wait_until(server, answers, is_stopping)
+  local deadline = time.monotonic_ms() + START_MS
+  while not answers() do
+    if is_stopping and is_stopping() then
+      return
+    end
+    local code = server.process:wait(STEP_MS)
+    if code or time.monotonic_ms() > deadline then
+      error(("%s did not start: see %s"):format(server.name, server.log), 0)
+    end
+  end
+end
+
+local function database_answers()
+  return host_db.query("SELECT 1 AS one") ~= nil
+end
+
+local function redis_answers()
+  return redis.call("PING") == "PONG"
+end
+
+function Servers:add(name, argv, log)
+  local server = { name = name, process = spawn(argv, log), log = log }
+  self.list[#self.list + 1] = server
+  return server
+end
+
+--- Stops them, the last one started first.
+function Servers:stop()
+  for i = #self.list, 1, -1 do
+    local process = self.list[i].process
+    process:kill("TERM")
+    if not process:wait(STOP_MS) then
+      process:kill("KILL")
+      process:wait()
+    end
+  end
+  self.list = {}
+end
+
+--- Starts both and waits until they answer. Raises with the log to read when one does not.
+-- @param options { durable = keep data safe from a power cut, progress = function(text),
+--   is_stopping = function() -> whether to give up waiting }
+-- @return servers with .list of {name, process, log}, :stop()
+function M.start(options)
+  local settings = config.get()
+  local data = settings.server.data
+  if database_answers() then
+    error("the data folder " .. data .. " is in use by another fixxit", 0)
+  end
+  for _, name in ipairs(FOLDERS) do
+    errors.check(fs.mkdir(data .. "/" .. name))
+  end
+  local servers = setmetatable({ list = {} }, Servers)
+  local ok, err = xpcall(function()
+    if not fs.stat(data .. "/mysql") and options.progress then
+      options.progress("creating a database in " .. data)
+    end
+    install(data)
+    local cache = servers:add("redis", redis_argv(data), data .. "/log/redis.log")
+    local database = servers:add("mariadb", mariadb_argv(data, options), data .. "/log/mariadb.log")
+    wait_until(database, database_answers, options.is_stopping)
+    wait_until(cache, redis_answers, options.is_stopping)
+  end, errors.capture)
+  if not ok then
+    servers:stop()
+    error(err.cause or tostring(err), 0)
+  end
+  return servers
+end
+
+return M
