@@ -129,10 +129,10 @@ static int on_value(llhttp_t *parser, const char *at, size_t len)
     struct http_conn *conn = parser->data;
     if (conn->state != CONN_HEAD)
         return 0;
-    if (head_is_full(conn, len))
-        return refuse(conn, &long_head);
     if (!conn->req->in_value && begin_value(conn) < 0)
         return -1;
+    if (head_is_full(conn, len))
+        return refuse(conn, &long_head);
     buf_append(&conn->req->text, at, len);
     return 0;
 }
