@@ -78,6 +78,7 @@ return {
     audience = "fixxit",
     algorithm = "HS256",
     secret = "", -- at least 32 characters; production takes no built-in one
+    data_secret = "", -- seals personal data at rest; empty: derived from `secret`, which then must stay
   },
   cors = {
     origins = {}, -- exact origins such as "https://app.example.org"

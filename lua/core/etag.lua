@@ -1,6 +1,6 @@
--- Entity tags of rows that carry a version: "<version>-<digest of what is shown>". The digest makes
--- If-None-Match right for a detail that embeds other rows; If-Match asks for the version only, since
--- that is what a writer compares under the row's lock.
+-- Entity tags of rows that carry a version: "<version>-<digest of what is shown>". The digest
+-- makes If-None-Match right for a detail that embeds other rows; If-Match asks for the version
+-- only, since that is what a writer compares under the row's lock.
 
 local crypto = require("core.crypto")
 local json = require("core.json")

@@ -1,0 +1,39 @@
+-- A reporter's contact at rest: AES-256-GCM, bound to its report so that a sealed contact copied
+-- into another row does not open.
+
+local config = require("core.config")
+local crypto = require("core.crypto")
+local json = require("core.json")
+local log = require("core.log")
+
+local M = {}
+
+local function key()
+  local auth = config.get().auth
+  local secret = auth.data_secret ~= "" and auth.data_secret or auth.secret
+  return crypto.hmac("sha256", secret, "reports.contact")
+end
+
+--- Returns the sealed form of {name, email, phone}, or nil when there is nothing in it.
+function M.seal(contact, report_id)
+  if contact == nil or next(contact) == nil then
+    return nil
+  end
+  return crypto.encrypt(key(), json.encode(contact), report_id)
+end
+
+--- Returns the contact of a row of the store, or nil. One that does not open (another key) is
+-- logged and reads as none: a report must stay workable without it.
+function M.open(ctx, report)
+  if report.reporter_contact == nil then
+    return nil
+  end
+  local plain, err = crypto.decrypt(key(), report.reporter_contact, report.id)
+  if not plain then
+    log.error(ctx, "reporter contact does not open", { report = report.id, cause = tostring(err) })
+    return nil
+  end
+  return json.decode(plain)
+end
+
+return M

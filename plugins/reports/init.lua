@@ -1,0 +1,71 @@
+-- Reports: what this plugin offers to the platform and to other plugins.
+
+local access = require("plugins.reports.rules.access")
+local seed = require("plugins.reports.seed")
+local service = require("plugins.reports.service")
+local tracking = require("plugins.reports.rules.tracking")
+local view = require("plugins.reports.rules.view")
+
+local M = {}
+
+--- For the seeds of plugins that build on this one's.
+M.seed = { acting = seed.acting, context = seed.context, find_by_title = seed.find_by_title }
+
+M.create = service.create
+M.progress = service.progress
+M.lock = service.lock
+M.get_for_work_order = service.get_for_work_order
+M.register_section = service.register_section
+
+local function room_of(id)
+  return "report_" .. id
+end
+
+-- Richest first: a connection gets the first that it is in.
+local function rooms(event)
+  return {
+    { room = "tenant_" .. event.tenantId .. "_admin", data = event.data },
+    { room = "tenant_" .. event.tenantId, data = view.for_members(event.data) },
+    { room = room_of(event.resourceId), data = view.for_anybody(event.data) },
+  }
+end
+
+M.events = {
+  ["report.created"] = { socket = "report:created", rooms = rooms },
+  ["report.updated"] = { socket = "report:updated", rooms = rooms },
+}
+
+M.topics = {
+  report = {
+    allow = function(ctx, id)
+      return service.find(ctx, id) and room_of(id)
+    end,
+  },
+  track = {
+    anonymous = true,
+    allow = function(ctx, code)
+      local report = service.find_by_code(ctx, code)
+      return report and room_of(report.id)
+    end,
+  },
+}
+
+-- `?track=CODE` in the request stands for a sign-in of the anonymous reporter.
+local function shown_code(ctx)
+  local query = ctx.req and ctx.req:query() or ""
+  return tracking.normalize(("&" .. query):match("&track=([%w-]+)") or "")
+end
+
+M.file_parents = {
+  report = {
+    can_read = function(ctx, id)
+      return service.find(ctx, id, shown_code(ctx)) ~= nil
+    end,
+    can_write = function(ctx, id)
+      local report = service.find(ctx, id)
+      return report ~= nil and access.can_update(access.person(ctx), report)
+    end,
+  },
+}
+
+return M

@@ -1,0 +1,87 @@
+-- The list of reports: who sees which, filters, sort, pages, sparse fields.
+
+local json = require("core.json")
+local paging = require("core.paging")
+local s = require("core.schema")
+local files = require("services.files")
+local access = require("plugins.reports.rules.access")
+local schema = require("plugins.reports.schema")
+local store = require("plugins.reports.store")
+local view = require("plugins.reports.rules.view")
+
+local M = {}
+
+local SORTS = { "createdAt", "updatedAt", "severity", "status", "title", "slaDueAt" }
+local WORDS_MAX = 8
+
+local filters = { fields = s.list({ of = s.string({ max = 40 }), optional = true }) }
+for name, filter in pairs(schema.list_filters) do
+  filters[name] = filter
+end
+
+M.query = paging.query_schema({ sorts = SORTS, filters = filters, check = schema.check_list })
+
+local function words_of(text)
+  local words = {}
+  for word in (text or ""):gmatch("%S+") do
+    if #words < WORDS_MAX then
+      words[#words + 1] = word
+    end
+  end
+  return words
+end
+
+-- The query as the store wants it. Those who do not read all reports get their own.
+local function filters_of(ctx, query)
+  local person = access.person(ctx)
+  local box = query.bbox and schema.numbers(query.bbox, 4)
+  local near = query.near and schema.numbers(query.near, 2)
+  return {
+    status = query.status,
+    severity = query.severity,
+    category = query.category,
+    tag = query.tag,
+    reporter = query.reporter,
+    created_from = query.createdFrom,
+    created_to = query.createdTo,
+    overdue = query.overdue,
+    words = words_of(query.q),
+    box = box and { west = box[1], south = box[2], east = box[3], north = box[4] },
+    near = near and { latitude = near[1], longitude = near[2], radius = query.radius },
+    only_of = not person.reads_all and person.user_id or nil,
+  }
+end
+
+local function pick(row, names)
+  if not names then
+    return row
+  end
+  local picked = { id = row.id }
+  for _, name in ipairs(names) do
+    picked[name] = row[name]
+  end
+  return picked
+end
+
+--- Returns one page of reports and its meta.
+-- @param query as M.query cleans it
+function M.find(ctx, query)
+  local page = paging.read(ctx, query, { columns = store.SORTS, id = "r.id",
+    default = "-createdAt" })
+  local wanted = filters_of(ctx, query)
+  local rows = store.list(ctx, wanted, page)
+  local meta = paging.meta(page, rows, page.page and store.count(ctx, wanted))
+  local ids = {}
+  for i, row in ipairs(rows) do
+    ids[i] = row.id
+  end
+  local covers = files.covers(ctx, "report", ids)
+  local found = json.array({})
+  for i, row in ipairs(rows) do
+    row.thumbnail_url = covers[row.id] and covers[row.id].thumbnailUrl
+    found[i] = pick(view.member(row), query.fields)
+  end
+  return found, meta
+end
+
+return M

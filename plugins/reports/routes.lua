@@ -1,0 +1,94 @@
+-- HTTP of reports.
+
+local etag = require("core.etag")
+local reply = require("core.reply")
+local list = require("plugins.reports.list")
+local schema = require("plugins.reports.schema")
+local service = require("plugins.reports.service")
+
+local PATH = "/api/v1/reports/"
+
+local function answer(report)
+  return reply.ok(report, { etag = etag.of(report.version, report) })
+end
+
+local function create(ctx, input)
+  local photos = input.files and input.files.photos
+  local report, meta = service.create(ctx, input.body, photos)
+  return reply.created(PATH .. report.id, report, { meta = meta })
+end
+
+return {
+  {
+    method = "POST", path = "/reports", summary = "Report a hazard, with up to three photos.",
+    permission = "public", rate = "report", body = schema.create,
+    check = service.check,
+    multipart = { photos = { max = 3 }, data = "data" },
+    answers = { [201] = "stored", [400] = "invalid fields or pictures" },
+    handler = create,
+  },
+  {
+    method = "GET", path = "/reports", permission = "user", query = list.query,
+    summary = "List reports: all of the tenant's with reports.read, else one's own.",
+    handler = function(ctx, input)
+      local found, meta = list.find(ctx, input.query)
+      return reply.ok(found, { meta = meta })
+    end,
+  },
+  {
+    method = "GET", path = "/reports/categories", permission = "public",
+    summary = "The tenant's categories, with icon, default severity and SLA hours.",
+    handler = function(ctx)
+      return reply.ok(service.categories(ctx))
+    end,
+  },
+  {
+    method = "GET", path = "/reports/nearby", permission = "public", query = schema.nearby,
+    summary = "Public reports around a position, nearest first.",
+    handler = function(ctx, input)
+      return reply.ok(service.nearby(ctx, input.query))
+    end,
+  },
+  {
+    method = "GET", path = "/reports/track/:code", permission = "public", tenant = false,
+    params = schema.code, summary = "Where a report stands, by its tracking code.",
+    answers = { [404] = "no such code" },
+    handler = function(ctx, input)
+      return reply.ok(service.track(ctx, input.params.code))
+    end,
+  },
+  {
+    method = "GET", path = "/reports/:id", permission = "user", params = schema.id,
+    summary = "One report with attachments, history and work orders.",
+    answers = { [404] = "no such report, or none of yours" },
+    handler = function(ctx, input)
+      return answer(service.get(ctx, input.params.id))
+    end,
+  },
+  {
+    method = "PUT", path = "/reports/:id", permission = "user", params = schema.id,
+    body = schema.update, check = service.check,
+    summary = "Change a report: its owner while it is submitted, or reports.update.",
+    answers = { [412] = "changed since it was read" },
+    handler = function(ctx, input)
+      return answer(service.update(ctx, input.params.id, input.body, etag.wanted_version(ctx)))
+    end,
+  },
+  {
+    method = "DELETE", path = "/reports/:id", permission = "user", params = schema.id,
+    summary = "Delete a report: its owner while it is submitted, or reports.delete.",
+    handler = function(ctx, input)
+      service.delete(ctx, input.params.id, etag.wanted_version(ctx))
+      return reply.ok(nil)
+    end,
+  },
+  {
+    method = "PUT", path = "/reports/:id/status", permission = "reports.update",
+    params = schema.id, body = schema.status, summary = "Move a report to another status.",
+    answers = { [409] = "not from this status; the allowed ones are in details" },
+    handler = function(ctx, input)
+      return answer(service.set_status(ctx, input.params.id, input.body,
+        etag.wanted_version(ctx)))
+    end,
+  },
+}

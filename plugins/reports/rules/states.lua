@@ -1,0 +1,44 @@
+-- The life of a report as a table, and how work on it carries it forward.
+
+local state_machine = require("core.state_machine")
+
+local M = {}
+
+M.machine = state_machine.new({
+  name = "report",
+  initial = "submitted",
+  states = {
+    "submitted", "acknowledged", "in_progress", "resolved", "closed", "rejected", "duplicate",
+    "reopened",
+  },
+  transitions = {
+    { from = { "submitted" }, to = "acknowledged", action = "acknowledge" },
+    { from = { "acknowledged", "reopened" }, to = "in_progress", action = "start" },
+    { from = { "in_progress" }, to = "resolved", action = "resolve" },
+    { from = { "resolved" }, to = "closed", action = "close" },
+    { from = { "submitted", "acknowledged", "reopened" }, to = "rejected", action = "reject" },
+    { from = { "submitted", "acknowledged", "reopened" }, to = "duplicate", action = "merge" },
+    { from = { "resolved", "closed" }, to = "reopened", action = "reopen" },
+  },
+})
+
+-- The way that work takes. A reopened report stands where an acknowledged one does.
+local WAY = { "submitted", "acknowledged", "in_progress", "resolved" }
+local PLACE = { submitted = 1, acknowledged = 2, reopened = 2, in_progress = 3, resolved = 4 }
+
+--- Returns the states through which work carries a report from `from` to `to`: empty when it
+-- is there or beyond, or has left that way (closed, rejected, duplicate).
+function M.steps(from, to)
+  local steps = {}
+  for place = (PLACE[from] or #WAY) + 1, PLACE[to] do
+    steps[#steps + 1] = WAY[place]
+  end
+  return steps
+end
+
+--- Tells whether work may still begin on a report of that status.
+function M.takes_work(status)
+  return PLACE[status] ~= nil and status ~= "resolved"
+end
+
+return M

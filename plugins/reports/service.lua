@@ -1,0 +1,416 @@
+-- Reports: what may be done with them, and what each change entails. Every change writes its
+-- audit row, its history and its event in the transaction of the change.
+
+local db = require("core.db")
+local errors = require("core.errors")
+local crypto = require("core.crypto")
+local json = require("core.json")
+local time = require("core.time")
+local uuid = require("core.uuid")
+local audit = require("services.audit")
+local events = require("services.events")
+local files = require("services.files")
+local identity = require("services.identity")
+local access = require("plugins.reports.rules.access")
+local categories = require("plugins.reports.rules.categories")
+local contact = require("plugins.reports.contact")
+local states = require("plugins.reports.rules.states")
+local store = require("plugins.reports.store")
+local tracking = require("plugins.reports.rules.tracking")
+local tracking_store = require("plugins.reports.tracking_store")
+local view = require("plugins.reports.rules.view")
+local words = require("plugins.reports.rules.words")
+
+local M = {}
+
+local PHOTOS_MAX = 3
+local HOUR_MS = 3600 * 1000
+local DUPLICATE_DAYS = 14
+local DUPLICATE_RADIUS_M = 50
+-- Similar words are looked for among this many reports close by, and as many of the newest.
+local SIMILAR_RADIUS_M = 1000
+local SIMILAR_CANDIDATES = 100
+local MAX_DUPLICATES = 5
+-- Public lists leave out what is nobody's hazard.
+local NOT_A_HAZARD = { "rejected", "duplicate" }
+
+-- name -> function(ctx, report_id) -> value: what other plugins add to a report's detail.
+local sections = {}
+
+local function not_found()
+  errors.raise("NOT_FOUND", "No such report")
+end
+
+local function find_category(ctx, code)
+  return categories.find(ctx:require_tenant().settings, code)
+    or error("category not checked: " .. tostring(code))
+end
+
+--- Checks what only the tenant's settings can tell: the category. Called with the other checks of
+-- the input, so that all mistakes are told at once.
+function M.check(ctx, input, problem)
+  local settings = ctx:require_tenant().settings
+  local code = type(input.body) == "table" and input.body.category
+  if code and not categories.find(settings, code) then
+    problem("category", "enum",
+      "must be one of " .. table.concat(categories.codes(settings), ", "))
+  end
+end
+
+local function due_at(category, created_ms)
+  return category.slaHours and time.iso(created_ms + category.slaHours * HOUR_MS) or nil
+end
+
+-- What the event log keeps: no contact, since that is read with the detail by those who may.
+local function snapshot(report, attachments)
+  local data = view.full(report)
+  data.thumbnailUrl = attachments and attachments[1] and attachments[1].thumbnailUrl or nil
+  return data
+end
+
+local function announce(ctx, name, report, attachments, extra)
+  local data = snapshot(report, attachments or files.list(ctx, "report", report.id))
+  for key, value in pairs(extra or {}) do
+    data[key] = value
+  end
+  events.emit(ctx, name, { resource_type = "report", resource_id = report.id, data = data })
+end
+
+local function check_version(report, version)
+  if version and version ~= report.version then
+    errors.raise("PRECONDITION_FAILED", "The report has changed since you read it")
+  end
+end
+
+-- The locked report, if the caller may see it; 403 when `allowed` says no.
+local function lock(ctx, id, allowed, version)
+  local report = store.get(ctx, id, true)
+  local person = access.person(ctx)
+  if not report or not access.can_read(person, report) then
+    not_found()
+  end
+  if not allowed(person, report) then
+    errors.raise("FORBIDDEN", "You may not change this report")
+  end
+  check_version(report, version)
+  return report
+end
+
+local function is_duplicate(report, candidate, since)
+  if candidate.created_at < since then
+    return false
+  end
+  if candidate.category == report.category and candidate.distance
+      and candidate.distance <= DUPLICATE_RADIUS_M then
+    return true
+  end
+  return words.are_similar(report.title, candidate.title)
+end
+
+-- Reports that may be the same hazard, nearest first; at most two bounded queries.
+local function possible_duplicates(ctx, report)
+  local since = time.iso(time.now_ms() - DUPLICATE_DAYS * 24 * HOUR_MS)
+  local candidates = {}
+  if report.latitude then
+    candidates = store.find_near(ctx, report.latitude, report.longitude, {
+      radius = SIMILAR_RADIUS_M, limit = SIMILAR_CANDIDATES, created_from = since,
+      hidden = NOT_A_HAZARD,
+    })
+  end
+  for _, recent in ipairs(store.find_recent(ctx, since, SIMILAR_CANDIDATES)) do
+    candidates[#candidates + 1] = recent
+  end
+  local found, seen = json.array({}), { [report.id] = true }
+  for _, candidate in ipairs(candidates) do
+    if not seen[candidate.id] and is_duplicate(report, candidate, since) then
+      found[#found + 1] = view.public(candidate)
+      if #found == MAX_DUPLICATES then
+        break
+      end
+    end
+    seen[candidate.id] = true
+  end
+  return found
+end
+
+local function new_row(ctx, input, category)
+  local now_ms = time.now_ms()
+  local location = input.location or {}
+  local id = uuid.v7()
+  local user_id = ctx.actor.user_id
+  return {
+    id = id,
+    reporter_id = user_id,
+    reporter_contact = not user_id and contact.seal(input.reporter, id) or nil,
+    title = input.title,
+    description = input.description,
+    category = category.code,
+    severity_level = input.severity or category.severity or "medium",
+    status = states.machine.initial,
+    location_description = location.description,
+    latitude = location.latitude,
+    longitude = location.longitude,
+    location_accuracy = location.accuracy,
+    source = input.source or "api",
+    tags = json.array(input.tags or {}),
+    metadata = input.metadata or {},
+    sla_due_at = due_at(category, now_ms),
+    created_at = time.iso(now_ms),
+  }
+end
+
+local function store_new(ctx, row, prepared)
+  row.tracking_code = tracking.make(crypto.random)
+  return db.transaction(ctx, function(tx)
+    store.insert(tx, row)
+    store.add_history(tx, {
+      report_id = row.id, to_status = row.status, changed_by = row.reporter_id,
+      created_at = row.created_at,
+    })
+    local attachments = files.attach(tx, "report", row.id, prepared)
+    local report = store.get(tx, row.id)
+    audit.write(tx, { action = "report.create", resource_type = "report", resource_id = row.id,
+      new = view.member(report) })
+    announce(tx, "report.created", report, attachments)
+    return report, attachments
+  end)
+end
+
+-- The one way for a code to be taken is chance, so the next draw is free.
+local function is_taken_code(err)
+  return errors.is(err, "CONFLICT") and err.key == "reports_tracking_code"
+end
+
+--- Stores a report with its pictures.
+-- @param input as schema.create cleans it
+-- @param uploads list of uploaded files, or nil
+-- @return what the reporter is answered, and the answer's meta
+function M.create(ctx, input, uploads)
+  local category = find_category(ctx, input.category)
+  local prepared = files.prepare(ctx, uploads, { max = PHOTOS_MAX, kinds = "picture",
+    field = "photos" })
+  local row = new_row(ctx, input, category)
+  local ok, report, attachments = pcall(store_new, ctx, row, prepared)
+  if not ok and is_taken_code(report) then
+    report, attachments = store_new(ctx, row, prepared)
+  elseif not ok then
+    error(report, 0)
+  end
+  local answer = view.full(report, report.reporter_contact and input.reporter)
+  answer.attachments = json.array(attachments)
+  local meta = { possibleDuplicates = possible_duplicates(ctx, report) }
+  for _, file in ipairs(prepared) do
+    meta.exifLocation = meta.exifLocation or file.gps
+  end
+  return answer, meta
+end
+
+--- Returns the row of a report that the caller may read, or nil. `code` is a tracking code that
+-- was shown, or nil.
+function M.find(ctx, id, code)
+  local report = store.get(ctx, id)
+  if report and access.can_read(access.person(ctx), report, code) then
+    return report
+  end
+end
+
+--- Returns one report with everything the caller may see of it.
+function M.get(ctx, id)
+  local report = M.find(ctx, id) or not_found()
+  local person = access.person(ctx)
+  local detail = view.full(report, contact.open(ctx, report))
+  detail.attachments = json.array(files.list(ctx, "report", id))
+  detail.history = M.get_history(ctx, id, person.reads_all)
+  if person.reads_all then
+    for name, read in pairs(sections) do
+      detail[name] = read(ctx, id)
+    end
+  end
+  return detail
+end
+
+--- Returns the history of a report; who made a change is told to staff only.
+function M.get_history(ctx, id, is_staff)
+  local lines = json.array({})
+  for i, row in ipairs(store.get_history(ctx, id)) do
+    lines[i] = view.change(row, is_staff)
+  end
+  return lines
+end
+
+-- The row of a tracking code, and a context of its tenant: whoever has the code need not name one.
+local function resolve_code(ctx, text)
+  local code = tracking.normalize(text)
+  local found = code and tracking_store.find(ctx, code)
+  if not found or ctx.tenant and ctx.tenant.id ~= found.tenant_id then
+    return nil
+  end
+  local tenant = ctx.tenant or identity.find_tenant(ctx, found.tenant_id)
+  local own = tenant and ctx:with({ tenant = tenant })
+  return own and store.get(own, found.id), own
+end
+
+--- Returns the row of a report by its tracking code, or nil.
+function M.find_by_code(ctx, text)
+  return (resolve_code(ctx, text))
+end
+
+--- Returns the public view of a report by its tracking code, with its history.
+function M.track(ctx, text)
+  local report, own = resolve_code(ctx, text)
+  if not report then
+    not_found()
+  end
+  local answer = view.public(report)
+  answer.trackingCode = report.tracking_code
+  answer.history = M.get_history(own, report.id, false)
+  answer.attachments = json.array(files.list(own, "report", report.id))
+  return answer
+end
+
+--- Returns public views of reports around a position, nearest first, each with its distance.
+function M.nearby(ctx, query)
+  ctx:require_tenant()
+  local found = json.array({})
+  local rows = store.find_near(ctx, query.lat, query.lng, {
+    radius = query.radius, limit = query.limit, hidden = NOT_A_HAZARD,
+  })
+  for i, row in ipairs(rows) do
+    row.distance = math.floor(row.distance + 0.5)
+    found[i] = view.public(row)
+  end
+  return found
+end
+
+--- Returns the tenant's categories.
+function M.categories(ctx)
+  return json.array(categories.list(ctx:require_tenant().settings))
+end
+
+-- The row as it will be after `changes` (schema.update).
+local function changed(ctx, report, changes)
+  local row = {}
+  for column, value in pairs(report) do
+    row[column] = value
+  end
+  row.title = changes.title or report.title
+  row.description = changes.description or report.description
+  row.severity_level = changes.severity or report.severity_level
+  row.tags = changes.tags and json.array(changes.tags) or report.tags
+  row.metadata = changes.metadata or report.metadata
+  if changes.category and changes.category ~= report.category then
+    local category = find_category(ctx, changes.category)
+    row.category = category.code
+    row.sla_due_at = due_at(category, time.parse(report.created_at))
+  end
+  if changes.location then
+    row.location_description = changes.location.description
+    row.latitude = changes.location.latitude
+    row.longitude = changes.location.longitude
+    row.location_accuracy = changes.location.accuracy
+  end
+  row.updated_at = time.now()
+  return row
+end
+
+--- Changes a report's words, place, category or severity.
+-- @param version the version the caller has read (If-Match), or nil
+function M.update(ctx, id, changes, version)
+  db.transaction(ctx, function(tx)
+    local report = lock(tx, id, access.can_update, version)
+    store.update(tx, changed(tx, report, changes))
+    local after = store.get(tx, id)
+    audit.write(tx, { action = "report.update", resource_type = "report", resource_id = id,
+      old = view.member(report), new = view.member(after) })
+    announce(tx, "report.updated", after)
+  end)
+  return M.get(ctx, id)
+end
+
+--- Deletes a report (softly).
+function M.delete(ctx, id, version)
+  return db.transaction(ctx, function(tx)
+    local report = lock(tx, id, access.can_delete, version)
+    store.delete(tx, id, time.now())
+    audit.write(tx, { action = "report.delete", resource_type = "report", resource_id = id,
+      old = view.member(report) })
+    announce(tx, "report.updated", report, nil, { deleted = true })
+  end)
+end
+
+-- Moves a locked report one step on; the event follows once per call, from the caller.
+local function step(ctx, report, to, reason)
+  local now = time.now()
+  local from = report.status
+  states.machine:check(from, to)
+  local resolved_at = report.resolved_at
+  if to == "resolved" then
+    resolved_at = now
+  elseif to == "reopened" then
+    resolved_at = nil
+  end
+  store.set_status(ctx, { id = report.id, status = to, resolved_at = resolved_at,
+    updated_at = now })
+  store.add_history(ctx, { report_id = report.id, from_status = from, to_status = to,
+    reason = reason, changed_by = ctx.actor.user_id, created_at = now })
+  audit.write(ctx, { action = "report.status", resource_type = "report", resource_id = report.id,
+    old = { status = from }, new = { status = to, reason = reason } })
+  report.status, report.resolved_at = to, resolved_at
+end
+
+--- Moves a report to another status.
+-- @param change {status, reason|nil}; rejecting needs a reason
+function M.set_status(ctx, id, change, version)
+  if change.status == "rejected" and not change.reason then
+    errors.validation({ { field = "reason", code = "required",
+      message = "must say why the report is rejected" } })
+  end
+  db.transaction(ctx, function(tx)
+    local report = lock(tx, id, function(person) return person.updates end, version)
+    local from = report.status
+    step(tx, report, change.status, change.reason)
+    announce(tx, "report.updated", store.get(tx, id), nil, { previousStatus = from })
+  end)
+  return M.get(ctx, id)
+end
+
+--- Carries a report forward because work on it did (a plugin's call, inside its transaction).
+-- Does nothing when the report is there or beyond.
+-- @param cause one sentence for the history
+function M.progress(ctx, id, status, cause)
+  local report = store.get(ctx, id, true)
+  local steps = report and states.steps(report.status, status) or {}
+  local from = report and report.status
+  for _, to in ipairs(steps) do
+    step(ctx, report, to, cause)
+  end
+  if #steps > 0 then
+    announce(ctx, "report.updated", store.get(ctx, id), nil, { previousStatus = from })
+  end
+end
+
+--- Returns the locked report that a work order is about to be made from; 404 when there is none,
+-- 409 when it takes no work any more.
+function M.get_for_work_order(ctx, id)
+  local report = store.get(ctx, id, true)
+  if not report then
+    not_found()
+  end
+  if not states.takes_work(report.status) then
+    errors.raise("CONFLICT", "A report that is " .. report.status .. " takes no work order")
+  end
+  return report
+end
+
+--- Locks a report until the transaction ends: what hangs on it is decided one at a time.
+function M.lock(ctx, id)
+  store.get(ctx, id, true)
+end
+
+--- Lets another plugin add a field to the detail that staff see.
+-- @param read function(ctx, report_id) -> JSON value
+function M.register_section(name, read)
+  sections[name] = read
+end
+
+return M
