@@ -1,0 +1,59 @@
+-- Work orders, teams and remediations: what this plugin offers to the platform.
+
+local reports = require("plugins.reports")
+local access = require("plugins.workorders.rules.access")
+local remediations = require("plugins.workorders.remediations")
+local service = require("plugins.workorders.service")
+
+local M = {}
+
+M.create = service.create
+M.assign = service.assign
+M.act = service.act
+
+-- Dispatchers hear everything; technicians what is theirs and their team's, and also what has
+-- just been taken from them.
+local function rooms(event)
+  local data = event.data
+  local found = { { room = "tenant_" .. event.tenantId .. "_admin", data = data } }
+  local function add(prefix, id, suffix)
+    if id then
+      found[#found + 1] = { room = prefix .. id .. suffix, data = data }
+    end
+  end
+  add("user_", data.assignedTo, "_notifications")
+  add("team_", data.teamId, "")
+  add("user_", data.previousAssignee, "_notifications")
+  add("team_", data.previousTeam, "")
+  return found
+end
+
+M.events = {
+  ["workorder.created"] = { socket = "workorder:created", rooms = rooms },
+  ["workorder.assigned"] = { socket = "workorder:assigned", rooms = rooms },
+  ["workorder.updated"] = { socket = "workorder:updated", rooms = rooms },
+  ["remediation.completed"] = { socket = "remediation:completed", rooms = rooms },
+}
+
+M.file_parents = {
+  workorder = {
+    can_read = function(ctx, id) return service.find(ctx, id) ~= nil end,
+    can_write = function(ctx, id)
+      local order, person = service.find(ctx, id)
+      return order ~= nil and access.can(person, "remediate", order)
+    end,
+  },
+  remediation = {
+    can_read = function(ctx, id) return remediations.find(ctx, id) ~= nil end,
+    can_write = function(ctx, id)
+      local row = remediations.find(ctx, id)
+      return row ~= nil and row.performed_by == ctx.actor.user_id
+    end,
+  },
+}
+
+function M.start()
+  reports.register_section("workOrders", service.summaries_of_report)
+end
+
+return M

@@ -1,0 +1,70 @@
+-- The list of work orders, flat or as a kanban board. Those without workorders.read see what is
+-- theirs and their teams'.
+
+local json = require("core.json")
+local paging = require("core.paging")
+local schema = require("plugins.workorders.schema")
+local states = require("plugins.workorders.rules.states")
+local store = require("plugins.workorders.store")
+local teams_store = require("plugins.workorders.teams_store")
+local view = require("plugins.workorders.rules.view")
+
+local M = {}
+
+M.query = paging.query_schema({
+  sorts = { "createdAt", "updatedAt", "priority", "status", "number" },
+  filters = schema.filters,
+})
+
+local PAGING = { columns = store.SORTS, id = "w.id", default = "-createdAt" }
+
+local function filters_of(ctx, query)
+  local filters = {}
+  for _, name in ipairs({ "status", "priority", "assignee", "team", "reportId" }) do
+    filters[name] = query[name]
+  end
+  if not ctx:can("workorders.read") then
+    local user_id = ctx.actor.user_id
+    filters.mine = { user_id = user_id, team_ids = teams_store.ids_of_user(ctx, user_id) }
+  end
+  return filters
+end
+
+local function shown(rows)
+  local found = json.array({})
+  for i, row in ipairs(rows) do
+    found[i] = view.order(row)
+  end
+  return found
+end
+
+-- One small query per column that has anything in it; the counts come from one more.
+local function kanban(ctx, query, filters)
+  local counts = store.count_by_status(ctx, filters)
+  local columns = json.array({})
+  for i, status in ipairs(states.STATUSES) do
+    local rows = {}
+    if counts[status] then
+      filters.status = { status }
+      rows = store.list(ctx, filters, paging.read(ctx,
+        { limit = query.limit, page = 1, sort = query.sort }, PAGING))
+    end
+    columns[i] = { status = status, count = counts[status] or 0, items = shown(rows) }
+  end
+  return { columns = columns }
+end
+
+--- Returns one page of work orders and its meta, or the board.
+-- @param query as M.query cleans it
+function M.find(ctx, query)
+  local filters = filters_of(ctx, query)
+  if query.view == "kanban" then
+    return kanban(ctx, query, filters)
+  end
+  local page = paging.read(ctx, query, PAGING)
+  local rows = store.list(ctx, filters, page)
+  local meta = paging.meta(page, rows, page.page and store.count(ctx, filters))
+  return shown(rows), meta
+end
+
+return M

@@ -1,0 +1,139 @@
+-- HTTP of work orders, teams and remediations.
+
+local etag = require("core.etag")
+local reply = require("core.reply")
+local list = require("plugins.workorders.list")
+local remediations = require("plugins.workorders.remediations")
+local schema = require("plugins.workorders.schema")
+local service = require("plugins.workorders.service")
+local teams = require("plugins.workorders.teams")
+
+local WORKORDERS = "/api/v1/workorders/"
+local REMEDIATIONS = "/api/v1/remediations/"
+-- Technicians have workorders.work; the service shows them what is theirs.
+local READERS = { "workorders.read", "workorders.work" }
+
+local function answer(row)
+  return reply.ok(row, { etag = etag.of(row.version, row) })
+end
+
+-- One step of the life of a work order, at /workorders/:id/<action>.
+local function action(name, permission, body, summary)
+  return {
+    method = "PUT", path = "/workorders/:id/" .. name, permission = permission,
+    params = schema.id, body = body, summary = summary,
+    answers = { [409] = "not from this status; the allowed ones are in details" },
+    handler = function(ctx, input)
+      return answer(service.act(ctx, input.params.id, name, input.body,
+        etag.wanted_version(ctx)))
+    end,
+  }
+end
+
+local PHOTOS = { max = 10 }
+
+return {
+  {
+    method = "POST", path = "/workorders", permission = "workorders.create",
+    body = schema.create, summary = "Make a work order, from a report or free.",
+    handler = function(ctx, input)
+      local order = service.create(ctx, input.body)
+      return reply.created(WORKORDERS .. order.id, order)
+    end,
+  },
+  {
+    method = "GET", path = "/workorders", permission = READERS, query = list.query,
+    summary = "List work orders; view=kanban groups them by status.",
+    handler = function(ctx, input)
+      local found, meta = list.find(ctx, input.query)
+      return reply.ok(found, { meta = meta })
+    end,
+  },
+  {
+    method = "GET", path = "/workorders/:id", permission = READERS, params = schema.id,
+    summary = "One work order with its attachments.",
+    handler = function(ctx, input)
+      return answer(service.get(ctx, input.params.id))
+    end,
+  },
+  {
+    method = "PUT", path = "/workorders/:id", permission = "workorders.update",
+    params = schema.id, body = schema.update,
+    summary = "Change a work order's words, place, priority or checklist.",
+    answers = { [412] = "changed since it was read" },
+    handler = function(ctx, input)
+      return answer(service.update(ctx, input.params.id, input.body, etag.wanted_version(ctx)))
+    end,
+  },
+  {
+    method = "DELETE", path = "/workorders/:id", permission = "workorders.delete",
+    params = schema.id, summary = "Delete a work order.",
+    handler = function(ctx, input)
+      service.delete(ctx, input.params.id, etag.wanted_version(ctx))
+      return reply.ok(nil)
+    end,
+  },
+  {
+    method = "GET", path = "/workorders/:id/history", permission = READERS, params = schema.id,
+    summary = "Every step of a work order, oldest first.",
+    handler = function(ctx, input)
+      return reply.ok(service.get_history(ctx, input.params.id))
+    end,
+  },
+  {
+    method = "PUT", path = "/workorders/:id/assign", permission = "workorders.assign",
+    params = schema.id, body = schema.assign, summary = "Give a work order to a person or a team.",
+    answers = { [409] = "ASSIGN_RACE: somebody else was faster" },
+    handler = function(ctx, input)
+      return answer(service.assign(ctx, input.params.id, input.body, etag.wanted_version(ctx)))
+    end,
+  },
+  action("accept", "workorders.work", schema.maybe_reasoned, "Take on an assigned work order."),
+  action("reject", "workorders.work", schema.reasoned, "Give an assigned work order back."),
+  action("start", "workorders.work", schema.maybe_reasoned, "Begin the work."),
+  action("hold", "workorders.work", schema.reasoned, "Interrupt the work."),
+  action("resume", "workorders.work", schema.maybe_reasoned, "Go on where it was held."),
+  action("complete", "workorders.work", schema.complete, "Say that the work is done."),
+  action("verify", "workorders.update", schema.maybe_reasoned, "Confirm that it is done."),
+  action("cancel", "workorders.update", schema.maybe_reasoned, "Give up a work order."),
+  {
+    method = "GET", path = "/teams", permission = READERS,
+    summary = "The tenant's teams with their members.",
+    handler = function(ctx)
+      return reply.ok(teams.list(ctx))
+    end,
+  },
+  {
+    method = "POST", path = "/remediations", permission = "remediations.create",
+    body = schema.remediate, summary = "Record what was done on a work order.",
+    handler = function(ctx, input)
+      local made = remediations.create(ctx, input.body)
+      return reply.created(REMEDIATIONS .. made.workOrderId, made)
+    end,
+  },
+  {
+    method = "GET", path = "/remediations/:workorderId", permission = "remediations.read",
+    params = schema.of_order, summary = "What was done on a work order.",
+    handler = function(ctx, input)
+      return reply.ok(remediations.list(ctx, input.params.workorderId))
+    end,
+  },
+  {
+    method = "PUT", path = "/remediations/:id", permission = "remediations.update",
+    params = schema.id, body = schema.update_remediation,
+    summary = "Change a remediation: its performer, until the work is verified.",
+    handler = function(ctx, input)
+      return answer(remediations.update(ctx, input.params.id, input.body,
+        etag.wanted_version(ctx)))
+    end,
+  },
+  {
+    method = "POST", path = "/remediations/:id/photos", permission = "remediations.update",
+    params = schema.id, summary = "Add pictures from before and after the work.",
+    multipart = { before = PHOTOS, after = PHOTOS },
+    handler = function(ctx, input)
+      local shown = remediations.add_photos(ctx, input.params.id, input.files)
+      return reply.created(REMEDIATIONS .. shown.workOrderId, shown)
+    end,
+  },
+}

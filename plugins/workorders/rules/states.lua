@@ -1,0 +1,80 @@
+-- The life of a work order as a table.
+
+local state_machine = require("core.state_machine")
+
+local M = {}
+
+M.STATUSES = {
+  "pending", "assigned", "accepted", "scheduled", "in_progress", "on_hold", "completed",
+  "verified", "cancelled",
+}
+
+local HOLDABLE = { "accepted", "scheduled", "in_progress" }
+
+local TRANSITIONS = {
+  { from = { "pending", "assigned", "accepted", "scheduled" }, to = "assigned",
+    action = "assign" },
+  { from = { "assigned" }, to = "accepted", action = "accept" },
+  -- A rejection is kept in the history; the work order waits for another assignee.
+  { from = { "assigned" }, to = "pending", action = "reject" },
+  { from = { "accepted" }, to = "scheduled", action = "schedule" },
+  { from = { "accepted", "scheduled" }, to = "in_progress", action = "start" },
+  { from = HOLDABLE, to = "on_hold", action = "hold" },
+  -- Resuming leads back to where the work was held.
+  { from = { "on_hold" }, to = "accepted", action = "resume" },
+  { from = { "on_hold" }, to = "scheduled", action = "resume" },
+  { from = { "on_hold" }, to = "in_progress", action = "resume" },
+  { from = { "in_progress" }, to = "completed", action = "complete" },
+  { from = { "completed" }, to = "verified", action = "verify" },
+  { from = { "pending", "assigned", "accepted", "scheduled", "in_progress", "on_hold" },
+    to = "cancelled", action = "cancel" },
+}
+
+M.machine = state_machine.new({
+  name = "work order", initial = "pending", states = M.STATUSES, transitions = TRANSITIONS,
+})
+
+local function has(list, value)
+  for _, item in ipairs(list) do
+    if item == value then
+      return true
+    end
+  end
+  return false
+end
+
+--- Returns the status that an action leads to from this work order's, or nil when the action is
+-- not to be had there.
+function M.target(action, order)
+  for _, transition in ipairs(TRANSITIONS) do
+    if transition.action == action and has(transition.from, order.status)
+        and (action ~= "resume" or transition.to == order.held_from) then
+      return transition.to
+    end
+  end
+end
+
+local FINISHED = { completed = true, verified = true }
+
+--- Tells whether all work on a report is done, by the statuses of its living work orders:
+-- cancelled ones do not count, and at least one was completed.
+function M.is_all_done(statuses)
+  local finished = 0
+  for _, status in ipairs(statuses) do
+    if FINISHED[status] then
+      finished = finished + 1
+    elseif status ~= "cancelled" then
+      return false
+    end
+  end
+  return finished > 0
+end
+
+local PRIORITIES = { low = "low", medium = "normal", high = "high", critical = "urgent" }
+
+--- Returns the priority that a report's severity means.
+function M.priority_of(severity)
+  return PRIORITIES[severity] or "normal"
+end
+
+return M

@@ -1,0 +1,321 @@
+-- Work orders: what may be done with them, and what each step entails. A step locks the row,
+-- asks the state machine, and writes the row, its history, the report's progress, the audit row
+-- and the event in one transaction. Locks are always taken in the order work order, report,
+-- number counter.
+
+local db = require("core.db")
+local errors = require("core.errors")
+local json = require("core.json")
+local time = require("core.time")
+local uuid = require("core.uuid")
+local audit = require("services.audit")
+local events = require("services.events")
+local files = require("services.files")
+local identity = require("services.identity")
+local reports = require("plugins.reports")
+local access = require("plugins.workorders.rules.access")
+local assignment = require("plugins.workorders.rules.assignment")
+local states = require("plugins.workorders.rules.states")
+local store = require("plugins.workorders.store")
+local teams_store = require("plugins.workorders.teams_store")
+local view = require("plugins.workorders.rules.view")
+
+local M = {}
+
+local WORK = "workorders.work"
+
+local function not_found()
+  errors.raise("NOT_FOUND", "No such work order")
+end
+
+--- Returns the caller's rights, their teams among them.
+function M.person(ctx)
+  local user_id = ctx.actor.user_id
+  return access.person(ctx, user_id and teams_store.ids_of_user(ctx, user_id) or {})
+end
+
+-- The locked work order, if the caller may see it; 403 when they may not take the action.
+local function lock(ctx, id, action, version)
+  local order = store.lock(ctx, id)
+  local person = M.person(ctx)
+  if not order or not access.can_read(person, order) then
+    not_found()
+  end
+  if not access.can(person, action, order) then
+    errors.raise("FORBIDDEN", "You may not do this with the work order")
+  end
+  if version and version ~= order.version then
+    errors.raise("PRECONDITION_FAILED", "The work order has changed since you read it")
+  end
+  return order
+end
+
+local function check_target(action, order)
+  local to = states.target(action, order)
+  if not to then
+    local allowed = states.machine:allowed(order.status)
+    errors.raise("INVALID_TRANSITION",
+      ("A work order that is %s cannot %s"):format(order.status, action), {
+        details = { { field = "status", code = "transition", message = "not allowed from here",
+          from = order.status, action = action, allowed = json.array(allowed) } },
+      })
+  end
+  return to
+end
+
+local function announce(ctx, name, order, extra)
+  local data = view.order(order)
+  for key, value in pairs(extra or {}) do
+    data[key] = value
+  end
+  events.emit(ctx, name, { resource_type = "workorder", resource_id = order.id, data = data })
+end
+
+-- Writes a locked row after a step, with all that goes with it. Returns the row as it is now.
+local function save(ctx, order, step)
+  local before = store.get(ctx, order.id)
+  store.update(ctx, order)
+  store.add_history(ctx, {
+    work_order_id = order.id, action = step.action, from_status = before.status,
+    to_status = order.status, reason = step.reason, details = step.details,
+    changed_by = ctx.actor.user_id,
+  })
+  local after = store.get(ctx, order.id)
+  audit.write(ctx, {
+    action = "workorder." .. step.action, resource_type = "workorder", resource_id = order.id,
+    old = view.order(before), new = after and view.order(after),
+  })
+  announce(ctx, step.event or "workorder.updated", after or before, step.extra)
+  return after
+end
+
+-- Work carries its report forward. The report's lock makes completing two work orders of one
+-- report wait for each other, so that the last one sees that it is the last.
+local function move_report(ctx, order)
+  if not order.report_id then
+    return
+  end
+  if order.status == "accepted" or order.status == "in_progress" then
+    reports.progress(ctx, order.report_id, "in_progress", "Work order " .. order.number)
+  elseif order.status == "completed" or order.status == "cancelled" then
+    reports.lock(ctx, order.report_id)
+    if states.is_all_done(store.statuses_of_report(ctx, order.report_id)) then
+      reports.progress(ctx, order.report_id, "resolved", "Work order " .. order.number)
+    end
+  end
+end
+
+local function from_report(input, report)
+  local place = input.location
+    or { description = report.location_description, latitude = report.latitude,
+      longitude = report.longitude }
+  return {
+    report_id = report.id,
+    title = input.title or report.title,
+    description = input.description or report.description,
+    priority = input.priority or states.priority_of(report.severity_level),
+    sla_due_at = report.sla_due_at,
+    location = place,
+  }
+end
+
+local function from_input(input)
+  return { title = input.title, description = input.description,
+    priority = input.priority or "normal", location = input.location or {} }
+end
+
+--- Makes a work order, from a report (which becomes acknowledged) or free.
+-- @param input as schema.create cleans it
+function M.create(ctx, input)
+  return db.transaction(ctx, function(tx)
+    local made
+    if input.reportId then
+      made = from_report(input, reports.get_for_work_order(tx, input.reportId))
+    else
+      made = from_input(input)
+    end
+    local now = time.now()
+    local row = {
+      id = uuid.v7(), report_id = made.report_id, created_by = ctx.actor.user_id,
+      title = made.title, description = made.description, priority = made.priority,
+      status = states.machine.initial, location_description = made.location.description,
+      latitude = made.location.latitude, longitude = made.location.longitude,
+      estimated_minutes = input.estimatedMinutes, sla_due_at = made.sla_due_at,
+      checklist = json.array(input.checklist or {}), metadata = input.metadata or {},
+      created_at = now,
+    }
+    local year = now:sub(1, 4)
+    if made.report_id then
+      reports.progress(tx, made.report_id, "acknowledged", "Work order created")
+    end
+    row.number = ("WO-%s-%06d"):format(year, store.next_number(tx, tonumber(year)))
+    store.insert(tx, row)
+    store.add_history(tx, { work_order_id = row.id, action = "create", to_status = row.status,
+      changed_by = ctx.actor.user_id })
+    local order = view.order(store.get(tx, row.id))
+    audit.write(tx, { action = "workorder.create", resource_type = "workorder",
+      resource_id = row.id, new = order })
+    announce(tx, "workorder.created", store.get(tx, row.id))
+    return order
+  end)
+end
+
+--- Returns one work order with its attachments and history.
+function M.get(ctx, id)
+  local order = store.get(ctx, id)
+  if not order or not access.can_read(M.person(ctx), order) then
+    not_found()
+  end
+  local detail = view.order(order)
+  detail.attachments = json.array(files.list(ctx, "workorder", id))
+  return detail
+end
+
+--- Returns the history of a work order, oldest first.
+function M.get_history(ctx, id)
+  local order = store.get(ctx, id)
+  if not order or not access.can_read(M.person(ctx), order) then
+    not_found()
+  end
+  local lines = json.array({})
+  for i, row in ipairs(store.get_history(ctx, id)) do
+    lines[i] = view.change(row)
+  end
+  return lines
+end
+
+--- Changes a work order's words, place, priority or checklist.
+function M.update(ctx, id, changes, version)
+  return db.transaction(ctx, function(tx)
+    local order = lock(tx, id, "update", version)
+    for _, field in ipairs({ "title", "description", "priority", "metadata" }) do
+      if changes[field] ~= nil then
+        order[field] = changes[field]
+      end
+    end
+    order.estimated_minutes = changes.estimatedMinutes or order.estimated_minutes
+    order.checklist = changes.checklist and json.array(changes.checklist) or order.checklist
+    if changes.location then
+      order.location_description = changes.location.description
+      order.latitude, order.longitude = changes.location.latitude, changes.location.longitude
+    end
+    return view.order(save(tx, order, { action = "update" }))
+  end)
+end
+
+--- Deletes a work order (softly).
+function M.delete(ctx, id, version)
+  db.transaction(ctx, function(tx)
+    local order = lock(tx, id, "delete", version)
+    order.deleted_at = time.now()
+    save(tx, order, { action = "delete", extra = { deleted = true } })
+  end)
+end
+
+-- Who is to have it, checked: an active member whose role works, or a living team.
+local function check_assignee(ctx, request)
+  if request.teamId then
+    if not teams_store.get(ctx, request.teamId) then
+      errors.validation({ { field = "teamId", code = "enum", message = "must be a team" } })
+    end
+  else
+    local user = identity.find_user(ctx, request.userId)
+    if not user or not identity.role_has(user.role, WORK) then
+      errors.validation({ { field = "userId", code = "enum",
+        message = "must be an active member whose role takes work orders" } })
+    end
+  end
+end
+
+local function expected_assignee(request)
+  if request.expectedAssignee == json.null then
+    return false
+  end
+  return request.expectedAssignee
+end
+
+--- Gives a work order to a person or a team. Two people who do so at once: the second gets 409
+-- ASSIGN_RACE, unless they say whom they replace, or force it.
+-- @param request as schema.assign cleans it
+-- @param version the version the caller has read (If-Match), or nil
+function M.assign(ctx, id, request, version)
+  return db.transaction(ctx, function(tx)
+    local order = lock(tx, id, "assign", version)
+    order.status = check_target("assign", order)
+    check_assignee(tx, request)
+    local previous = { user_id = order.assigned_to, team_id = order.team_id }
+    local is_race = assignment.is_race(store.get(tx, id), {
+      expected = expected_assignee(request), force = request.force, user_id = ctx.actor.user_id,
+      now_ms = time.now_ms(), knows_version = version ~= nil,
+    })
+    if is_race then
+      errors.raise("ASSIGN_RACE", "Somebody else has just assigned this work order", {
+        details = { { field = "userId", code = "race", message = "assigned a moment ago",
+          assignedTo = order.assigned_to, teamId = order.team_id } },
+      })
+    end
+    order.assigned_to, order.team_id = request.userId, request.teamId
+    order.assigned_at, order.assigned_by = time.now(), ctx.actor.user_id
+    return view.order(save(tx, order, {
+      action = "assign", event = "workorder.assigned", reason = request.message,
+      details = { assignedTo = request.userId, teamId = request.teamId,
+        previousAssignee = previous.user_id, previousTeam = previous.team_id },
+      extra = { message = request.message, previousAssignee = previous.user_id,
+        previousTeam = previous.team_id },
+    }))
+  end)
+end
+
+-- What an action changes besides the status.
+local EFFECTS = {
+  -- Who accepts a team's work order has it.
+  accept = function(ctx, order) order.assigned_to = order.assigned_to or ctx.actor.user_id end,
+  reject = function(_, order)
+    order.assigned_to, order.team_id, order.assigned_at, order.assigned_by = nil, nil, nil, nil
+  end,
+  hold = function(_, order, from) order.held_from = from end,
+  resume = function(_, order) order.held_from = nil end,
+  complete = function(_, order, _, input)
+    order.completed_at = time.now()
+    order.completion_notes, order.minutes_spent = input.notes, input.minutesSpent
+  end,
+}
+
+--- Takes a step: accept, reject, start, hold, resume, complete, verify or cancel.
+-- @param input the action's body: reason, notes, minutesSpent
+-- @param version the version the caller has read (If-Match), or nil
+function M.act(ctx, id, action, input, version)
+  return db.transaction(ctx, function(tx)
+    local order = lock(tx, id, action, version)
+    local from, previous = order.status, order.assigned_to
+    order.status = check_target(action, order)
+    local effect = EFFECTS[action]
+    if effect then
+      effect(tx, order, from, input)
+    end
+    local after = save(tx, order, { action = action, reason = input.reason or input.notes,
+      details = { assignedTo = previous, minutesSpent = input.minutesSpent },
+      extra = { action = action, previousStatus = from, previousAssignee = previous } })
+    move_report(tx, after)
+    return view.order(after)
+  end)
+end
+
+--- Returns what a report's detail shows of the work on it.
+function M.summaries_of_report(ctx, report_id)
+  local found = json.array({})
+  for i, row in ipairs(store.find_by_report(ctx, report_id)) do
+    found[i] = view.order(row)
+  end
+  return found
+end
+
+--- Returns the work order, if the caller may see it, and their rights (for remediations and files).
+function M.find(ctx, id)
+  local order, person = store.get(ctx, id), M.person(ctx)
+  if order and access.can_read(person, order) then
+    return order, person
+  end
+end
+
+return M

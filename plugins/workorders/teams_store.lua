@@ -1,0 +1,67 @@
+-- SQL of teams and their members.
+
+local db = require("core.db")
+local json = require("core.json")
+local uuid = require("core.uuid")
+
+local M = {}
+
+local COLUMNS = "t.id, t.name, t.skills, t.version, t.created_at, t.updated_at"
+
+local function decode(row)
+  if row then
+    row.skills = json.decode(row.skills)
+  end
+  return row
+end
+
+--- Returns the tenant's living teams by name.
+function M.list(ctx)
+  local rows = db.scope(ctx):query("SELECT " .. COLUMNS .. [[ FROM teams t
+    WHERE t.tenant_id = :tenant AND t.deleted_at IS NULL ORDER BY t.name LIMIT 500]])
+  for _, row in ipairs(rows) do
+    decode(row)
+  end
+  return rows
+end
+
+--- Returns the living team of that id, or nil.
+function M.get(ctx, id)
+  return decode(db.scope(ctx):one("SELECT " .. COLUMNS .. [[ FROM teams t
+    WHERE t.tenant_id = :tenant AND t.id = ? AND t.deleted_at IS NULL]], id))
+end
+
+--- Returns the members of all teams: {team_id, user_id, name} each.
+function M.list_members(ctx)
+  return db.scope(ctx):query([[SELECT m.team_id, m.user_id,
+      CONCAT_WS(' ', u.first_name, u.last_name) AS name
+    FROM team_members m JOIN users u ON u.id = m.user_id
+    WHERE m.tenant_id = :tenant AND u.deleted_at IS NULL ORDER BY u.first_name, u.last_name]])
+end
+
+--- Returns the ids of the living teams that a person is in.
+function M.ids_of_user(ctx, user_id)
+  local ids = {}
+  for i, row in ipairs(db.scope(ctx):query([[SELECT m.team_id FROM team_members m
+    JOIN teams t ON t.tenant_id = :tenant AND t.id = m.team_id AND t.deleted_at IS NULL
+    WHERE m.tenant_id = :tenant AND m.user_id = ?]], user_id)) do
+    ids[i] = row.team_id
+  end
+  return ids
+end
+
+--- Adds a team and returns its id.
+function M.insert(ctx, team)
+  local id = uuid.v7()
+  db.scope(ctx):exec("INSERT INTO teams (id, tenant_id, name, skills) VALUES (?, :tenant, ?, ?)",
+    id, team.name, json.encode(json.array(team.skills or {})))
+  return id
+end
+
+--- Adds a member to a team.
+function M.add_member(ctx, team_id, user_id)
+  db.scope(ctx):exec([[INSERT INTO team_members (tenant_id, team_id, user_id)
+    VALUES (:tenant, ?, ?)]], team_id, user_id)
+end
+
+return M
