@@ -1,0 +1,144 @@
+// Puts the page together: sign-in, views, the live connection.
+
+import * as api from "./api.js";
+import * as board from "./board.js";
+import * as detail from "./detail.js";
+import { byId } from "./dom.js";
+import * as feed from "./feed.js";
+import * as live from "./live.js";
+
+const STATES = { live: "Live", connecting: "Connecting…", lost: "Connection lost, trying again…" };
+const ALERT_MS = 10_000;
+
+let permissions = new Set();
+let unseen = 0;
+let alertTimer = 0;
+
+function fail(error) {
+  if (error.status === 401) return; // the sign-in page says it
+  const box = byId("alert");
+  box.textContent = error.code === "ASSIGN_RACE"
+    ? "Somebody else has just assigned this work order. It is shown as it is now." : error.message;
+  box.hidden = false;
+  clearTimeout(alertTimer);
+  alertTimer = setTimeout(() => { box.hidden = true; }, ALERT_MS);
+}
+
+function setUnseen(count) {
+  unseen = count;
+  byId("unseen").hidden = count === 0;
+  byId("unseen").textContent = count;
+  document.title = count ? `(${count}) Fixxit dashboard` : "Fixxit dashboard";
+}
+
+function isWatched() {
+  return document.visibilityState === "visible" && !byId("feed").hidden;
+}
+
+function showView(name) {
+  byId("feed").hidden = name !== "feed";
+  byId("board").hidden = name !== "board";
+  for (const tab of document.querySelectorAll("[data-view]")) {
+    if (tab.dataset.view === name) tab.setAttribute("aria-current", "page");
+    else tab.removeAttribute("aria-current");
+  }
+  if (name === "board") board.load().catch(fail);
+  else setUnseen(0);
+}
+
+function onEvent(name, data) {
+  if (name === "report:created") {
+    if (!feed.onCreated(data)) return;
+    byId("announcer").textContent = `New ${data.severity} report: ${data.title}`;
+    if (!isWatched()) setUnseen(unseen + 1);
+  } else if (name === "report:updated") {
+    feed.onUpdated(data);
+    if (data.deleted && feed.selectedId() === data.id) detail.close();
+    else detail.refresh(data.id);
+  } else if (name.startsWith("workorder:")) {
+    board.refresh(fail);
+    detail.refresh(data.reportId);
+  } else if (name === "remediation:completed") {
+    detail.refresh(feed.selectedId());
+  }
+}
+
+function onState(state) {
+  const box = byId("connection");
+  box.dataset.state = state;
+  box.textContent = STATES[state];
+}
+
+function readAgain() {
+  feed.load().catch(fail);
+  board.refresh(fail);
+  detail.refresh(feed.selectedId());
+}
+
+function enter(user) {
+  permissions = new Set(user.permissions);
+  byId("signin").hidden = true;
+  byId("shell").hidden = false;
+  byId("tenant").textContent = user.tenant?.name ?? "Fixxit";
+  byId("user").textContent = user.fullName || user.email;
+  document.querySelector('[data-view="board"]').hidden = !permissions.has("workorders.read")
+    && !permissions.has("workorders.work");
+  detail.start({ may: (permission) => permissions.has(permission), fail,
+    closed: () => feed.select(null) });
+  showView("feed");
+  // Connected before the list is read: what comes in between is there twice rather than never.
+  live.start({ event: onEvent, state: onState, resync: readAgain });
+  feed.load().catch(fail);
+}
+
+function leave(message) {
+  live.stop();
+  detail.close();
+  byId("shell").hidden = true;
+  byId("signin").hidden = false;
+  const error = byId("signin-error");
+  error.hidden = !message;
+  error.textContent = message ?? "";
+  byId("signin-form").elements.email.focus();
+}
+
+byId("signin-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.currentTarget;
+  const button = form.querySelector("button");
+  const error = byId("signin-error");
+  button.disabled = true;
+  error.hidden = true;
+  try {
+    const user = await api.signIn(form.elements.email.value.trim(), form.elements.password.value);
+    form.reset();
+    enter(user);
+  } catch (problem) {
+    error.textContent = problem.message;
+    error.hidden = false;
+    form.elements.password.select();
+  } finally {
+    button.disabled = false;
+  }
+});
+
+byId("signout").addEventListener("click", async () => {
+  await api.signOut();
+  leave();
+});
+for (const tab of document.querySelectorAll("[data-view]")) {
+  tab.addEventListener("click", () => showView(tab.dataset.view));
+}
+document.addEventListener("visibilitychange", () => {
+  if (isWatched()) setUnseen(0);
+});
+
+api.on("signedOut", () => leave("Your session is over. Please sign in again."));
+feed.start({ choose: (id) => detail.show(id), fail });
+board.start({ open: (id) => {
+  showView("feed");
+  feed.select(id);
+} });
+
+if (api.mayRenew()) api.renew().then(enter, () => leave());
+else leave();
