@@ -6,4 +6,5 @@ return {
   prepare = service.prepare,
   attach = service.attach,
   list = service.list,
+  covers = service.covers,
 }

@@ -117,6 +117,18 @@ function M.list(ctx, parent_type, parent_id)
   return attachments
 end
 
+--- The first picture of each of these parents: {parent id = attachment as M.list shows it}.
+function M.covers(ctx, parent_type, parent_ids)
+  local covers = {}
+  if #parent_ids == 0 then
+    return covers
+  end
+  for _, row in ipairs(store.list_covers(ctx, parent_type, parent_ids)) do
+    covers[row.parent_id] = covers[row.parent_id] or shown(row)
+  end
+  return covers
+end
+
 local function not_found()
   errors.raise("NOT_FOUND", "There is no such file")
 end

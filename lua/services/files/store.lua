@@ -41,6 +41,18 @@ function M.list(ctx, parent_type, parent_id)
       ORDER BY a.position, a.id]], parent_type, parent_id)
 end
 
+--- The first picture of each of these parents (at most a page of them), for lists.
+function M.list_covers(ctx, parent_type, parent_ids)
+  return db.scope(ctx):query(
+    [[SELECT a.id, a.parent_id, a.file_id, a.kind, a.caption, a.position, f.file_type, f.file_size,
+        f.width, f.height
+      FROM attachments a JOIN files f ON f.id = a.file_id AND f.tenant_id = :tenant
+      WHERE a.tenant_id = :tenant AND a.parent_type = ? AND a.parent_id IN (]]
+      .. ("?,"):rep(#parent_ids):sub(1, -2) .. [[)
+        AND a.deleted_at IS NULL AND f.deleted_at IS NULL AND f.file_type LIKE 'image/%'
+      ORDER BY a.parent_id, a.position, a.id]], parent_type, unpack(parent_ids))
+end
+
 function M.find_file(ctx, id)
   return db.scope(ctx):one("SELECT " .. FILE .. [[ FROM files
     WHERE tenant_id = :tenant AND id = ? AND deleted_at IS NULL]], id)
