@@ -10,13 +10,15 @@
 
 local redis = require("host.redis")
 local task = require("host.task")
+local errors = require("core.errors")
 local log = require("core.log")
 
 local M = {}
 
 local PREFIX = "fixxit:bell:"
-local PAUSE_MIN_MS, PAUSE_MAX_MS = 500, 15000
+local PAUSE_MIN_MS, PAUSE_MAX_MS = 250, 4000
 local LISTEN_MS = 30000
+local LISTEN_PAUSE_MS = 5000
 
 local Loop = {}
 Loop.__index = Loop
@@ -40,10 +42,11 @@ end
 
 local function step(loop)
   loop.rung = false
-  local ok, more = xpcall(loop.step, debug.traceback)
+  local ok, more = xpcall(loop.step, errors.capture)
   if not ok then
     if loop.failures == 0 and not loop.stopped then
-      log.warn(nil, "background loop failed", { loop = loop.name, error = tostring(more) })
+      log.warn(nil, "background loop failed",
+        { loop = loop.name, error = tostring(more), traceback = more.traceback })
     end
     loop.failures = loop.failures + 1
     local base = math.min(PAUSE_MIN_MS * 2 ^ math.min(loop.failures - 1, 8), PAUSE_MAX_MS)
@@ -84,7 +87,7 @@ local function listen(loop)
         break
       end
     end
-    if loop.stopped or not task.sleep(PAUSE_MAX_MS) then
+    if loop.stopped or not task.sleep(LISTEN_PAUSE_MS) then
       return
     end
   end

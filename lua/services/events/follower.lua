@@ -30,7 +30,8 @@ local function begin(ctx)
   end
 end
 
-local function turn(fn)
+local function turn(fn, prepare)
+  prepare()
   local ctx = context.system({ name = "follower" })
   if sys.shared_get(STARTED) == 0 then
     begin(ctx)
@@ -52,15 +53,17 @@ local function turn(fn)
   return #rows == BATCH
 end
 
---- Starts following; fn(events) must not wait.
+--- Starts following.
+-- @param fn fn(events), must not wait
+-- @param prepare called before each turn; may wait
 -- @return the loop: loop:stop()
-function M.start(fn)
+function M.start(fn, prepare)
   return background.start({
     name = "event follower",
     channel = "events",
     every_ms = POLL_MS,
     step = function()
-      return turn(fn)
+      return turn(fn, prepare)
     end,
   })
 end

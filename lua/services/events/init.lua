@@ -53,7 +53,7 @@ end
 --- Calls fn(events) in this worker with what was numbered since the last call, oldest first.
 -- There is one subscriber: real time. fn must not wait: the events count as handed on.
 function M.follow(fn)
-  started.follower = follower.start(fn)
+  started.follower = follower.start(fn, M.epoch)
 end
 
 --- Ends what M.follow began.
@@ -64,30 +64,32 @@ function M.unfollow()
   end
 end
 
---- The tenant's events after `seq`, up to what this worker has already broadcast, so that a
--- connection that gets these and then the live ones misses none.
--- @param limits max (number of events), seconds (age)
--- @return events (oldest first), or nil when there are too many, they are too old, or `seq` is
---   no number of this history
-function M.since(ctx, tenant_id, seq, limits)
-  local up_to = follower.position()
-  local last = store.find_position(ctx, tenant_id, up_to)
+--- The place in the log up to which this worker has handed events on.
+M.position = follower.position
+
+--- Whether a tenant's events after `seq` can still be told one by one.
+-- @param limits max (number of events), seconds (age of the oldest)
+function M.can_resume(ctx, tenant_id, seq, limits)
+  local last = store.find_last_seq(ctx, tenant_id, follower.position())
   local last_seq = last and last.seq or 0
   if seq == last_seq then
-    return {}
-  end
-  if seq > last_seq or last_seq - seq > limits.max then
-    return nil
+    return true
+  elseif seq > last_seq or last_seq - seq > limits.max then
+    return false
   end
   local next_one = store.find_age_s(ctx, tenant_id, seq + 1)
-  if not next_one or next_one.age_s > limits.seconds then
-    return nil
-  end
+  return next_one ~= nil and next_one.age_s <= limits.seconds
+end
+
+--- A tenant's events after `seq` that this worker has handed on already, oldest first.
+-- @return at most `limit` events, the position that they go up to
+function M.list_since(ctx, tenant_id, seq, limit)
+  local position = follower.position()
   local events = {}
-  for i, row in ipairs(store.list_of_tenant_after(ctx, tenant_id, seq, up_to, limits.max)) do
+  for i, row in ipairs(store.list_of_tenant_after(ctx, tenant_id, seq, position, limit)) do
     events[i] = record.event(row)
   end
-  return events
+  return events, position
 end
 
 function M.start()

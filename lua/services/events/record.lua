@@ -4,10 +4,12 @@ local json = require("core.json")
 
 local M = {}
 
---- {id, tenantId, seq, event, resourceType, resourceId, data, actor, requestId, occurredAt}
+--- {id, tenantId, seq, event, resourceType, resourceId, data, actor, requestId, occurredAt,
+-- position}: position is the place in the whole log.
 function M.event(row)
   return {
     id = row.event_id,
+    position = row.id,
     tenantId = row.tenant_id,
     seq = row.seq,
     event = row.event,

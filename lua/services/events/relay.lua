@@ -18,8 +18,8 @@ local store = require("services.events.store")
 local M = {}
 
 local LEASE = "events.relay"
-local LEASE_S = 5
-local RENEW_BELOW_MS = 3000
+local LEASE_S = 3
+local RENEW_BELOW_MS = 1900
 local BATCH = 200
 local POLL_MS = 1000
 

@@ -46,11 +46,6 @@ function M.lock_lease(ctx, name, holder, fencing_token)
     name, holder, fencing_token) ~= nil
 end
 
-function M.release_lease(ctx, name, holder)
-  db.platform(ctx):exec("UPDATE leases SET expires_at = NOW(3) WHERE name = ? AND holder = ?",
-    name, holder)
-end
-
 -- Numbering: all of it in one transaction that holds the lease ----------------------------
 
 function M.has_outbox(ctx)
@@ -106,9 +101,8 @@ function M.list_of_tenant_after(ctx, tenant_id, seq, up_to_id, limit)
     tenant_id, seq, up_to_id, limit)
 end
 
---- The tenant's last number up to a position of the log, and whether the event `seq` happened
--- less than `seconds` ago (or none did after it).
-function M.find_position(ctx, tenant_id, up_to_id)
+--- The tenant's last number up to a position of the log, as {seq}, or nil.
+function M.find_last_seq(ctx, tenant_id, up_to_id)
   return db.platform(ctx):one(
     [[SELECT seq FROM event_log WHERE tenant_id = ? AND id <= ? ORDER BY seq DESC LIMIT 1]],
     tenant_id, up_to_id)

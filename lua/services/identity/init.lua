@@ -17,6 +17,9 @@ M.hooks = {
 --- The actor and the tenant of an access token; raises 401.
 M.of_token = standing.of_token
 
+--- The same of a session that is known already.
+M.of_session = standing.of_session
+
 --- Calls fn(event) for each change of rights: {kind, user_id, tenant_id, session_id}.
 M.watch = standing.watch
 M.unwatch = standing.unwatch

@@ -3,17 +3,27 @@
 local errors = require("core.errors")
 local json = require("core.json")
 local paging = require("core.paging")
-local reply = require("core.reply")
-local roles = require("services.identity.roles")
 local store = require("services.identity.store")
 local view = require("services.identity.view")
 
 local M = {}
 
-local function shown(rows, max)
+local COLUMNS = {
+  name = "u.last_name",
+  joinedAt = { sql = "m.created_at", key = "created_at" },
+}
+
+--- What list() can sort by.
+M.SORTS = { "name", "joinedAt" }
+
+local function page_of(ctx, query)
+  return paging.read(ctx, query, { columns = COLUMNS, id = "u.id", default = "name" })
+end
+
+local function shown(rows)
   local list = json.array({})
-  for i = 1, math.min(#rows, max) do
-    list[i] = view.member(rows[i])
+  for i, row in ipairs(rows) do
+    list[i] = view.member(row)
   end
   return list
 end
@@ -27,7 +37,8 @@ end
 --- The members that have one of these roles: array of {id, name, role}.
 function M.with_role(ctx, role_names)
   local list = {}
-  for i, row in ipairs(store.list_members(ctx, { roles = role_names, limit = 1000 })) do
+  local rows = store.list_members(ctx, { roles = role_names }, page_of(ctx, { limit = 1000 }))
+  for i, row in ipairs(rows) do
     list[i] = { id = row.id, name = view.full_name(row), role = row.role }
   end
   return list
@@ -39,20 +50,16 @@ function M.get(ctx, id)
   return row and view.member(row) or errors.raise("NOT_FOUND", "There is no such member")
 end
 
---- Members whose name or address begins with a text.
-function M.search(ctx, text, limit)
-  return shown(store.list_members(ctx, { q = text, limit = limit }), limit)
-end
-
--- Without a filter by role the citizens who only report are left out.
-local function staff_roles()
-  local list = {}
-  for _, role in ipairs(roles.ORDER) do
-    if roles.is_staff(role) then
-      list[#list + 1] = role
-    end
-  end
-  return list
+--- One page of the members.
+-- @param query role (list of names), q, and those of core.paging
+-- @return members, meta
+function M.list(ctx, query)
+  local page = page_of(ctx, query)
+  local filter = { roles = query.role, q = query.q }
+  local rows = store.list_members(ctx, filter, page)
+  local total = page.page and store.count_members(ctx, filter) or nil
+  local meta = paging.meta(page, rows, total)
+  return shown(rows), meta
 end
 
 return M

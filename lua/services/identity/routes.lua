@@ -61,15 +61,20 @@ local function change_profile(ctx, input)
 end
 
 local MEMBERS = paging.query_schema({
-  sorts = { "name" },
+  sorts = people.SORTS,
   filters = {
     role = s.list({ of = s.string({ min = 1, max = 63 }), optional = true }),
     q = s.string({ min = 1, max = 100, trim = true, optional = true }),
   },
 })
 
+local SEARCH = paging.query_schema({
+  filters = { q = s.string({ min = 1, max = 100, trim = true }) },
+})
+
 local function list_members(ctx, input)
-  return people.list(ctx, input.query)
+  local members, meta = people.list(ctx, input.query)
+  return reply.ok(members, { meta = meta })
 end
 
 local routes = {
@@ -101,10 +106,8 @@ local routes = {
     permission = "users.read", query = MEMBERS, answers = { [200] = "members" },
     handler = list_members },
   { method = "GET", path = "/users/search", summary = "Members whose name or address begins so.",
-    permission = "users.read", query = schema.search, answers = { [200] = "members" },
-    handler = function(ctx, input)
-      return reply.ok(people.search(ctx, input.query.q, input.query.limit))
-    end },
+    permission = "users.read", query = SEARCH, answers = { [200] = "members" },
+    handler = list_members },
   { method = "GET", path = "/users/:id", summary = "A member of the tenant.",
     permission = "users.read", answers = { [200] = "the member", [404] = "no such member" },
     handler = function(ctx, input)

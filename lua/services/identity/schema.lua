@@ -62,9 +62,4 @@ M.profile = s.object({
 
 M.switch = s.object({ tenantId = s.string({ format = "uuid" }) })
 
-M.search = s.object({
-  q = s.string({ min = 1, max = 100, trim = true }),
-  limit = s.integer({ min = 1, max = 100, default = 20 }),
-})
-
 return M

@@ -58,8 +58,11 @@ end
 
 --- Ends all sessions of a user but `except_id`, in the caller's transaction.
 function M.close_all(ctx, user_id, reason, except_id)
-  store.end_sessions_of(ctx, user_id, reason, except_id)
-  standing.announce(ctx, { kind = "user.changed", user_id = user_id })
+  for _, session in ipairs(store.lock_sessions_of(ctx, user_id)) do
+    if session.id ~= except_id then
+      finish(ctx, session.id, user_id, reason)
+    end
+  end
 end
 
 --- Ends the session of a refresh token if it is this user's, in the caller's transaction.

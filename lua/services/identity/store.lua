@@ -164,11 +164,9 @@ function M.end_session(ctx, id, reason)
     reason, id).affected
 end
 
-function M.end_sessions_of(ctx, user_id, reason, except_id)
-  return db.platform(ctx):exec(
-    [[UPDATE sessions SET ended_at = NOW(3), end_reason = ?
-      WHERE user_id = ? AND ended_at IS NULL AND (? IS NULL OR id <> ?)]],
-    reason, user_id, except_id, except_id).affected
+function M.lock_sessions_of(ctx, user_id)
+  return db.platform(ctx):query(
+    "SELECT id FROM sessions WHERE user_id = ? AND ended_at IS NULL FOR UPDATE", user_id)
 end
 
 -- Rights that changed ---------------------------------------------------------
@@ -206,31 +204,45 @@ function M.find_member(ctx, user_id)
   return db.scope(ctx):one(MEMBER .. " AND m.user_id = ?", user_id)
 end
 
---- Members by name. filter: role, q (start of a name or address), after ({name, id} of the last
--- one seen), limit, offset.
-function M.list_members(ctx, filter)
-  local sql, params, n = { MEMBER }, {}, 0
-  local function add(condition, ...)
-    sql[#sql + 1] = condition
-    for i = 1, select("#", ...) do
-      n = n + 1
-      params[n] = (select(i, ...))
-    end
-  end
+-- The conditions of a filter {roles, q} and their parameters.
+local function member_filter(filter)
+  local sql, params = "", {}
   if filter.roles then
-    add(" AND m.role IN (?" .. (", ?"):rep(#filter.roles - 1) .. ")", unpack(filter.roles))
+    sql = " AND m.role IN (?" .. (", ?"):rep(#filter.roles - 1) .. ")"
+    for i, role in ipairs(filter.roles) do
+      params[i] = role
+    end
   end
   if filter.q then
     local like = filter.q:gsub("[\\%%_]", "\\%0") .. "%"
-    add(" AND (u.first_name LIKE ? OR u.last_name LIKE ? OR u.email LIKE ?"
-      .. " OR CONCAT(u.first_name, ' ', u.last_name) LIKE ?)", like, like, like:lower(), like)
+    sql = sql .. [[ AND (u.first_name LIKE ? OR u.last_name LIKE ? OR u.email LIKE ?
+      OR CONCAT(u.first_name, ' ', u.last_name) LIKE ?)]]
+    for _, text in ipairs({ like, like, like:lower(), like }) do
+      params[#params + 1] = text
+    end
   end
-  if filter.after then
-    add(" AND (u.last_name, u.first_name, u.id) > (?, ?, ?)", unpack(filter.after, 1, 3))
+  return sql, params
+end
+
+--- Members that a filter {roles, q} lets through. q is the start of a name or an address.
+-- @param page of core.paging
+function M.list_members(ctx, filter, page)
+  local where, params = member_filter(filter)
+  for _, value in ipairs(page.params) do
+    params[#params + 1] = value
   end
-  add(" ORDER BY u.last_name, u.first_name, u.id LIMIT ? OFFSET ?", filter.limit,
-    filter.offset or 0)
-  return db.scope(ctx):query(table.concat(sql), unpack(params, 1, n))
+  params[#params + 1] = page.fetch
+  params[#params + 1] = page.offset
+  return db.scope(ctx):query(MEMBER .. where .. " AND " .. page.condition .. " ORDER BY "
+    .. page.order .. " LIMIT ? OFFSET ?", unpack(params))
+end
+
+function M.count_members(ctx, filter)
+  local where, params = member_filter(filter)
+  return db.scope(ctx):one([[SELECT COUNT(*) AS members
+    FROM user_tenants m JOIN users u ON u.id = m.user_id
+    WHERE m.tenant_id = :tenant AND m.is_active = TRUE AND u.deleted_at IS NULL]] .. where,
+    unpack(params)).members
 end
 
 return M

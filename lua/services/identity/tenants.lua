@@ -80,10 +80,9 @@ function M.named(ctx, body)
   end
 end
 
---- The hook of core.app: sets ctx.tenant or raises.
+--- The hook of core.app: sets ctx.tenant when the request names one.
 function M.resolve(ctx, body)
   ctx.tenant = ctx.tenant or M.named(ctx, body)
-  return ctx:require_tenant()
 end
 
 return M

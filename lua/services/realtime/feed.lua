@@ -1,0 +1,63 @@
+--- From events to frames: who hears an event, and what of it.
+
+local json = require("core.json")
+local log = require("core.log")
+local registry = require("core.registry")
+local ws = require("core.ws")
+local events = require("services.events")
+local rooms = require("services.realtime.rooms")
+
+local M = {}
+
+-- The rooms of an event with what each hears, richest first; empty when it is not for sockets.
+local function views_of(event)
+  local rule = registry.events[event.event]
+  if not rule then
+    return {}
+  end
+  local ok, views = pcall(rule.rooms, event)
+  if not ok then
+    log.error(nil, "rooms of an event failed", { event = event.event, error = tostring(views) })
+    return {}
+  end
+  return views
+end
+
+local function frame(event, data)
+  return json.encode({
+    type = "event",
+    event = registry.events[event.event].socket,
+    id = event.id,
+    topic = event.resourceType .. ":" .. event.resourceId,
+    data = data,
+    ts = event.occurredAt,
+    seq = event.seq,
+    epoch = events.epoch(),
+  })
+end
+
+--- Sends events to everybody in this worker who may hear them, each once. Does not wait.
+function M.broadcast(list)
+  if ws.stats().connections == 0 then
+    return
+  end
+  for _, event in ipairs(list) do
+    for _, view in ipairs(views_of(event)) do
+      ws.publish(rooms.hub_name(event.tenantId, view.room), frame(event, view.data),
+        event.position)
+    end
+  end
+end
+
+--- Sends a past event to one connection, as its rooms let it see it.
+-- @param hears set of hub names
+function M.replay(id, event, hears)
+  for _, view in ipairs(views_of(event)) do
+    if hears[rooms.hub_name(event.tenantId, view.room)] then
+      return ws.send(id, frame(event, view.data))
+    end
+  end
+  return true
+end
+
+return M

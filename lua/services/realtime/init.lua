@@ -1,0 +1,51 @@
+--- Real time: events on their way to the people who may hear them.
+
+local background = require("core.background")
+local sys = require("core.sys")
+local time = require("core.time")
+local events = require("services.events")
+local identity = require("services.identity")
+local feed = require("services.realtime.feed")
+local socket = require("services.realtime.socket")
+
+local M = {}
+
+local EXPIRY_MS = 1000
+local EXPIRED_UP_TO = "realtime.expired_up_to" -- lives with the process, like the connections
+local CATCH_UP_S = 60 -- after a step of the clock
+
+local expiry -- the loop that tells of expired tokens, while started
+
+M.hooks = {
+  ws_message = socket.on_message,
+}
+
+local function tell_expired()
+  local now = math.floor(time.now_ms() / 1000)
+  local last = sys.shared_get(EXPIRED_UP_TO)
+  if now > last then
+    sys.shared_set(EXPIRED_UP_TO, now)
+    socket.tell_expired(math.max(last + 1, now - CATCH_UP_S), now)
+  end
+end
+
+function M.start()
+  if sys.role() ~= "http" then
+    return
+  end
+  events.follow(feed.broadcast)
+  identity.watch(socket.on_security_event)
+  expiry = background.start({ name = "token expiry", every_ms = EXPIRY_MS, step = tell_expired })
+end
+
+function M.stop()
+  if not expiry then
+    return
+  end
+  expiry:stop()
+  expiry = nil
+  identity.unwatch(socket.on_security_event)
+  events.unfollow()
+end
+
+return M
