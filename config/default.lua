@@ -80,6 +80,18 @@ return {
     secret = "", -- at least 32 characters; production takes no built-in one
     data_secret = "", -- seals personal data at rest; empty: derived from `secret`, which then must stay
   },
+  limits = {
+    scale = 1, -- multiplies every count below
+    keys = 100000, -- callers remembered at the same time, by all processes of a node
+    login_per_minute = 10, -- each of these per address
+    register_per_minute = 5,
+    forgot_per_minute = 5,
+    refresh_per_minute = 60,
+    anonymous_report_per_minute = 10,
+    free_per_15_minutes = 100, -- per user, or per address of anonymous callers, by the tenant's tier
+    pro_per_15_minutes = 1000,
+    open_per_minute = 6000000, -- per address, where nothing else applies: enterprise, no tenant
+  },
   cors = {
     origins = {}, -- exact origins such as "https://app.example.org"
   },

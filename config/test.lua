@@ -5,4 +5,5 @@ return {
   log = { format = "text", level = "warn" },
   server = { workers = 1 },
   auth = { secret = "development-secret-that-production-refuses", bcrypt_cost = 4 },
+  limits = { scale = 100 },
 }

@@ -13,6 +13,7 @@ struct http_server;
 struct ws_hub;
 struct image_client;
 struct work;
+struct limits;
 struct vm;
 
 struct host {
@@ -30,4 +31,5 @@ struct host {
     struct ws_hub *ws;
     struct image_client *image;
     struct work *work;
+    struct limits *limits; /* shared by all processes of a server; a command has its own */
 };

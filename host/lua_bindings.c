@@ -8,6 +8,7 @@ const luaL_Reg lua_bindings[] = {
     {"host.image", luaopen_host_image},
     {"host.json", luaopen_host_json},
     {"host.jwt", luaopen_host_jwt},
+    {"host.limits", luaopen_host_limits},
     {"host.log", luaopen_host_log},
     {"host.process", luaopen_host_process},
     {"host.redis", luaopen_host_redis},

@@ -13,6 +13,7 @@ int luaopen_host_http(lua_State *L);
 int luaopen_host_image(lua_State *L);
 int luaopen_host_json(lua_State *L);
 int luaopen_host_jwt(lua_State *L);
+int luaopen_host_limits(lua_State *L);
 int luaopen_host_log(lua_State *L);
 int luaopen_host_process(lua_State *L);
 int luaopen_host_redis(lua_State *L);

@@ -14,6 +14,7 @@
 #include "listener.h"
 #include "log.h"
 #include "mem.h"
+#include "rate_limits.h"
 #include "watch.h"
 #include "worker.h"
 #include <errno.h>
@@ -50,6 +51,7 @@ struct master {
     int control;
     int signals;
     struct watch *watch; /* NULL: no reload on save */
+    struct limits *limits; /* the workers count in it; here, so that it outlives them */
 
     struct child *children;
     int count;
@@ -171,8 +173,10 @@ static void run_child(const struct child *child, int channel, void *arg)
     if (child->kind != CHILD_HTTP)
         for (int *fd = master->listeners; *fd >= 0; fd++)
             close(*fd);
-    if (child->kind == CHILD_IMAGE)
+    if (child->kind == CHILD_IMAGE) {
+        limits_free(master->limits); /* out of reach of what hostile bytes may do there */
         _exit(image_process_main(master->image_listener, master->conf));
+    }
     close(master->image_listener);
     struct worker_setup setup = {
         .conf = master->conf,
@@ -183,6 +187,7 @@ static void run_child(const struct child *child, int channel, void *arg)
         .index = child->index,
         .listeners = child->kind == CHILD_HTTP ? master->listeners : nothing,
         .channel = channel,
+        .limits = master->limits,
     };
     exit(worker_main(&setup));
 }
@@ -521,6 +526,7 @@ int master_main(const struct conf *conf, const char *root, int argc, char **argv
         log_error("%s", err.message);
         return 1;
     }
+    master.limits = limits_new((size_t)conf_int(conf, "limits.keys"));
     if (conf_bool(conf, "server.reload_watch"))
         master.watch = watch_new(root, conf_str(conf, "server.reload_folders"));
     int64_t workers = conf_int(conf, "server.workers");
@@ -533,6 +539,7 @@ int master_main(const struct conf *conf, const char *root, int argc, char **argv
     answer_waiting(&master, "failed", "the server is stopping");
     remove_files(&master);
     watch_free(master.watch);
+    limits_free(master.limits);
     free(master.children);
     return master.failed ? 1 : 0;
 }

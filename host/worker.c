@@ -243,7 +243,8 @@ int worker_main(const struct worker_setup *setup)
                  .index = setup->index,
                  .root = setup->root,
                  .argc = setup->argc,
-                 .argv = setup->argv},
+                 .argv = setup->argv,
+                 .limits = setup->limits},
     };
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group: the master decides */
     signal(SIGHUP, SIG_IGN);

@@ -2,6 +2,7 @@
 #pragma once
 
 struct conf;
+struct limits;
 
 struct worker_setup {
     const struct conf *conf;
@@ -12,6 +13,7 @@ struct worker_setup {
     int index;           /* 1.. within the role */
     const int *listeners; /* listening sockets, ended by -1; the worker owns them */
     int channel;         /* to the master (channel.h); owned */
+    struct limits *limits; /* of all workers together */
 };
 
 /* Runs until SIGTERM or the end of the master; returns the exit code. Call right after fork. */

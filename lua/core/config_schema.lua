@@ -99,5 +99,17 @@ return s.object({
     secret = s.string({ min = 32, max = 1000 }),
     data_secret = text(),
   }),
+  limits = s.object({
+    scale = count(1, 10000),
+    keys = count(1, 10000000),
+    login_per_minute = count(1, 1000000),
+    register_per_minute = count(1, 1000000),
+    forgot_per_minute = count(1, 1000000),
+    refresh_per_minute = count(1, 1000000),
+    anonymous_report_per_minute = count(1, 1000000),
+    free_per_15_minutes = count(1, 1000000),
+    pro_per_15_minutes = count(1, 1000000),
+    open_per_minute = count(1, 100000000),
+  }),
   cors = s.object({ origins = names() }),
 })
