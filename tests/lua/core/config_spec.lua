@@ -1,0 +1,91 @@
+local config = require("core.config")
+
+local function load(environ, ...)
+  return config.load({ ... }, environ)
+end
+
+local function problems(environ, ...)
+  local values, list = load(environ, ...)
+  assert.is_nil(values)
+  return table.concat(list, "\n")
+end
+
+local PRODUCTION = {
+  FIXXIT_ENV = "production", JWT_SECRET = ("s"):rep(32),
+  DATABASE_URL = "mysql://app:p%40ss@db.example:3307/city",
+}
+
+describe("the configuration", function()
+  it("uses private servers in the data folder while developing", function()
+    local values = load({ FIXXIT_DATA = "/tmp/x" }, "serve")
+    assert.equal("development", values.env)
+    assert.equal("127.0.0.1", values.http.address)
+    assert.equal("/tmp/x/run/mariadb.sock", values.db.socket)
+    assert.equal("/tmp/x/run/redis.sock", values.redis.socket)
+    assert.equal("/tmp/x/run/image.sock", values.image.socket)
+  end)
+
+  it("makes the data folder absolute", function()
+    assert.matches("^/.+/somewhere$", load({}, "serve", "--data", "somewhere").server.data)
+    assert.matches("^/.+/somewhere$", load({}, "serve", "--data=./somewhere/").server.data)
+  end)
+
+  it("lets flags go over the environment", function()
+    assert.equal(8000, load({ PORT = "8000" }, "serve").http.port)
+    assert.equal(9000, load({ PORT = "8000" }, "serve", "--port", "9000").http.port)
+  end)
+
+  it("takes names that operators know", function()
+    local values = load(PRODUCTION, "serve")
+    assert.equal("db.example", values.db.host)
+    assert.equal(3307, values.db.port)
+    assert.equal("app", values.db.user)
+    assert.equal("p@ss", values.db.password)
+    assert.equal("city", values.db.name)
+    assert.equal("", values.db.socket)
+    assert.equal("json", values.log.format)
+  end)
+
+  it("reads durations and lists", function()
+    local values = load({ JWT_EXPIRES_IN = "15m", REFRESH_TOKEN_EXPIRES_IN = "7d",
+      FRONTEND_URL = "https://a.example/, https://b.example",
+      SOCKET_CORS_ORIGIN = "https://c.example" })
+    assert.equal(900, values.auth.access_ttl_s)
+    assert.equal(604800, values.auth.refresh_ttl_s)
+    table.sort(values.cors.origins)
+    assert.same({ "https://a.example", "https://b.example", "https://c.example" },
+      values.cors.origins)
+  end)
+
+  it("reads addresses of Redis", function()
+    local values = load({ REDIS_URL = "redis://:secret@10.0.0.5:6380/2" })
+    assert.equal("10.0.0.5", values.redis.host)
+    assert.equal(6380, values.redis.port)
+    assert.equal("secret", values.redis.password)
+    assert.equal(2, values.redis.db)
+  end)
+
+  it("tells all mistakes at once, by name", function()
+    local text = problems({ PORT = "eighty", FIXXIT_HTTP_COLOUR = "red", LOG_LEVEL = "loud" })
+    assert.matches("http.port: must be a whole number", text, 1, true)
+    assert.matches("FIXXIT_HTTP_COLOUR: no such setting", text, 1, true)
+    assert.matches("log.level: must be one of", text, 1, true)
+  end)
+
+  it("does not start in production without a secret and a database", function()
+    assert.matches("auth.secret", problems({ FIXXIT_ENV = "production" }), 1, true)
+    local text = problems({ FIXXIT_ENV = "production",
+      JWT_SECRET = "development-secret-that-production-refuses" })
+    assert.matches("auth.secret: is the built-in one", text, 1, true)
+    assert.matches("db.host: is required", text, 1, true)
+  end)
+
+  it("refuses an unknown environment", function()
+    assert.matches("env: must be one of", problems({}, "serve", "--env", "staging"), 1, true)
+  end)
+
+  it("says when a socket's path is too long", function()
+    assert.matches("shorter data folder", problems({ FIXXIT_DATA = "/tmp/" .. ("x"):rep(100) }), 1,
+      true)
+  end)
+end)
