@@ -259,8 +259,10 @@ static int run_hash(const struct fs_request *request, struct fs_result *result,
     bool ok = sha && EVP_DigestInit_ex(sha, EVP_sha256(), NULL);
     ssize_t n = 0;
     while (ok && ((n = read(fd, chunk, CHUNK)) > 0 || (n < 0 && errno == EINTR)))
-        if (n > 0)
+        if (n > 0) {
             ok = EVP_DigestUpdate(sha, chunk, (size_t)n);
+            result->size += n;
+        }
     if (n < 0)
         rc = fail(err, "read", request->path);
     else if (!ok || !EVP_DigestFinal_ex(sha, digest, &size))

@@ -21,7 +21,7 @@ enum fs_kind {
     FS_LIST,    /* path -> data: the names, sorted by bytes, each ended by a NUL */
     FS_COPY,    /* path -> to, durable and all or nothing like FS_WRITE */
     FS_INSTALL, /* path -> to: fsync, parents of `to`, rename, fsync of the folder */
-    FS_HASH,    /* path -> data: SHA-256 as 64 hex digits */
+    FS_HASH,    /* path -> data: SHA-256 as 64 hex digits; size: bytes hashed */
 };
 
 struct fs_request {
