@@ -1,15 +1,15 @@
 /* libmariadb's non-blocking calls, driven by one poll and one timer.
  *
  * An operation is a chain of steps; each is a _start call and as many _cont calls as the
- * library asks for. `step` says which one is under way, STEP_NONE that nothing is. run() is the
- * only place that goes from step to step; step_done() decides where to.
+ * library asks for. `step` says which one is under way, STEP_NONE that nothing is. run()
+ * is the only place that goes from step to step; step_done() decides where to.
  *
  * Invariants:
- * - The poll watches READABLE between operations too, so a server that went away is noticed at
- *   once, and a query needs no epoll call at all. It is stopped right after a fatal error: the
- *   library has closed the descriptor by then.
- * - The library sets no time-outs of its own. Ours ends an operation by telling it that the
- *   wait timed out; such a connection is broken for good.
+ * - The poll watches READABLE between operations too, so a server that went away is
+ * noticed at once, and a query needs no epoll call at all. It is stopped right after a
+ * fatal error: the library has closed the descriptor by then.
+ * - The library sets no time-outs of its own. Ours ends an operation by telling it that
+ * the wait timed out; such a connection is broken for good.
  * - A statement is executed again after "table was altered" only if that changes nothing.
  * - Rows stay in the library's memory; cells point into it. */
 #include "db_conn.h"
@@ -82,7 +82,8 @@ struct db_conn {
     void *owner;
     struct db_err err;
 
-    char *host, *user, *password, *name, *socket; /* the library reads them while connecting */
+    char *host, *user, *password, *name,
+        *socket; /* the library reads them while connecting */
     unsigned port;
 };
 
@@ -90,12 +91,14 @@ static int start_step(struct db_conn *conn)
 {
     switch (conn->step) {
     case STEP_CONNECT:
-        return mysql_real_connect_start(&conn->connected, conn->mysql, conn->host, conn->user,
-                                        conn->password, conn->name, conn->port, conn->socket, 0);
+        return mysql_real_connect_start(&conn->connected, conn->mysql, conn->host,
+                                        conn->user, conn->password, conn->name,
+                                        conn->port, conn->socket, 0);
     case STEP_CLOSE_STMT:
         return mysql_stmt_close_start(&conn->flag, conn->victim->handle);
     case STEP_PREPARE:
-        return mysql_stmt_prepare_start(&conn->rc, conn->stmt->handle, conn->sql, conn->len);
+        return mysql_stmt_prepare_start(&conn->rc, conn->stmt->handle, conn->sql,
+                                        conn->len);
     case STEP_EXECUTE:
         return mysql_stmt_execute_start(&conn->rc, conn->stmt->handle);
     case STEP_STORE:
@@ -154,7 +157,8 @@ static void set_broken(struct db_conn *conn)
     unwatch(conn);
 }
 
-/* DUPLICATE's message ends in: for key 'name'. The value before it may hold quotes itself. */
+/* DUPLICATE's message ends in: for key 'name'. The value before it may hold quotes
+ * itself. */
 static void find_key(struct db_err *err)
 {
     static const char marker[] = " for key '";
@@ -206,8 +210,8 @@ static bool note_failure(struct db_conn *conn, unsigned number, const char *mess
     const char *code = code_of(number);
     bool fatal = strcmp(code, DB_LOST) == 0 ||
                  mysql_get_socket(conn->mysql) == MARIADB_INVALID_SOCKET;
-    err->unsent = fatal && (number == CR_SERVER_GONE_ERROR || conn->step == STEP_PREPARE ||
-                            conn->step == STEP_CLOSE_STMT);
+    err->unsent = fatal && (number == CR_SERVER_GONE_ERROR ||
+                            conn->step == STEP_PREPARE || conn->step == STEP_CLOSE_STMT);
     if (conn->step == STEP_CONNECT || err->unsent)
         code = ERR_UNAVAILABLE;
     err_set(&err->base, code, "%s", *message ? message : "connection lost");
@@ -264,7 +268,8 @@ static void on_cell(void *arg, unsigned column, unsigned char **row)
         return;
     }
     const unsigned char *at = *row;
-    db_wire_cell(&stmt->fields[column], &at, stmt->scratch + (size_t)column * DB_SCRATCH, cell);
+    db_wire_cell(&stmt->fields[column], &at, stmt->scratch + (size_t)column * DB_SCRATCH,
+                 cell);
     *row += at - *row;
 }
 
@@ -293,7 +298,8 @@ static enum step start_execute(struct db_conn *conn)
 {
     struct db_stmt *stmt = conn->stmt;
     if (mysql_stmt_param_count(stmt->handle) != conn->count) {
-        set_failure(conn, DB_SQL, "the number of parameters is not that of the statement");
+        set_failure(conn, DB_SQL,
+                    "the number of parameters is not that of the statement");
         return STEP_NONE;
     }
     db_stmt_bind(stmt, conn->params, conn->count);
@@ -316,8 +322,9 @@ static enum step after_execute_failed(struct db_conn *conn)
     unsigned number = mysql_stmt_errno(stmt->handle);
     if (number == CR_NEW_STMT_METADATA) {
         if (conn->altered || !is_repeatable(conn->sql, conn->len))
-            set_failure(conn, DB_LOST, "the statement ran, but its table was altered meanwhile "
-                                       "and the result cannot be read");
+            set_failure(conn, DB_LOST,
+                        "the statement ran, but its table was altered meanwhile "
+                        "and the result cannot be read");
         conn->altered = true;
         return drop(conn, stmt);
     }
@@ -337,7 +344,8 @@ static enum step after_execute(struct db_conn *conn)
     unsigned columns = mysql_stmt_field_count(handle);
     /* Not the statement's own copy: that keeps the old names after an ALTER TABLE. */
     db_stmt_columns(conn->stmt,
-                    conn->mysql->fields ? conn->mysql->fields : mariadb_stmt_fetch_fields(handle),
+                    conn->mysql->fields ? conn->mysql->fields
+                                        : mariadb_stmt_fetch_fields(handle),
                     columns);
     if (columns)
         return STEP_STORE;
@@ -345,7 +353,8 @@ static enum step after_execute(struct db_conn *conn)
     return STEP_NONE;
 }
 
-/* The step has ended: what it means, and the step to go on with; STEP_NONE ends it all. */
+/* The step has ended: what it means, and the step to go on with; STEP_NONE ends it all.
+ */
 static enum step step_done(struct db_conn *conn)
 {
     switch (conn->step) {
@@ -435,8 +444,8 @@ static void watch(struct db_conn *conn, int wait)
     uv_poll_start(conn->poll, events, on_poll);
 }
 
-/* Starts (`ready` 0) or continues the step under way, and whatever follows from it, until the
- * library waits for the server or the operation ends. */
+/* Starts (`ready` 0) or continues the step under way, and whatever follows from it, until
+ * the library waits for the server or the operation ends. */
 static void run(struct db_conn *conn, int ready)
 {
     int wait = ready ? continue_step(conn, ready) : start_step(conn);
@@ -500,7 +509,8 @@ static void on_timer(uv_timer_t *timer)
     bool connecting = conn->step == STEP_CONNECT;
     abandon(conn);
     set_failure(conn, connecting ? ERR_UNAVAILABLE : ERR_TIMEOUT,
-                connecting ? "the database does not answer" : "the statement took too long");
+                connecting ? "the database does not answer"
+                           : "the statement took too long");
     settle(conn);
 }
 
@@ -537,11 +547,14 @@ static void go(struct db_conn *conn, enum step step)
 static void set_session(struct db_conn *conn)
 {
     char init[512];
-    snprintf(init, sizeof(init),
-             "SET time_zone='+00:00',sql_mode='STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
-             "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',tx_isolation='READ-COMMITTED',"
-             "wait_timeout=%d,max_statement_time=%u.%03u",
-             IDLE_SECONDS, conn->statement_timeout_ms / 1000, conn->statement_timeout_ms % 1000);
+    snprintf(
+        init, sizeof(init),
+        "SET time_zone='+00:00',sql_mode='STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
+        "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',tx_isolation='READ-COMMITTED'"
+        ","
+        "wait_timeout=%d,max_statement_time=%u.%03u",
+        IDLE_SECONDS, conn->statement_timeout_ms / 1000,
+        conn->statement_timeout_ms % 1000);
     unsigned local_infile = 0;
     mysql_options(conn->mysql, MYSQL_OPT_NONBLOCK, 0);
     mysql_options(conn->mysql, MYSQL_OPT_LOCAL_INFILE, &local_infile);
@@ -554,8 +567,8 @@ static char *copy_or_null(const char *text)
     return *text ? mem_strdup(text) : NULL;
 }
 
-struct db_conn *db_conn_open(uv_loop_t *loop, const struct db_target *target, db_done_cb opened,
-                             db_lost_cb lost, void *owner)
+struct db_conn *db_conn_open(uv_loop_t *loop, const struct db_target *target,
+                             db_done_cb opened, db_lost_cb lost, void *owner)
 {
     struct db_conn *conn = mem_new(sizeof(*conn));
     conn->loop = loop;
@@ -624,7 +637,8 @@ bool db_conn_alive(const struct db_conn *conn)
 }
 
 void db_conn_query(struct db_conn *conn, const char *sql, size_t len,
-                   const struct db_value *params, unsigned count, db_done_cb done, void *arg)
+                   const struct db_value *params, unsigned count, db_done_cb done,
+                   void *arg)
 {
     unsigned limit = conn->statement_timeout_ms;
     begin(conn, limit ? limit + REPLY_GRACE_MS : 0, done, arg);
@@ -640,7 +654,8 @@ void db_conn_query(struct db_conn *conn, const char *sql, size_t len,
     go(conn, step);
 }
 
-void db_conn_text(struct db_conn *conn, const char *sql, size_t len, db_done_cb done, void *arg)
+void db_conn_text(struct db_conn *conn, const char *sql, size_t len, db_done_cb done,
+                  void *arg)
 {
     unsigned limit = conn->statement_timeout_ms;
     begin(conn, limit ? limit + REPLY_GRACE_MS : 0, done, arg);
@@ -649,7 +664,8 @@ void db_conn_text(struct db_conn *conn, const char *sql, size_t len, db_done_cb 
     go(conn, conn->failed ? STEP_NONE : STEP_TEXT);
 }
 
-void db_conn_script(struct db_conn *conn, const char *sql, size_t len, db_done_cb done, void *arg)
+void db_conn_script(struct db_conn *conn, const char *sql, size_t len, db_done_cb done,
+                    void *arg)
 {
     static const char unlimited[] = "SET max_statement_time=0";
     begin(conn, 0, done, arg);

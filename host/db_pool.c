@@ -1,9 +1,10 @@
-/* Every connection has a slot; a free one's slot is in `idle`, last used first, so that the
- * statements of few connections stay warm and the rest time out on the server's side.
+/* Every connection has a slot; a free one's slot is in `idle`, last used first, so that
+ * the statements of few connections stay warm and the rest time out on the server's side.
  *
- * The database is down when an attempt to connect failed and no connection is left. Then, and
- * when an attempt failed while others still work ("too many connections"), the next attempt
- * waits for the retry timer; no waiter starts one. `down` ends with the first connection.
+ * The database is down when an attempt to connect failed and no connection is left. Then,
+ * and when an attempt failed while others still work ("too many connections"), the next
+ * attempt waits for the retry timer; no waiter starts one. `down` ends with the first
+ * connection.
  *
  * All waiters wait equally long, so the line is in the order of their deadlines. */
 #include "db_pool.h"
@@ -18,7 +19,7 @@ enum { RETRY_FIRST_MS = 50, RETRY_LAST_MS = 800 };
 struct slot {
     struct db_pool *pool;
     struct db_conn *conn;
-    struct slot *next, **link; /* in idle; link is NULL when it is held or connecting */
+    struct slot *next, **link;   /* in idle; link is NULL when it is held or connecting */
     struct slot *later, **place; /* in all */
     bool connecting;
 };
@@ -41,7 +42,7 @@ struct db_pool {
     uv_timer_t patience; /* for the first in the line */
     struct err problem;  /* of the last attempt */
     bool closing;
-    unsigned handles;    /* timers to close */
+    unsigned handles; /* timers to close */
     db_pool_closed_cb closed;
     void *closed_arg;
 };
@@ -231,7 +232,8 @@ static void attempt(struct db_pool *pool)
         pool->resolve = resolve_start(pool->loop, pool->host, on_resolved, pool);
 }
 
-/* Looks for the database even when nobody waits: who asks next must not be told an old tale. */
+/* Looks for the database even when nobody waits: who asks next must not be told an old
+ * tale. */
 static void on_retry(uv_timer_t *timer)
 {
     struct db_pool *pool = timer->data;
@@ -249,7 +251,8 @@ static struct slot *find_idle(struct db_pool *pool)
     return pool->idle;
 }
 
-/* Hands free connections to the line and opens more while it is longer than what is coming. */
+/* Hands free connections to the line and opens more while it is longer than what is
+ * coming. */
 static void serve(struct db_pool *pool)
 {
     struct slot *slot;
@@ -361,5 +364,6 @@ void db_pool_release(struct db_pool *pool, struct db_conn *conn)
 
 struct db_pool_stats db_pool_stats(const struct db_pool *pool)
 {
-    return (struct db_pool_stats){.open = pool->open, .idle = pool->free, .waiting = pool->waiting};
+    return (struct db_pool_stats){
+        .open = pool->open, .idle = pool->free, .waiting = pool->waiting};
 }

@@ -1,4 +1,5 @@
-/* A hash table with chains for the look-up and a doubly linked list for the order of use. */
+/* A hash table with chains for the look-up and a doubly linked list for the order of use.
+ */
 #include "db_stmt.h"
 #include "db_wire.h"
 #include "mem.h"
@@ -39,7 +40,8 @@ struct db_stmt *db_stmts_find(struct db_stmts *stmts, const char *sql, size_t le
 {
     uint64_t hash = hash_text(sql, len);
     struct db_stmt *stmt = stmts->buckets[hash % DB_STMT_BUCKETS];
-    while (stmt && (stmt->hash != hash || stmt->len != len || memcmp(stmt->sql, sql, len) != 0))
+    while (stmt &&
+           (stmt->hash != hash || stmt->len != len || memcmp(stmt->sql, sql, len) != 0))
         stmt = stmt->chain;
     if (stmt && stmt->newer) {
         unlink_order(stmts, stmt);

@@ -1,5 +1,5 @@
-/* The layout is the protocol's: little-endian numbers of fixed size, times as a length byte and
- * as many fields as are not zero, everything else as a length and bytes. */
+/* The layout is the protocol's: little-endian numbers of fixed size, times as a length
+ * byte and as many fields as are not zero, everything else as a length and bytes. */
 #include "db_wire.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,8 +56,8 @@ static char *put(char *out, unsigned value, unsigned digits, char after)
     return out + digits + 1;
 }
 
-static void decode_time_point(const unsigned char *at, size_t len, bool date_only, char *scratch,
-                              struct db_value *cell)
+static void decode_time_point(const unsigned char *at, size_t len, bool date_only,
+                              char *scratch, struct db_value *cell)
 {
     unsigned year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, micros = 0;
     if (len >= 4) {
@@ -87,7 +87,8 @@ static void decode_time_point(const unsigned char *at, size_t len, bool date_onl
 }
 
 /* TIME is a span: "-838:59:59.000000" at the longest. */
-static void decode_span(const unsigned char *at, size_t len, char *scratch, struct db_value *cell)
+static void decode_span(const unsigned char *at, size_t len, char *scratch,
+                        struct db_value *cell)
 {
     unsigned negative = 0, hours = 0, minute = 0, second = 0, micros = 0;
     if (len >= 8) {
@@ -102,7 +103,8 @@ static void decode_span(const unsigned char *at, size_t len, char *scratch, stru
     int out = snprintf(scratch, DB_SCRATCH, "%s%02u:%02u:%02u", negative ? "-" : "",
                        hours % 10000, minute % 60, second % 60);
     if (micros)
-        out += snprintf(scratch + out, DB_SCRATCH - (size_t)out, ".%06u", micros % 1000000);
+        out +=
+            snprintf(scratch + out, DB_SCRATCH - (size_t)out, ".%06u", micros % 1000000);
     set_text(cell, scratch, (size_t)out);
 }
 
@@ -166,7 +168,8 @@ void db_wire_cell(const MYSQL_FIELD *field, const unsigned char **at, char *scra
     case MYSQL_TYPE_DATETIME:
     case MYSQL_TYPE_TIMESTAMP:
         decode_time_point(body, len,
-                          field->type == MYSQL_TYPE_DATE || field->type == MYSQL_TYPE_NEWDATE,
+                          field->type == MYSQL_TYPE_DATE ||
+                              field->type == MYSQL_TYPE_NEWDATE,
                           scratch, cell);
         return;
     case MYSQL_TYPE_TIME:

@@ -1,28 +1,29 @@
 /* Lua: host.db - the process's connections to MariaDB
  *
- *   db.query(sql, ...) -> rows | nil, err        one statement on a free connection   (waits)
- *   db.begin{read_only=} -> tx | nil, err        holds a connection, transaction open (waits)
- *   tx:query(sql, ...) -> rows | nil, err                                             (waits)
- *   tx:commit() -> true | nil, err               ends it                              (waits)
- *   tx:rollback() -> true                        ends it                              (waits)
- *   db.execute_script(sql) -> true | nil, err    one statement of DDL, no time limit  (waits)
- *   db.stats() -> {open=, idle=, waiting=}
+ *   db.query(sql, ...) -> rows | nil, err        one statement on a free connection
+ * (waits) db.begin{read_only=} -> tx | nil, err        holds a connection, transaction
+ * open (waits) tx:query(sql, ...) -> rows | nil, err (waits) tx:commit() -> true | nil,
+ * err               ends it                              (waits) tx:rollback() -> true
+ * ends it                              (waits) db.execute_script(sql) -> true | nil, err
+ * one statement of DDL, no time limit  (waits) db.stats() -> {open=, idle=, waiting=}
  *   db.null                                      NULL among the parameters, like nil
  *
- * Parameters: string, number (integers as BIGINT, else DOUBLE), boolean, nil, db.null; as many
- * as the statement has `?`. rows = {{column = value}..., affected = n, insert_id = n}; a NULL is
- * an absent column. Integers and decimals come as numbers, TINYINT(1) as boolean, DATETIME as
- * "2026-11-20T09:12:44.120Z", DATE as "2026-11-20", everything else as string.
+ * Parameters: string, number (integers as BIGINT, else DOUBLE), boolean, nil, db.null; as
+ * many as the statement has `?`. rows = {{column = value}..., affected = n, insert_id =
+ * n}; a NULL is an absent column. Integers and decimals come as numbers, TINYINT(1) as
+ * boolean, DATETIME as "2026-11-20T09:12:44.120Z", DATE as "2026-11-20", everything else
+ * as string.
  *
- * err.code: UNAVAILABLE (not sent, or no connection), LOST (sent, outcome unknown), DUPLICATE
- * (err.key: the index), DEADLOCK, CONSTRAINT, TIMEOUT, SQL; err.errno is the server's number.
- * After DEADLOCK a transaction only rolls back. A transaction belongs to the task that began
- * it; if that ends first, the transaction is rolled back.
+ * err.code: UNAVAILABLE (not sent, or no connection), LOST (sent, outcome unknown),
+ * DUPLICATE (err.key: the index), DEADLOCK, CONSTRAINT, TIMEOUT, SQL; err.errno is the
+ * server's number. After DEADLOCK a transaction only rolls back. A transaction belongs to
+ * the task that began it; if that ends first, the transaction is rolled back.
  *
- * Invariants: an op is one wait of one task; it owns copies of everything Lua gave. An op holds
- * a connection exactly while `conn` is set. A cancelled op's connection is in the middle of
- * something, so releasing it closes it. A tx is anchored in the registry until it ends, so its
- * memory, which the task's list of clean-ups points into, is never collected before. */
+ * Invariants: an op is one wait of one task; it owns copies of everything Lua gave. An op
+ * holds a connection exactly while `conn` is set. A cancelled op's connection is in the
+ * middle of something, so releasing it closes it. A tx is anchored in the registry until
+ * it ends, so its memory, which the task's list of clean-ups points into, is never
+ * collected before. */
 #include "db_pool.h"
 #include "lua_bindings.h"
 #include "lua_task.h"
@@ -44,7 +45,7 @@ struct tx {
     struct task *task;    /* NULL once ended */
     lua_State *L;         /* the vm's main state, for `ref` */
     int ref;
-    bool doomed;          /* the server rolled back already: further statements would stick */
+    bool doomed; /* the server rolled back already: further statements would stick */
 };
 
 struct op {
@@ -53,8 +54,8 @@ struct op {
     bool retried;
     struct task *task;
     struct db_pool *pool;
-    struct db_conn *conn; /* NULL while in line */
-    struct tx *tx;        /* NULL when the connection is the pool's */
+    struct db_conn *conn;     /* NULL while in line */
+    struct tx *tx;            /* NULL when the connection is the pool's */
     const struct db_err *err; /* while push_outcome runs */
     const char *sql;
     size_t len;
@@ -74,7 +75,8 @@ static unsigned count_marks(const char *at, const char *end)
             while (at < end && *at != c)
                 at += (*at == '\\' && c != '`' && at + 1 < end) ? 2 : 1;
             at++;
-        } else if (c == '#' || (c == '-' && at + 1 < end && at[0] == '-' && at[1] <= ' ')) {
+        } else if (c == '#' ||
+                   (c == '-' && at + 1 < end && at[0] == '-' && at[1] <= ' ')) {
             while (at < end && *at != '\n')
                 at++;
         } else if (c == '/' && at < end && *at == '*') {
@@ -85,7 +87,8 @@ static unsigned count_marks(const char *at, const char *end)
     return marks;
 }
 
-/* Whether the argument can be a parameter; raises if not. Returns the bytes of its text. */
+/* Whether the argument can be a parameter; raises if not. Returns the bytes of its text.
+ */
 static size_t check_param(lua_State *L, int arg)
 {
     size_t len = 0;
@@ -140,7 +143,8 @@ static char *take_param(lua_State *L, int arg, struct db_value *value, char *tex
     }
 }
 
-/* An op with the statement at `arg` and the parameters behind it; raises on what is wrong. */
+/* An op with the statement at `arg` and the parameters behind it; raises on what is
+ * wrong. */
 static struct op *op_new(lua_State *L, enum kind kind, struct db_pool *pool, int arg)
 {
     struct task *task = task_current(L);
@@ -152,7 +156,8 @@ static struct op *op_new(lua_State *L, enum kind kind, struct db_pool *pool, int
         bytes += check_param(L, arg + 1 + (int)i);
     unsigned marks = kind == QUERY ? count_marks(sql, sql + len) : count;
     if (marks != count)
-        luaL_error(L, "%d parameters for %d placeholders: %s", (int)count, (int)marks, sql);
+        luaL_error(L, "%d parameters for %d placeholders: %s", (int)count, (int)marks,
+                   sql);
     struct op *op = mem_new(sizeof(*op) + count * sizeof(op->params[0]) + bytes);
     char *text = (char *)&op->params[count];
     op->kind = kind;
@@ -167,7 +172,8 @@ static struct op *op_new(lua_State *L, enum kind kind, struct db_pool *pool, int
     return op;
 }
 
-static struct op *op_fixed(lua_State *L, enum kind kind, struct db_pool *pool, const char *sql)
+static struct op *op_fixed(lua_State *L, enum kind kind, struct db_pool *pool,
+                           const char *sql)
 {
     struct op *op = mem_new(sizeof(*op));
     op->kind = kind;
@@ -433,8 +439,9 @@ static int l_begin(lua_State *L)
 {
     struct db_pool *pool = check_pool(L);
     int read_only = opt_boolean(L, 1, "read_only", 0);
-    return run_pooled(L, op_fixed(L, BEGIN, pool,
-                                  read_only ? "START TRANSACTION READ ONLY" : "START TRANSACTION"));
+    return run_pooled(
+        L, op_fixed(L, BEGIN, pool,
+                    read_only ? "START TRANSACTION READ ONLY" : "START TRANSACTION"));
 }
 
 static int l_stats(lua_State *L)
@@ -503,11 +510,8 @@ static int tx_rollback(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"query", l_query},
-    {"begin", l_begin},
-    {"execute_script", l_execute_script},
-    {"stats", l_stats},
-    {NULL, NULL},
+    {"query", l_query}, {"begin", l_begin}, {"execute_script", l_execute_script},
+    {"stats", l_stats}, {NULL, NULL},
 };
 
 static const luaL_Reg tx_methods[] = {

@@ -1,19 +1,18 @@
 /* Lua: host.redis - the process's connection to Redis
  *
- *   redis.call(command, ...) -> value | nil, err                                     (waits)
- *       arguments: string or number. value: string, number, table, or redis.null for nil;
- *       an error inside an array is an err table. err.code: REDIS, TIMEOUT, UNAVAILABLE
- *   redis.subscribe(channel) -> sub
- *   sub:wait(ms) -> payload | nil, err    the next message; err.code TIMEOUT          (waits)
+ *   redis.call(command, ...) -> value | nil, err (waits) arguments: string or number.
+ * value: string, number, table, or redis.null for nil; an error inside an array is an err
+ * table. err.code: REDIS, TIMEOUT, UNAVAILABLE redis.subscribe(channel) -> sub
+ *   sub:wait(ms) -> payload | nil, err    the next message; err.code TIMEOUT (waits)
  *   sub:close()
  *   redis.connected() -> boolean
  *   redis.null
  *
- * Up to 1000 messages wait in a subscription; then the oldest are dropped. While Redis is down
- * none come, and nobody is told: messages are wake-ups, not truth.
+ * Up to 1000 messages wait in a subscription; then the oldest are dropped. While Redis is
+ * down none come, and nobody is told: messages are wake-ups, not truth.
  *
- * Invariants: a mailbox is the C side of a sub. It is anchored in the registry while a task
- * waits for it, and freed when its timer is closed. */
+ * Invariants: a mailbox is the C side of a sub. It is anchored in the registry while a
+ * task waits for it, and freed when its timer is closed. */
 #include "lua_bindings.h"
 #include "lua_task.h"
 #include "lua_util.h"
@@ -110,11 +109,13 @@ static int l_call(lua_State *L)
     int argc = lua_gettop(L);
     luaL_argcheck(L, argc >= 1 && argc <= ARGS_MAX, 1, "1 to 1000 arguments");
     for (int i = 0; i < argc; i++) {
-        if (lua_type(L, i + 1) == LUA_TNUMBER) { /* not Lua's way: that ends at 14 digits */
+        if (lua_type(L, i + 1) ==
+            LUA_TNUMBER) { /* not Lua's way: that ends at 14 digits */
             double number = lua_tonumber(L, i + 1);
             char text[NUMBER_MAX];
             snprintf(text, sizeof(text),
-                     number == floor(number) && fabs(number) < 1e16 ? "%.0f" : "%.17g", number);
+                     number == floor(number) && fabs(number) < 1e16 ? "%.0f" : "%.17g",
+                     number);
             lua_pushstring(L, text);
             lua_replace(L, i + 1);
         }
@@ -224,7 +225,8 @@ static void on_message(void *arg, const char *payload, size_t len)
     *box->last = message;
     box->last = &message->next;
     box->count++;
-    if (box->waiter) /* from its own timer: no task runs inside hiredis's loop over channels */
+    if (box->waiter) /* from its own timer: no task runs inside hiredis's loop over
+                        channels */
         uv_timer_start(&box->timer, on_wait_over, 0, 0);
 }
 

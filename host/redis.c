@@ -1,13 +1,13 @@
 /* A link is one connection in one of these states:
- *   idle         context NULL: waiting for the retry timer, looking the name up, or not wanted
- *   setting up   context set, `ready` false: AUTH and SELECT are under way
- *   ready
- * `down` says that the last attempt failed; only `ready` ends it. Until the first failure calls
- * are accepted while setting up, and hiredis sends them behind the set-up.
+ *   idle         context NULL: waiting for the retry timer, looking the name up, or not
+ * wanted setting up   context set, `ready` false: AUTH and SELECT are under way ready
+ * `down` says that the last attempt failed; only `ready` ends it. Until the first failure
+ * calls are accepted while setting up, and hiredis sends them behind the set-up.
  *
- * Replies come in the order of the calls, so the first in the list has the earliest deadline. A
- * server that does not answer it in time is hung: the link is dropped, which ends all its calls,
- * and built anew. hiredis calls every pending callback with NULL when a context is freed. */
+ * Replies come in the order of the calls, so the first in the list has the earliest
+ * deadline. A server that does not answer it in time is hung: the link is dropped, which
+ * ends all its calls, and built anew. hiredis calls every pending callback with NULL when
+ * a context is freed. */
 #include "redis.h"
 #include "conf.h"
 #include "log.h"
@@ -28,7 +28,7 @@ struct link {
     struct redis *redis;
     redisAsyncContext *context;
     struct resolve *resolve;
-    uv_timer_t timer; /* the end of the set-up, or the next attempt */
+    uv_timer_t timer;  /* the end of the set-up, or the next attempt */
     unsigned retry_ms; /* 0 after a success */
     bool ready, down;
 };
@@ -132,9 +132,11 @@ static void on_disconnected(const redisAsyncContext *context, int status)
 
 static void on_message(redisAsyncContext *context, void *arg, void *privdata);
 
-static void send_subscribe(struct link *link, const char *command, const char *channel, size_t len)
+static void send_subscribe(struct link *link, const char *command, const char *channel,
+                           size_t len)
 {
-    redisAsyncCommand(link->context, on_message, link->redis, "%s %b", command, channel, len);
+    redisAsyncCommand(link->context, on_message, link->redis, "%s %b", command, channel,
+                      len);
 }
 
 static void set_ready(struct link *link)
@@ -172,8 +174,9 @@ static void on_setup(redisAsyncContext *context, void *arg, void *last)
 static void open_link(struct link *link, const char *address)
 {
     struct redis *redis = link->redis;
-    redisAsyncContext *context = redis->socket[0] ? redisAsyncConnectUnix(redis->socket)
-                                                  : redisAsyncConnect(address, redis->port);
+    redisAsyncContext *context = redis->socket[0]
+                                     ? redisAsyncConnectUnix(redis->socket)
+                                     : redisAsyncConnect(address, redis->port);
     if (!context)
         abort(); /* out of memory */
     if (context->err) {
@@ -320,7 +323,8 @@ bool redis_connected(const struct redis *redis)
 }
 
 struct redis_call *redis_call(struct redis *redis, int argc, const char *const *argv,
-                              const size_t *lens, redis_reply_cb done, void *arg, struct err *err)
+                              const size_t *lens, redis_reply_cb done, void *arg,
+                              struct err *err)
 {
     struct link *link = &redis->commands;
     if (!link->context || link->down) {
@@ -332,8 +336,8 @@ struct redis_call *redis_call(struct redis *redis, int argc, const char *const *
         return NULL;
     }
     struct redis_call *call = mem_new(sizeof(*call));
-    if (redisAsyncCommandArgv(link->context, on_reply, call, argc, (const char **)argv, lens) !=
-        REDIS_OK) {
+    if (redisAsyncCommandArgv(link->context, on_reply, call, argc, (const char **)argv,
+                              lens) != REDIS_OK) {
         free(call);
         err_set(err, ERR_UNAVAILABLE, "the connection to redis is going down");
         return NULL;
@@ -396,7 +400,8 @@ struct redis_sub *redis_subscribe(struct redis *redis, const char *channel, size
     struct link *link = &redis->messages;
     if (link->ready)
         send_subscribe(link, "SUBSCRIBE", channel, len);
-    else if (first && !link->context && !link->resolve && !uv_is_active((uv_handle_t *)&link->timer))
+    else if (first && !link->context && !link->resolve &&
+             !uv_is_active((uv_handle_t *)&link->timer))
         connect_link(link);
     return sub;
 }

@@ -1,6 +1,7 @@
-/* While connecting the poll tells when the socket is writable. Afterwards commands are collected
- * and written right before the loop blocks, all of one turn in one write; the poll watches
- * WRITABLE only while the kernel has not taken everything. Watching READABLE never stops. */
+/* While connecting the poll tells when the socket is writable. Afterwards commands are
+ * collected and written right before the loop blocks, all of one turn in one write; the
+ * poll watches WRITABLE only while the kernel has not taken everything. Watching READABLE
+ * never stops. */
 #include "redis_uv.h"
 #include "mem.h"
 #include <stdbool.h>

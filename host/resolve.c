@@ -1,5 +1,5 @@
-/* getaddrinfo in libuv's pool. It takes numeric names too, at once. A look-up under way cannot
- * be interrupted, so a cancelled one only forgets whom to tell. */
+/* getaddrinfo in libuv's pool. It takes numeric names too, at once. A look-up under way
+ * cannot be interrupted, so a cancelled one only forgets whom to tell. */
 #include "resolve.h"
 #include "mem.h"
 #include <netdb.h>
@@ -17,14 +17,15 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     char address[NI_MAXHOST];
     struct err err;
     if (status == 0)
-        status = getnameinfo(found->ai_addr, found->ai_addrlen, address, sizeof(address), NULL, 0,
-                             NI_NUMERICHOST)
+        status = getnameinfo(found->ai_addr, found->ai_addrlen, address, sizeof(address),
+                             NULL, 0, NI_NUMERICHOST)
                      ? UV_EAI_NONAME
                      : 0;
     if (resolve->done && status == 0) {
         resolve->done(resolve->arg, address, NULL);
     } else if (resolve->done) {
-        err_set(&err, ERR_UNAVAILABLE, "the host name cannot be resolved: %s", uv_strerror(status));
+        err_set(&err, ERR_UNAVAILABLE, "the host name cannot be resolved: %s",
+                uv_strerror(status));
         resolve->done(resolve->arg, NULL, &err);
     }
     if (found)
@@ -32,7 +33,8 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     free(resolve);
 }
 
-struct resolve *resolve_start(uv_loop_t *loop, const char *name, resolve_cb done, void *arg)
+struct resolve *resolve_start(uv_loop_t *loop, const char *name, resolve_cb done,
+                              void *arg)
 {
     struct resolve *resolve = mem_new(sizeof(*resolve));
     resolve->done = done;

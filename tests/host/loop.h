@@ -8,9 +8,9 @@ enum { PATIENCE_MS = 15000 };
 
 static uv_loop_t *loop;
 
-static inline void loop_set_flag(uv_timer_t *timer)
+static inline void loop_on_tick(uv_timer_t *timer)
 {
-    *(bool *)timer->data = true;
+    (void)timer;
 }
 
 static inline void loop_on_closed(uv_handle_t *handle)
@@ -18,19 +18,19 @@ static inline void loop_on_closed(uv_handle_t *handle)
     *(bool *)handle->data = true;
 }
 
-/* Runs the loop until *flag or for `ms`; true when the flag was set. */
+/* Runs the loop until *flag or for `ms`; true when the flag was set. The tick makes
+ * uv_run return: having run a timer it would go on to wait for the next event. */
 static inline bool loop_until(const bool *flag, unsigned ms)
 {
-    bool over = false, closed = false;
-    uv_timer_t timer;
-    uv_timer_init(loop, &timer);
-    timer.data = &over;
-    uv_update_time(loop);
-    uv_timer_start(&timer, loop_set_flag, ms, 0);
-    while (!*flag && !over)
+    bool closed = false;
+    uint64_t end = uv_hrtime() + ms * 1000000ull;
+    uv_timer_t tick;
+    uv_timer_init(loop, &tick);
+    tick.data = &closed;
+    uv_timer_start(&tick, loop_on_tick, 1, 1);
+    while (!*flag && uv_hrtime() < end)
         uv_run(loop, UV_RUN_ONCE);
-    timer.data = &closed;
-    uv_close((uv_handle_t *)&timer, loop_on_closed);
+    uv_close((uv_handle_t *)&tick, loop_on_closed);
     while (!closed)
         uv_run(loop, UV_RUN_NOWAIT);
     return *flag;

@@ -30,6 +30,8 @@ static inline void servers_pause(unsigned ms)
     nanosleep(&time, NULL);
 }
 
+static inline void servers_stop(void);
+
 static inline const char *servers_path(const char *name)
 {
     static char path[2][128];
@@ -38,6 +40,7 @@ static inline const char *servers_path(const char *name)
         strcpy(servers_dir, "/tmp/fixxit-test-XXXXXX");
         if (!mkdtemp(servers_dir))
             servers_die("no temporary folder");
+        atexit(servers_stop);
     }
     turn ^= 1;
     snprintf(path[turn], sizeof(path[turn]), "%s/%s", servers_dir, name);
@@ -90,10 +93,16 @@ static inline void servers_launch_mariadb(void)
     snprintf(sock, sizeof(sock), "--socket=%s", servers_path("db.sock"));
     snprintf(pid, sizeof(pid), "--pid-file=%s", servers_path("db.pid"));
     unlink(servers_path("db.sock"));
-    char *argv[] = {(char *)"mariadbd", (char *)"--no-defaults", data, sock, pid,
-                    (char *)"--skip-networking", (char *)"--innodb-flush-method=nosync",
+    char *argv[] = {(char *)"mariadbd",
+                    (char *)"--no-defaults",
+                    data,
+                    sock,
+                    pid,
+                    (char *)"--skip-networking",
+                    (char *)"--innodb-flush-method=nosync",
                     (char *)"--innodb-flush-log-at-trx-commit=0",
-                    getuid() ? NULL : (char *)"--user=root", NULL};
+                    getuid() ? NULL : (char *)"--user=root",
+                    NULL};
     servers_mariadb = servers_spawn(argv);
 }
 
@@ -108,9 +117,13 @@ static inline void servers_make_mariadb(void)
 {
     char data[160];
     snprintf(data, sizeof(data), "--datadir=%s", servers_path("data"));
-    char *argv[] = {(char *)"mariadb-install-db", (char *)"--no-defaults", data,
-                    (char *)"--auth-root-authentication-method=normal", (char *)"--skip-test-db",
-                    getuid() ? NULL : (char *)"--user=root", NULL};
+    char *argv[] = {(char *)"mariadb-install-db",
+                    (char *)"--no-defaults",
+                    data,
+                    (char *)"--auth-root-authentication-method=normal",
+                    (char *)"--skip-test-db",
+                    getuid() ? NULL : (char *)"--user=root",
+                    NULL};
     int status = 0;
     if (waitpid(servers_spawn(argv), &status, 0) < 0 || status != 0)
         servers_die("mariadb-install-db failed");
@@ -119,8 +132,14 @@ static inline void servers_make_mariadb(void)
 
 static inline void servers_start_redis(void)
 {
-    char *argv[] = {(char *)"redis-server", (char *)"--port", (char *)"0", (char *)"--unixsocket",
-                    (char *)servers_path("redis.sock"), (char *)"--save", (char *)"", NULL};
+    char *argv[] = {(char *)"redis-server",
+                    (char *)"--port",
+                    (char *)"0",
+                    (char *)"--unixsocket",
+                    (char *)servers_path("redis.sock"),
+                    (char *)"--save",
+                    (char *)"",
+                    NULL};
     servers_redis = servers_spawn(argv);
     servers_await(servers_path("redis.sock"), servers_redis);
 }
@@ -132,6 +151,14 @@ static inline void servers_kill(pid_t *pid)
     kill(*pid, SIGKILL);
     waitpid(*pid, NULL, 0);
     *pid = 0;
+}
+
+/* The server hangs from now on, all of its threads; SIGCONT ends it. */
+static inline void servers_hang(pid_t pid)
+{
+    kill(pid, SIGSTOP);
+    if (waitpid(pid, NULL, WUNTRACED) != pid)
+        servers_die("a server did not stop");
 }
 
 static inline void servers_stop(void)

@@ -12,10 +12,11 @@ enum { TIMEOUT_MS = 400 };
 static struct conf *conf_for(const char *path, const char *host, int port)
 {
     char text[512];
-    int len = snprintf(text, sizeof(text),
-                       "redis.socket%c%s%credis.host%c%s%credis.port%c%d%credis.password%c%c"
-                       "redis.db%c3%credis.timeout_ms%c%d%c",
-                       0, path, 0, 0, host, 0, 0, port, 0, 0, 0, 0, 0, 0, TIMEOUT_MS, 0);
+    int len =
+        snprintf(text, sizeof(text),
+                 "redis.socket%c%s%credis.host%c%s%credis.port%c%d%credis.password%c%c"
+                 "redis.db%c3%credis.timeout_ms%c%d%c",
+                 0, path, 0, 0, host, 0, 0, port, 0, 0, 0, 0, 0, 0, TIMEOUT_MS, 0);
     return conf_parse(text, (size_t)len);
 }
 
@@ -68,7 +69,8 @@ static void on_answer(void *arg, const struct redisReply *reply, const struct er
 }
 
 /* Splits at spaces. */
-static struct redis_call *send_line(struct redis *redis, const char *line, struct answer *answer)
+static struct redis_call *send_line(struct redis *redis, const char *line,
+                                    struct answer *answer)
 {
     static char copy[512];
     const char *argv[16];
@@ -81,7 +83,8 @@ static struct redis_call *send_line(struct redis *redis, const char *line, struc
     }
     struct err err;
     memset(answer, 0, sizeof(*answer));
-    struct redis_call *call = redis_call(redis, argc, argv, lens, on_answer, answer, &err);
+    struct redis_call *call =
+        redis_call(redis, argc, argv, lens, on_answer, answer, &err);
     if (!call)
         on_answer(answer, NULL, &err);
     return call;
@@ -208,7 +211,8 @@ static void on_message(void *arg, const char *payload, size_t len)
 
 static void listen_to(struct redis *redis, const char *channel, struct listener *listener)
 {
-    listener->sub = redis_subscribe(redis, channel, strlen(channel), on_message, listener);
+    listener->sub =
+        redis_subscribe(redis, channel, strlen(channel), on_message, listener);
 }
 
 /* Publishes until the number of receivers is as expected. */
@@ -285,7 +289,7 @@ static void ends_calls_of_a_killed_server(void)
     struct conf *conf = conf_local();
     struct redis *redis = redis_new(loop, conf);
     ask(redis, "SET x 1");
-    kill(servers_redis, SIGSTOP);
+    servers_hang(servers_redis);
     struct answer answer;
     send_line(redis, "GET x", &answer);
     loop_pass(20);
@@ -303,12 +307,13 @@ static void gives_up_on_a_hung_server(void)
     struct conf *conf = conf_local();
     struct redis *redis = redis_new(loop, conf);
     ask(redis, "SET x 1");
-    kill(servers_redis, SIGSTOP);
+    servers_hang(servers_redis);
     uint64_t start = uv_hrtime();
     CHECK_STR(ask(redis, "GET x")->code, ERR_TIMEOUT);
     CHECK(uv_hrtime() - start < 3ull * TIMEOUT_MS * 1000000);
     start = uv_hrtime();
-    CHECK_STR(ask(redis, "GET x")->code, ERR_UNAVAILABLE); /* known to be down: no waiting */
+    CHECK_STR(ask(redis, "GET x")->code,
+              ERR_UNAVAILABLE); /* known to be down: no waiting */
     CHECK(uv_hrtime() - start < 50000000);
     kill(servers_redis, SIGCONT);
     await_connected(redis);
@@ -319,7 +324,8 @@ static void gives_up_on_a_hung_server(void)
 static void notices_a_refused_connection(void)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0); /* bound, never listening: refused */
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
     CHECK(bind(fd, (struct sockaddr *)&address, len) == 0);
     CHECK(getsockname(fd, (struct sockaddr *)&address, &len) == 0);
