@@ -710,7 +710,12 @@ void db_conn_end(struct db_conn *conn)
     if (!conn->reading)
         return;
     conn->reading = false;
-    /* The library frees nothing when all rows have been read: go back to the first. */
-    mysql_stmt_data_seek(conn->stmt->handle, 0);
+    /* The library frees nothing when all rows have been read: go back to the first. Without
+     * rows the opposite holds: unless the end has been read, the next execution waits for
+     * rows that the server has no reason to send. */
+    if (mysql_stmt_num_rows(conn->stmt->handle))
+        mysql_stmt_data_seek(conn->stmt->handle, 0);
+    else
+        mysql_stmt_fetch(conn->stmt->handle);
     mysql_stmt_free_result(conn->stmt->handle);
 }
