@@ -201,6 +201,19 @@ static void serve_ready(struct process *process)
     process->count = kept;
 }
 
+/* The master's handlers and mask came along with the fork. SIGALRM at its default is
+ * death: no code of ours stands between a decoder that does not come to an end and the
+ * kernel. What a terminal sends to all is for the master to answer: workers that drain
+ * still need us. */
+static void reset_signals(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    for (int i = 1; i < NSIG; i++)
+        signal(i, i == SIGINT || i == SIGHUP ? SIG_IGN : SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 int image_process_main(int listen_fd, const struct conf *conf)
 {
     struct err err;
@@ -211,7 +224,7 @@ int image_process_main(int listen_fd, const struct conf *conf)
                    .heic = conf_bool(conf, "image.heic")},
         .timeout_ms = conf_int(conf, "image.timeout_ms"),
     };
-    signal(SIGALRM, SIG_DFL);
+    reset_signals();
     if (image_codec_init(&process.limits, &err) < 0 || jail_enter(listen_fd, &err) < 0) {
         log_error("image process cannot start: %s", err.message);
         return 1;

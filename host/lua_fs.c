@@ -32,15 +32,6 @@ struct op {
     const struct err *err;
 };
 
-/* A path with a NUL would name another file than it seems to. */
-static const char *check_path(lua_State *L, int arg)
-{
-    size_t len;
-    const char *path = luaL_checklstring(L, arg, &len);
-    luaL_argcheck(L, len > 0 && strlen(path) == len, arg, "is no path");
-    return path;
-}
-
 static size_t check_limit(lua_State *L, int arg)
 {
     lua_Number limit = luaL_optnumber(L, arg, READ_LIMIT);

@@ -109,15 +109,6 @@ static int start(lua_State *L, const struct image_options *options)
     return task_wait(L, cancel, op);
 }
 
-/* A path with a NUL would name another file than it seems to. */
-static const char *check_path(lua_State *L, int arg)
-{
-    size_t len;
-    const char *path = luaL_checklstring(L, arg, &len);
-    luaL_argcheck(L, len > 0 && strlen(path) == len, arg, "is no path");
-    return path;
-}
-
 static int check_option(lua_State *L, const char *key, int fallback, int max)
 {
     lua_Number value = opt_number(L, 3, key, fallback);

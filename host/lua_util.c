@@ -1,6 +1,7 @@
 #include "lua_util.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define ERR_TYPE "host.err"
 
@@ -144,4 +145,12 @@ int opt_boolean(lua_State *L, int arg, const char *key, int fallback)
     int value = type == LUA_TNIL ? fallback : lua_toboolean(L, -1);
     lua_pop(L, 1);
     return value;
+}
+
+const char *check_path(lua_State *L, int arg)
+{
+    size_t len;
+    const char *path = luaL_checklstring(L, arg, &len);
+    luaL_argcheck(L, len > 0 && strlen(path) == len, arg, "is no path");
+    return path;
 }

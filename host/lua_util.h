@@ -32,3 +32,7 @@ void lua_module(lua_State *L, const luaL_Reg *functions);
 const char *opt_string(lua_State *L, int arg, const char *key, const char *fallback, size_t *len);
 lua_Number opt_number(lua_State *L, int arg, const char *key, lua_Number fallback);
 int opt_boolean(lua_State *L, int arg, const char *key, int fallback);
+
+/* The file path at `arg`. Raises when it is empty or holds a NUL: C would open another file than
+ * the one that was checked. */
+const char *check_path(lua_State *L, int arg);
