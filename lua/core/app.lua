@@ -1,5 +1,5 @@
--- The way of a request: request id -> route -> who -> which tenant -> permission -> input ->
--- handler -> envelope. Every error leaves through `fail`.
+-- The way of a request: request id -> route -> who -> which tenant -> rate limit -> permission ->
+-- input -> handler (once per Idempotency-Key) -> envelope. Every error leaves through `fail`.
 --
 -- Everything that depends on a route alone is compiled when the generation is built.
 
@@ -7,8 +7,10 @@ local config = require("core.config")
 local context = require("core.context")
 local envelope = require("core.envelope")
 local errors = require("core.errors")
+local idempotency = require("core.idempotency")
 local input = require("core.input")
 local log = require("core.log")
+local rate_limit = require("core.rate_limit")
 local registry = require("core.registry")
 local reply = require("core.reply")
 local router = require("core.router")
@@ -18,7 +20,6 @@ local uuid = require("core.uuid")
 
 local M = {}
 
-local JSON_TYPE = "application/json; charset=utf-8"
 local PREFLIGHT_MAX_AGE_S = "600"
 local EXPOSED = "X-Request-Id, Location, ETag, Retry-After, RateLimit-Limit, RateLimit-Remaining, "
   .. "RateLimit-Reset, Idempotent-Replayed"
@@ -65,13 +66,14 @@ local function new_context(req)
   })
 end
 
--- All headers of an answer: security, the request's id, CORS, then the reply's own.
+-- All headers of an answer: security, the request's id, limits, CORS, then the reply's own.
 local function headers_of(ctx, extra)
   local headers = {}
   for name, value in pairs(SECURITY_HEADERS) do
     headers[name] = value
   end
   headers["X-Request-Id"] = ctx.request_id
+  rate_limit.add_headers(ctx, headers)
   local origin = ctx.req:header("origin")
   if origin then
     headers["Vary"] = "Origin"
@@ -108,7 +110,7 @@ local function fail(ctx, err)
     return
   end
   local headers = headers_of(ctx, err.headers)
-  headers["Content-Type"] = JSON_TYPE
+  headers["Content-Type"] = envelope.TYPE
   respond(ctx, err.status, headers, envelope.failure(err, ctx.request_id))
 end
 
@@ -190,7 +192,7 @@ local function send(ctx, answer)
   elseif answer.kind == "raw" then
     respond(ctx, answer.status, headers, answer.body)
   else
-    headers["Content-Type"] = JSON_TYPE
+    headers["Content-Type"] = envelope.TYPE
     headers["Location"] = answer.location
     respond(ctx, answer.status, headers, envelope.success(answer.data, answer.meta))
   end
@@ -242,10 +244,15 @@ local function check_permission(ctx, route)
   end
 end
 
+local function handle(ctx, route, ...)
+  return route.handler(ctx, input.read(ctx, route, ...)) or reply.ok(nil)
+end
+
 -- The body is read before the tenant is known only where the body may name it.
 local function serve_route(ctx, route, values)
   ctx.route = route
   authenticate(ctx, route)
+  rate_limit.enter(ctx, route)
   resolve_tenant(ctx, route, nil)
   local body, files, body_options
   if route.tenant and not ctx.tenant and route.takes_body then
@@ -255,12 +262,19 @@ local function serve_route(ctx, route, values)
   if route.tenant == true then
     ctx:require_tenant()
   end
+  rate_limit.enter_tenant(ctx)
   check_permission(ctx, route)
   if route.takes_body and body == nil then
     body, files, body_options = input.read_body(ctx, route)
   end
-  send(ctx, route.handler(ctx, input.read(ctx, route, values, body, files, body_options))
-    or reply.ok(nil))
+  local key = idempotency.key(ctx, route)
+  if key then
+    send(ctx, idempotency.run(ctx, key, function()
+      return handle(ctx, route, values, body, files, body_options)
+    end))
+  else
+    send(ctx, handle(ctx, route, values, body, files, body_options))
+  end
 end
 
 local function serve(ctx)
@@ -324,6 +338,7 @@ function M.build()
     route.is_public = has_public(route.permissions)
     input.compile(route, names)
   end
+  rate_limit.build(registry.routes)
   routes = built
   origins = {}
   for _, origin in ipairs(config.get().cors.origins) do

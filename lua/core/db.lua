@@ -2,6 +2,11 @@
 --
 -- ctx.tx is the transaction under way: {handle, after_commit}. The body of a transaction must
 -- only touch the database, since it runs again after a deadlock.
+--
+-- ctx.unit makes several transactions one: {tx, closed}, shared by all contexts derived from the
+-- one it was opened on. The first transaction that succeeds stays open in it, later ones become
+-- parts of it with a savepoint each, statements outside of transactions see it, and close_unit
+-- commits all.
 
 local db_scope = require("core.db_scope")
 local errors = require("core.errors")
@@ -66,8 +71,31 @@ local function cached_plan(sql, checked)
   return plan
 end
 
-local function send(ctx, sql, ...)
+-- In the place of a unit's transaction that the database has rolled back: nothing that follows
+-- may succeed on its own.
+local LOST = { handle = {} }
+function LOST.handle.query()
+  return nil, { code = "DEADLOCK", message = "the transaction of this unit was rolled back" }
+end
+LOST.handle.commit = LOST.handle.query
+LOST.handle.rollback = LOST.handle.query
+
+local function open_unit_of(ctx)
+  local unit = ctx.unit
+  return unit and not unit.closed and unit or nil
+end
+
+local function transaction_of(ctx)
   local tx = ctx.tx
+  if tx or not ctx.unit then
+    return tx
+  end
+  local unit = open_unit_of(ctx)
+  return unit and unit.tx
+end
+
+local function send(ctx, sql, ...)
+  local tx = transaction_of(ctx)
   local rows, err
   if tx then
     rows, err = tx.handle:query(sql, ...)
@@ -123,18 +151,41 @@ function M.platform(ctx)
   return setmetatable({ ctx = ctx, checked = false }, Scope)
 end
 
-local function attempt(ctx, fn)
+local function attempt(ctx, unit, fn)
   local tx = { handle = errors.check(host.begin()) }
   local ok, a, b, c = xpcall(fn, errors.capture, ctx:with({ tx = tx }))
-  if ok then
-    local done, err = tx.handle:commit()
-    if done then
-      return true, tx, a, b, c
-    end
-    return false, errors.from_host(err)
+  if not ok then
+    tx.handle:rollback()
+    return false, a
   end
-  tx.handle:rollback()
-  return false, a
+  if unit then
+    unit.tx = tx
+    return true, tx, a, b, c
+  end
+  local done, err = tx.handle:commit()
+  if done then
+    return true, tx, a, b, c
+  end
+  return false, errors.from_host(err)
+end
+
+-- A further transaction of a unit: undone alone when it raises.
+local function run_part(ctx, unit, fn)
+  local tx = unit.tx
+  local waiting = tx.after_commit and #tx.after_commit or 0
+  errors.check(tx.handle:query("SAVEPOINT part"))
+  local ok, a, b, c = xpcall(fn, errors.capture, ctx:with({ tx = tx }))
+  if ok then
+    return a, b, c
+  end
+  if a.host_code == "DEADLOCK" or not tx.handle:query("ROLLBACK TO SAVEPOINT part") then
+    tx.handle:rollback()
+    unit.tx = LOST
+  end
+  for i = tx.after_commit and #tx.after_commit or 0, waiting + 1, -1 do
+    tx.after_commit[i] = nil
+  end
+  error(a, 0)
 end
 
 local function run_after_commit(tx)
@@ -149,10 +200,16 @@ function M.transaction(ctx, fn)
   if ctx.tx then
     return fn(ctx)
   end
+  local unit = open_unit_of(ctx)
+  if unit and unit.tx then
+    return run_part(ctx, unit, fn)
+  end
   for try = 1, ATTEMPTS do
-    local ok, tx, a, b, c = attempt(ctx, fn)
+    local ok, tx, a, b, c = attempt(ctx, unit, fn)
     if ok then
-      run_after_commit(tx)
+      if not unit then
+        run_after_commit(tx)
+      end
       return a, b, c
     end
     local err = tx
@@ -166,12 +223,48 @@ end
 --- Runs fn() once the outermost transaction is committed; at once when there is none. For
 -- wake-ups only: what must happen goes into the outbox.
 function M.after_commit(ctx, fn)
-  local tx = ctx.tx
+  local tx = transaction_of(ctx)
   if not tx then
     return fn()
   end
   tx.after_commit = tx.after_commit or {}
   table.insert(tx.after_commit, fn)
+end
+
+--- From here on the context's transactions are one, committed by M.close_unit.
+function M.open_unit(ctx)
+  ctx.unit = {}
+end
+
+--- Runs fn(ctx) as the last part of the unit, then commits; when fn returns false, or raises,
+-- nothing of the unit has happened. Without a transaction in the unit fn's statements stand alone.
+-- @return what fn returned
+function M.close_unit(ctx, fn)
+  local unit = ctx.unit
+  local tx = unit.tx
+  local ok, result = xpcall(fn, errors.capture, tx and ctx:with({ tx = tx }) or ctx)
+  unit.closed = true
+  if tx and ok and result then
+    errors.check(tx.handle:commit())
+    run_after_commit(tx)
+  elseif tx then
+    tx.handle:rollback()
+  end
+  if not ok then
+    error(result, 0)
+  end
+  return result
+end
+
+--- Ends the unit; nothing of it has happened. Does nothing when it is closed.
+function M.abandon_unit(ctx)
+  local unit = open_unit_of(ctx)
+  if unit then
+    unit.closed = true
+    if unit.tx then
+      unit.tx.handle:rollback()
+    end
+  end
 end
 
 --- One statement as text, for migrations.

@@ -5,6 +5,9 @@ local time = require("core.time")
 
 local M = {}
 
+--- The content type of both.
+M.TYPE = "application/json; charset=utf-8"
+
 --- The body of a success. `data` nil is null, `meta` nil is left out.
 function M.success(data, meta)
   if data == nil then

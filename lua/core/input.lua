@@ -195,6 +195,7 @@ local function read_multipart(ctx, route)
   if not form then
     body_failed(err)
   end
+  ctx.form = form
   local problems = {}
   local files = sort_files(route, form, problems)
   if #problems > 0 then
@@ -226,6 +227,7 @@ function M.read_body(ctx, route)
   if not body then
     body_failed(err)
   end
+  ctx.body_text = body
   if body == "" then
     return {}, {}, nil
   end

@@ -26,7 +26,7 @@ local ROUTE_KEYS = {
   method = "string", path = "string", base = "string", summary = "string", rate = "string",
   permission = true, tenant = true, authenticate = "boolean", params = "table", query = "table",
   body = "table", check = "function", multipart = "table", max_body = "number", answers = "table",
-  handler = "function", deprecated = "string", sunset = "string", name = "string",
+  secret = "boolean", handler = "function", deprecated = "string", sunset = "string", name = "string",
 }
 
 local HOOK_LISTS = { ready = true, rooms = true }

@@ -79,11 +79,11 @@ end
 
 local routes = {
   { method = "POST", path = "/auth/register", summary = "Make an account.",
-    permission = "public", rate = "register", tenant = false, body = schema.register,
+    permission = "public", rate = "register", secret = true, tenant = false, body = schema.register,
     answers = { [201] = "the account with its first tokens", [409] = "EMAIL_TAKEN" },
     handler = register },
   { method = "POST", path = "/auth/login", summary = "Sign in with an address and a password.",
-    permission = "public", rate = "login", tenant = false, query = schema.cookie,
+    permission = "public", rate = "login", secret = true, tenant = false, query = schema.cookie,
     body = schema.login,
     answers = { [200] = "the account with tokens", [401] = "INVALID_CREDENTIALS",
       [429] = "ACCOUNT_LOCKED" },
@@ -97,7 +97,7 @@ local routes = {
       return reply.ok(service.list_tenants(ctx))
     end },
   { method = "POST", path = "/users/switch-tenant", summary = "Act in another of my tenants.",
-    permission = "user", tenant = false, body = schema.switch,
+    permission = "user", secret = true, tenant = false, body = schema.switch,
     answers = { [200] = "the account with tokens for that tenant", [403] = "not a member" },
     handler = function(ctx, input)
       return reply.ok((service.switch_tenant(ctx, input.body.tenantId)))
@@ -118,8 +118,8 @@ local routes = {
 -- The same call under two names.
 for _, path in ipairs({ "/auth/refresh", "/auth/refresh-token" }) do
   routes[#routes + 1] = { method = "POST", path = path,
-    summary = "Exchange the refresh token for new tokens.", permission = "public", rate = "login",
-    tenant = false, authenticate = false, body = schema.refresh,
+    summary = "Exchange the refresh token for new tokens.", permission = "public", rate = "refresh",
+    secret = true, tenant = false, authenticate = false, body = schema.refresh,
     answers = { [200] = "new tokens", [401] = "TOKEN_REUSED, or not valid" }, handler = refresh }
 end
 for _, path in ipairs({ "/users/profile", "/users/me" }) do

@@ -9,7 +9,8 @@ local M = {}
 local USER = [[u.id, u.email, u.password_hash, u.first_name, u.last_name, u.phone, u.user_type,
   u.platform_admin, u.employee_data, u.email_verified, u.status, u.mfa_enabled, u.avatar_file_id,
   u.last_login_at, u.created_at, u.updated_at]]
-local TENANT = "id, slug, organization_name, domain, subscription_tier, settings, timezone"
+local TENANT = [[id, slug, organization_name, domain, subscription_tier, api_limits, settings,
+  timezone]]
 local TENANT_BY = { id = true, slug = true, domain = true }
 
 -- Tenants -------------------------------------------------------------------

@@ -19,6 +19,7 @@ local function tenant_of(row)
     name = row.organization_name,
     timezone = row.timezone,
     tier = row.subscription_tier,
+    api_limits = json.decode(row.api_limits) or {},
     settings = json.decode(row.settings) or {},
   }
 end
