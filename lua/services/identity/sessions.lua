@@ -84,7 +84,8 @@ local function rotate(ctx, refresh, csrf)
   end
   if row.used_at then
     finish(ctx, row.session_id, row.user_id, "reuse")
-    audit.write(ctx, { action = "auth.reuse", resource_type = "session",
+    local tenant = row.tenant_id and { id = row.tenant_id } or nil
+    audit.write(ctx:with({ tenant = tenant }), { action = "auth.reuse", resource_type = "session",
       resource_id = row.session_id })
     return errors.new("TOKEN_REUSED", "The refresh token was used before: sign in again")
   end
