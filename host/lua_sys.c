@@ -5,6 +5,7 @@
  *   sys.argv() -> {text...}                      the command's arguments, [0] the program
  *   sys.role() -> "http" | "job" | "cli", index  sys.generation() -> n
  *   sys.root() -> folder of lua/, plugins/       sys.pid() -> n
+ *   sys.user_id() -> number, 0 for root
  *   sys.hostname() -> text                       sys.executable() -> absolute path
  *   sys.memory() -> bytes of this Lua heap       sys.cwd() -> the working folder
  *   sys.print(text), sys.print_error(text)       to standard output / error, unbuffered
@@ -92,6 +93,12 @@ static int l_root(lua_State *L)
 static int l_pid(lua_State *L)
 {
     lua_pushinteger(L, getpid());
+    return 1;
+}
+
+static int l_user_id(lua_State *L)
+{
+    lua_pushinteger(L, getuid());
     return 1;
 }
 
@@ -260,6 +267,7 @@ static const luaL_Reg functions[] = {
     {"generation", l_generation},
     {"root", l_root},
     {"pid", l_pid},
+    {"user_id", l_user_id},
     {"hostname", l_hostname},
     {"executable", l_executable},
     {"memory", l_memory},
