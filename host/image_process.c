@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -225,6 +226,8 @@ int image_process_main(int listen_fd, const struct conf *conf)
         .timeout_ms = conf_int(conf, "image.timeout_ms"),
     };
     reset_signals();
+    prctl(PR_SET_PDEATHSIG,
+          SIGKILL); /* jail_enter does it again, but starting takes a while */
     if (image_codec_init(&process.limits, &err) < 0 || jail_enter(listen_fd, &err) < 0) {
         log_error("image process cannot start: %s", err.message);
         return 1;

@@ -9,6 +9,7 @@
 
 struct conf;
 
-/* `listen_fd` is a listening SOCK_SEQPACKET socket. Returns the exit code for the child:
- * only when it cannot start, or when the socket is gone. */
+/* `listen_fd` is a listening, non-blocking SOCK_SEQPACKET socket; several processes may
+ * share it. Returns the exit code for the child: only when it cannot start, or when the
+ * socket is gone. */
 int image_process_main(int listen_fd, const struct conf *conf);

@@ -143,6 +143,7 @@ static int drop_root(struct err *err)
 
 int jail_enter(int keep_fd, struct err *err)
 {
+    pid_t parent = getppid();
     signal(SIGXFSZ, SIG_IGN); /* too long an output is a failed write */
     signal(SIGPIPE, SIG_IGN);
     if (close_all_but(keep_fd, err) < 0 || set_limits(err) < 0 || drop_root(err) < 0)
@@ -150,5 +151,7 @@ int jail_enter(int keep_fd, struct err *err)
     /* After the change of user, which clears the first of them. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
         return err_errno(err, errno, "prctl");
+    if (getppid() != parent)
+        return err_set(err, ERR_CLOSED, "the parent has died");
     return close_filter(err);
 }

@@ -9,8 +9,8 @@
  * TIMEOUT. A process killed by a signal has the exit code 128 + signal, any other the
  * signal nil.
  *
- * A `child` is shared by the box and by every waiter. A process that nobody can name any more
- * runs on; C reaps it. */
+ * A `child` is shared by the box and by every waiter. A process that nobody can name any
+ * more runs on; C reaps it. */
 #include "lua_bindings.h"
 #include "lua_task.h"
 #include "lua_util.h"

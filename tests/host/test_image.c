@@ -53,11 +53,11 @@ static struct conf *make_conf(const char *socket_path, int timeout_ms, int queue
     return conf_parse(text, (size_t)len);
 }
 
-static int listen_at(const char *path)
+static int listen_at(const char *path, int flags)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strcpy(address.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
         listen(fd, 16) < 0)
         abort();
@@ -676,7 +676,7 @@ static void a_process_that_lies_or_dies_costs_one_job_each(void)
 {
     static const enum act acts[] = {HANG_UP, START_AND_DIE, STRANGE_ID, JUNK,
                                     SHORT,   BAD_FIELDS,    HANG_UP,    ANSWER};
-    struct impostor impostor = {listen_at(in_dir("impostor")), acts, 8};
+    struct impostor impostor = {listen_at(in_dir("impostor"), 0), acts, 8};
     pthread_t thread;
     pthread_create(&thread, NULL, impostor_main, &impostor);
     use_client(in_dir("impostor"), 10000);
@@ -792,9 +792,9 @@ int main(void)
     log_init(LOG_ERROR, false, "test");
     RUN(nothing_leaves_the_jail);
     struct conf *conf = make_conf(in_dir("socket"), 20000, 16);
-    int listen_fd = listen_at(in_dir("socket"));
+    int listen_fd = listen_at(in_dir("socket"), SOCK_NONBLOCK);
     struct conf *hasty_conf = make_conf(in_dir("hasty"), 1, 16);
-    int hasty_fd = listen_at(in_dir("hasty"));
+    int hasty_fd = listen_at(in_dir("hasty"), SOCK_NONBLOCK);
     pid_t supervisor =
         start_supervisor(listen_fd, conf, true); /* vips has no thread here yet */
     pid_t hasty_supervisor = start_supervisor(hasty_fd, hasty_conf, false);
