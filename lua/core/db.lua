@@ -113,7 +113,8 @@ local function send_plan(ctx, plan, ...)
   end
   local given_count = select("#", ...)
   if given_count ~= plan.given then
-    error(("db: %d parameters for %d question marks: %s"):format(given_count, plan.given, plan.sql), 0)
+    error(("db: %d parameters for %d question marks: %s")
+      :format(given_count, plan.given, plan.sql), 0)
   end
   local tenant = ctx:require_tenant().id
   local given, values = { ... }, {}

@@ -33,7 +33,8 @@ local JOIN_WORDS = set("join", "inner", "cross", "left", "right", "natural", "st
 local NOT_AN_ALIAS = set("join", "inner", "cross", "left", "right", "natural", "straight_join",
   "on", "using", "set", "use", "force", "ignore", "partition", "as", "select", "values", "from",
   "and", "or", "not", "window", "where", "group", "having", "order", "limit", "for", "lock",
-  "union", "except", "intersect", "returning", "into", "procedure", "fetch", "limit")
+  "union", "except", "intersect", "returning", "into", "procedure", "fetch")
+local INDEX_HINTS = set("use", "force", "ignore")
 local DISALLOWED_JOINS = set("right", "natural")
 
 local function refuse(cx, format, ...)
@@ -188,7 +189,7 @@ local function read_alias(items, i)
 end
 
 local function skip_index_hints(items, i)
-  while word_at(items, i) == "use" or word_at(items, i) == "force" or word_at(items, i) == "ignore" do
+  while INDEX_HINTS[word_at(items, i) or ""] do
     while items[i] and not group_at(items, i) do
       i = i + 1
     end

@@ -220,7 +220,8 @@ function M.read_body(ctx, route)
   if route.multipart and type_name == "multipart/form-data" then
     return read_multipart(ctx, route)
   end
-  if not route.body or type_name ~= "application/json" and not type_name:find("^application/.+%+json$") then
+  local is_json = type_name == "application/json" or type_name:find("^application/.+%+json$")
+  if not route.body or not is_json then
     unsupported(route)
   end
   local body, err = req:body(route.max_body or config.get().http.max_body_bytes)

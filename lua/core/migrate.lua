@@ -87,7 +87,8 @@ end
 
 -- What the database says was applied, by "scope:version".
 local function applied()
-  local rows, err = host.query("SELECT scope, version, name, checksum, applied_at FROM schema_migrations")
+  local rows, err = host.query(
+    "SELECT scope, version, name, checksum, applied_at FROM schema_migrations")
   if not rows and err.errno == NO_SUCH_TABLE then
     return {}
   end
@@ -170,7 +171,7 @@ end
 local function refuse_changed(list)
   for _, migration in ipairs(list) do
     if migration.state == "changed" then
-      error(migration.path .. ": was changed after it was applied; write a new migration instead", 0)
+      error(migration.path .. ": was changed after it was applied; write a new one instead", 0)
     end
   end
 end

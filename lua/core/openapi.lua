@@ -80,7 +80,9 @@ local function responses(route)
     else
       out[tostring(status)] = {
         description = text,
-        content = { ["application/json"] = { schema = { ["$ref"] = "#/components/schemas/Error" } } },
+        content = { ["application/json"] = {
+          schema = { ["$ref"] = "#/components/schemas/Error" },
+        } },
       }
     end
   end

@@ -26,7 +26,8 @@ local ROUTE_KEYS = {
   method = "string", path = "string", base = "string", summary = "string", rate = "string",
   permission = true, tenant = true, authenticate = "boolean", params = "table", query = "table",
   body = "table", check = "function", multipart = "table", max_body = "number", answers = "table",
-  secret = "boolean", handler = "function", deprecated = "string", sunset = "string", name = "string",
+  secret = "boolean", handler = "function", deprecated = "string", sunset = "string",
+  name = "string",
 }
 
 local HOOK_LISTS = { ready = true, rooms = true }
@@ -331,7 +332,8 @@ function M.load(own_routes)
   end
   check_references(loading)
   if #loading.problems > 0 then
-    error("the services and plugins have problems:\n  " .. table.concat(loading.problems, "\n  "), 0)
+    error("the services and plugins have problems:\n  "
+      .. table.concat(loading.problems, "\n  "), 0)
   end
   registry.loaded = true
   return registry

@@ -3,12 +3,11 @@
 
 local config = require("core.config")
 local errors = require("core.errors")
-local ffi = require("ffi")
 local fs = require("core.fs")
 local host_db = require("host.db")
 local host_process = require("host.process")
 local redis = require("core.redis")
-local task = require("core.task")
+local sys = require("core.sys")
 local time = require("core.time")
 
 local M = {}
@@ -16,21 +15,21 @@ local M = {}
 local START_MS, STOP_MS, STEP_MS = 60000, 60000, 20
 local FOLDERS = { "run", "log", "tmp", "redis" }
 
-ffi.cdef("unsigned getuid(void);")
-
 local Servers = {}
 Servers.__index = Servers
 
 -- MariaDB refuses to run as root unless told to.
 local function with_user(argv)
-  if ffi.C.getuid() == 0 then
+  if sys.uid() == 0 then
     argv[#argv + 1] = "--user=root"
   end
   return argv
 end
 
 local function spawn(argv, log)
-  local process, err = host_process.spawn({ argv = argv, stdout = log, stderr = log, new_group = true })
+  local process, err = host_process.spawn({
+    argv = argv, stdout = log, stderr = log, new_group = true,
+  })
   if not process then
     error(("cannot run %s: %s"):format(argv[1], tostring(err)), 0)
   end
@@ -39,7 +38,8 @@ end
 
 -- In a folder of its own until it is complete: an interrupted one is not mistaken for a database.
 local function install(data)
-  local final, fresh, log = data .. "/mysql", data .. "/mysql.new", data .. "/log/mariadb-install.log"
+  local final, fresh = data .. "/mysql", data .. "/mysql.new"
+  local log = data .. "/log/mariadb-install.log"
   if fs.stat(final) then
     return
   end
@@ -94,12 +94,13 @@ local function wait_until(server, answers, is_stopping)
   end
 end
 
+-- Nobody is asked before there is a socket: the log would tell of a server that is down.
 local function database_answers()
-  return host_db.query("SELECT 1 AS one") ~= nil
+  return fs.stat(config.get().db.socket) ~= nil and host_db.query("SELECT 1 AS one") ~= nil
 end
 
 local function redis_answers()
-  return redis.call("PING") == "PONG"
+  return fs.stat(config.get().redis.socket) ~= nil and redis.call("PING") == "PONG"
 end
 
 function Servers:add(name, argv, log)
@@ -134,6 +135,8 @@ function M.start(options)
   for _, name in ipairs(FOLDERS) do
     errors.check(fs.mkdir(data .. "/" .. name))
   end
+  fs.unlink(settings.db.socket) -- left by one that was killed
+  fs.unlink(settings.redis.socket)
   local servers = setmetatable({ list = {} }, Servers)
   local ok, err = xpcall(function()
     if not fs.stat(data .. "/mysql") and options.progress then

@@ -59,25 +59,28 @@ local function describe(path, page_headers)
   }
 end
 
+local function add_file(path, url, name, page_headers)
+  local file = describe(path, page_headers)
+  files[url .. name] = file
+  if name == "index.html" then
+    files[url] = file
+    files[url:sub(1, -2)] = file
+  elseif name:find("%.html$") then
+    files[url .. name:sub(1, -6)] = file
+  end
+end
+
 local function add_folder(folder, url, page_headers, depth)
   if depth > DEPTH_MAX then
     return
   end
   for _, name in ipairs(fs.list_now(folder) or {}) do
     local path = folder .. "/" .. name
-    if name:sub(1, 1) == "." then
-      name = nil
-    elseif fs.list_now(path) then
+    local is_hidden = name:sub(1, 1) == "."
+    if not is_hidden and fs.list_now(path) then
       add_folder(path, url .. name .. "/", page_headers, depth + 1)
-    else
-      local file = describe(path, page_headers)
-      files[url .. name] = file
-      if name == "index.html" then
-        files[url] = file
-        files[url:sub(1, -2)] = file
-      elseif name:find("%.html$") then
-        files[url .. name:sub(1, -6)] = file
-      end
+    elseif not is_hidden then
+      add_file(path, url, name, page_headers)
     end
   end
 end

@@ -12,7 +12,8 @@ local schema = require("core.schema")
 local sys = require("core.sys")
 local time = require("core.time")
 
-local NO_STORE = { ["Content-Type"] = "application/json; charset=utf-8", ["Cache-Control"] = "no-store" }
+local JSON_TYPE = "application/json; charset=utf-8"
+local NO_STORE = { ["Content-Type"] = JSON_TYPE, ["Cache-Control"] = "no-store" }
 local NOTHING = schema.object({})
 
 local function get_health()
@@ -65,7 +66,8 @@ end
 
 local function get_system_health(ctx)
   local database, cache = database_state(ctx), redis_state()
-  local status = database.status == "down" and "down" or cache.status == "down" and "degraded" or "ok"
+  local status = database.status == "down" and "down" or cache.status == "down" and "degraded"
+    or "ok"
   return reply.with_status(status == "down" and 503 or 200, {
     status = status,
     timestamp = time.now(),
@@ -76,25 +78,25 @@ end
 
 local function get_openapi()
   local text, etag = openapi.document()
-  local answer = reply.raw(200, { ["Content-Type"] = "application/json; charset=utf-8" }, text)
+  local answer = reply.raw(200, { ["Content-Type"] = JSON_TYPE }, text)
   answer.etag = etag
   return answer
 end
 
+local function route(path, base, summary, handler, answers)
+  return {
+    method = "GET", path = path, base = base, summary = summary, permission = "public",
+    rate = "open", authenticate = false, tenant = false, query = base ~= "" and NOTHING or nil,
+    answers = answers, handler = handler,
+  }
+end
+
 return {
-  { method = "GET", path = "/health", base = "", summary = "Whether the process lives.",
-    permission = "public", authenticate = false, tenant = false, handler = get_health },
-  { method = "GET", path = "/health", summary = "Whether the process lives.",
-    permission = "public", authenticate = false, tenant = false, query = NOTHING,
-    handler = get_health },
-  { method = "GET", path = "/ready", base = "",
-    summary = "Whether requests can be served: the database answers and is migrated.",
-    permission = "public", authenticate = false, tenant = false,
-    answers = { [503] = "not ready" }, handler = get_ready },
-  { method = "GET", path = "/system/health", summary = "The state of what the service needs.",
-    permission = "public", authenticate = false, tenant = false, query = NOTHING,
-    answers = { [503] = "the database is down" }, handler = get_system_health },
-  { method = "GET", path = "/openapi.json", summary = "This description of the API.",
-    permission = "public", authenticate = false, tenant = false, query = NOTHING,
-    handler = get_openapi },
+  route("/health", "", "Whether the process lives.", get_health),
+  route("/health", nil, "Whether the process lives.", get_health),
+  route("/ready", "", "Whether requests can be served: the database answers and is migrated.",
+    get_ready, { [503] = "not ready" }),
+  route("/system/health", nil, "The state of what the service needs.", get_system_health,
+    { [503] = "the database is down" }),
+  route("/openapi.json", nil, "This description of the API.", get_openapi),
 }

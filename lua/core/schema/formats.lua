@@ -55,7 +55,8 @@ return {
     openapi = "uri",
     message = "must be an http or https address",
     read = function(value)
-      return #value <= URL_MAX and value:find("^https?://[%w.%[%]:_-]+[/?#]?[%w%p]*$") and value or nil
+      local well_formed = #value <= URL_MAX and value:find("^https?://[%w.%[%]:_-]+[/?#]?[%w%p]*$")
+      return well_formed and value or nil
     end,
   },
 }
