@@ -20,7 +20,7 @@ Servers.__index = Servers
 
 -- MariaDB refuses to run as root unless told to.
 local function with_user(argv)
-  if sys.uid() == 0 then
+  if sys.user_id() == 0 then
     argv[#argv + 1] = "--user=root"
   end
   return argv

@@ -69,6 +69,12 @@ function M.counts(ctx)
   return counts
 end
 
+--- Gives a dead job, or all of them when `id` is nil, another try.
+-- @return how many
+function M.revive(ctx, id)
+  return store.revive(ctx, id)
+end
+
 local function declare_schedules()
   local ctx = context.system({ name = "schedules" })
   for _, schedule in ipairs(registry.schedules) do

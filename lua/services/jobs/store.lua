@@ -109,6 +109,13 @@ function M.recover(ctx, default_max)
   return buried + freed
 end
 
+--- Lets a dead job, or all of them, wait again with all attempts before them.
+function M.revive(ctx, id)
+  return db.platform(ctx):exec(
+    [[UPDATE jobs SET state = 'waiting', attempts = 0, run_at = NOW(3), finished_at = NULL
+      WHERE state = 'dead' AND (? IS NULL OR id = ?)]], id, id).affected
+end
+
 function M.count_by_state(ctx)
   return db.platform(ctx):query("SELECT state, COUNT(*) AS jobs FROM jobs GROUP BY state")
 end
