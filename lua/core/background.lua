@@ -17,7 +17,7 @@ local M = {}
 
 local PREFIX = "fixxit:bell:"
 local PAUSE_MIN_MS, PAUSE_MAX_MS = 250, 4000
-local LISTEN_MS = 30000
+local LISTEN_MS = 1000 -- also how soon a listener notices that its loop was stopped
 local LISTEN_PAUSE_MS = 5000
 
 local Loop = {}
@@ -75,10 +75,10 @@ local function run(loop)
   end
 end
 
+-- Only this task closes the subscription: it is the one that waits for it.
 local function listen(loop)
   while not loop.stopped do
     local sub = redis.subscribe(PREFIX .. loop.channel)
-    loop.subscription = sub
     while sub and not loop.stopped do
       local payload, err = sub:wait(LISTEN_MS)
       if payload then
@@ -86,6 +86,9 @@ local function listen(loop)
       elseif err.code ~= "TIMEOUT" then
         break
       end
+    end
+    if sub then
+      sub:close()
     end
     if loop.stopped or not task.sleep(LISTEN_PAUSE_MS) then
       return
@@ -125,9 +128,6 @@ function Loop:stop()
   self.stopped = true
   if self.channel then
     loops[self.channel][self] = nil
-  end
-  if self.subscription then
-    self.subscription:close()
   end
   self.bell:notify()
 end

@@ -1,0 +1,133 @@
+-- From the outbox to the log: what is numbered, when, by whom.
+local context = require("core.context")
+local db = require("core.db")
+local registry = require("core.registry")
+local uuid = require("core.uuid")
+local events = require("services.events")
+local relay = require("services.events.relay")
+local store = require("services.events.store")
+
+local LEASE = "events.relay"
+local system = context.system({ name = "test" })
+
+local function new_tenant()
+  local id = uuid.v7()
+  db.platform(system):exec("INSERT INTO tenants (id, slug, organization_name) VALUES (?, ?, 'T')",
+    id, "t" .. id:gsub("%-", ""))
+  return context.system({ name = "test", tenant = { id = id } })
+end
+
+local function emit(ctx, count)
+  for i = 1, count do
+    db.transaction(ctx, function(tx)
+      events.emit(tx, "thing.done", { resource_type = "thing", resource_id = uuid.v7(),
+        data = { n = i } })
+    end)
+  end
+end
+
+local function numbers(ctx)
+  local list = {}
+  for _, row in ipairs(db.scope(ctx):query(
+    "SELECT seq FROM event_log WHERE tenant_id = :tenant ORDER BY id")) do
+    list[#list + 1] = row.seq
+  end
+  return list
+end
+
+local function lead(holder)
+  db.platform(system):exec("UPDATE leases SET expires_at = NOW(3) - INTERVAL 1 SECOND")
+  store.take_lease(system, LEASE, holder, 60)
+  local lease = store.find_lease(system, LEASE)
+  assert.equal(holder, lease.holder)
+  return lease.fencing_token
+end
+
+describe("the relay", function()
+  it("numbers each tenant's events without holes, in the order of their commits", function()
+    local one, two = new_tenant(), new_tenant()
+    emit(one, 3)
+    emit(two, 2)
+    pcall(db.transaction, one, function(tx)
+      events.emit(tx, "thing.done", { resource_type = "thing", resource_id = "x", data = {} })
+      error("no", 0)
+    end)
+    local token = lead("a")
+    assert.equal(5, relay.number("a", token))
+    emit(one, 1)
+    assert.equal(1, relay.number("a", token))
+    assert.equal(0, relay.number("a", token))
+    assert.same({ 1, 2, 3, 4 }, numbers(one))
+    assert.same({ 1, 2 }, numbers(two))
+    assert.equal(0, db.platform(system):one("SELECT COUNT(*) AS n FROM outbox").n)
+  end)
+
+  it("does nothing for a leader that lost its lease", function()
+    local ctx = new_tenant()
+    emit(ctx, 1)
+    local old = lead("a")
+    local new = lead("b")
+    assert.equal(old + 1, new)
+    assert.equal(0, relay.number("a", old))
+    assert.same({}, numbers(ctx))
+    assert.equal(1, relay.number("b", new))
+    assert.same({ 1 }, numbers(ctx))
+  end)
+
+  it("does not let two lead at a time", function()
+    lead("a")
+    store.take_lease(system, LEASE, "b", 60)
+    assert.equal("a", store.find_lease(system, LEASE).holder)
+  end)
+
+  it("turns an event into the jobs that listen, once, with the event as payload", function()
+    local ctx = new_tenant()
+    registry.listeners["thing.done"] = { "thing.follow" }
+    finally(function()
+      registry.listeners["thing.done"] = nil
+    end)
+    emit(ctx, 2)
+    relay.number("a", lead("a"))
+    local rows = db.platform(system):query(
+      "SELECT name, payload FROM jobs WHERE tenant_id = ? ORDER BY id", ctx.tenant.id)
+    assert.equal(2, #rows)
+    local event = require("core.json").decode(rows[2].payload)
+    assert.equal("thing.done", event.event)
+    assert.equal(2, event.seq)
+    assert.equal(2, event.data.n)
+    assert.equal(ctx.tenant.id, event.tenantId)
+  end)
+end)
+
+describe("the follower", function()
+  it("hands on each event once, and past ones can be read up to there", function()
+    local ctx = new_tenant()
+    local got = {}
+    events.follow(function(list)
+      for _, event in ipairs(list) do
+        if event.tenantId == ctx.tenant.id then
+          got[#got + 1] = event.seq
+        end
+      end
+    end)
+    finally(events.unfollow)
+    require("core.task").sleep(100)
+    emit(ctx, 3)
+    relay.number("a", lead("a"))
+    for _ = 1, 40 do
+      if #got == 3 then
+        break
+      end
+      require("core.task").sleep(50)
+    end
+    assert.same({ 1, 2, 3 }, got)
+    local limits = { max = 10, seconds = 60 }
+    assert.is_true(events.can_resume(ctx, ctx.tenant.id, 3, limits))
+    assert.is_true(events.can_resume(ctx, ctx.tenant.id, 1, limits))
+    assert.is_false(events.can_resume(ctx, ctx.tenant.id, 4, limits))
+    assert.is_false(events.can_resume(ctx, ctx.tenant.id, 0, { max = 2, seconds = 60 }))
+    local list, position = events.list_since(ctx, ctx.tenant.id, 1, 10)
+    assert.equal(2, #list)
+    assert.equal(events.position(), position)
+  end)
+end)

@@ -1,0 +1,256 @@
+-- Accounts and sessions on a real database: who gets in, who is kept out, and from when on.
+local context = require("core.context")
+local db = require("core.db")
+local errors = require("core.errors")
+local seed = require("services.identity.seed")
+local identity = require("services.identity")
+local people = require("services.identity.people")
+local passwords = require("services.identity.passwords")
+local roles = require("services.identity.roles")
+local service = require("services.identity.service")
+
+local function request(headers)
+  return context.new({
+    ip = "192.0.2.1",
+    req = { header = function(_, name)
+      return (headers or {})[name]
+    end },
+  })
+end
+
+local function refused(code, fn, ...)
+  local ok, err = pcall(fn, ...)
+  assert.is_false(ok)
+  assert.is_true(errors.is(err), tostring(err))
+  assert.equal(code, err.code)
+  return err
+end
+
+local function login(email, password)
+  return (service.login(request(), { email = email, password = password or seed.PASSWORD }, {}))
+end
+
+local function as(token)
+  local ctx = request({ authorization = "Bearer " .. token })
+  identity.hooks.authenticate(ctx)
+  return ctx
+end
+
+local function sql(text, ...)
+  return db.platform(context.system()):one(text, ...)
+end
+
+describe("identity", function()
+  setup(function()
+    seed.run(context.system({ name = "seed" }))
+  end)
+
+  describe("the demo world", function()
+    it("is the same when it is seeded again", function()
+      local before = sql("SELECT COUNT(*) AS n FROM users").n
+      assert.equal(13, before)
+      seed.run(context.system({ name = "seed" }))
+      assert.equal(before, sql("SELECT COUNT(*) AS n FROM users").n)
+      assert.equal(12, sql("SELECT COUNT(*) AS n FROM user_tenants").n)
+    end)
+  end)
+
+  describe("signing in", function()
+    it("acts in the tenant of the account with the permissions of its role", function()
+      local answer = login("Dispatcher@Riverton.example")
+      assert.equal("riverton", answer.user.tenant.slug)
+      local ctx = as(answer.accessToken)
+      assert.equal("dispatcher", ctx.actor.role)
+      assert.equal("riverton", ctx.tenant.slug)
+      assert.is_true(ctx:can("reports.update"))
+      assert.is_false(ctx:can("reports.delete"))
+    end)
+
+    it("says the same of a wrong password and of an unknown address", function()
+      local wrong = refused("INVALID_CREDENTIALS", login, "viewer@riverton.example", "not it, no")
+      local unknown = refused("INVALID_CREDENTIALS", login, "nobody@riverton.example", "not it, no")
+      assert.equal(wrong.message, unknown.message)
+    end)
+
+    it("locks an address after five failures, known or not, longer each time", function()
+      for _, email in ipairs({ "tech2@riverton.example", "stranger@riverton.example" }) do
+        for _ = 1, 5 do
+          refused("INVALID_CREDENTIALS", login, email, "wrong password")
+        end
+        local err = refused("ACCOUNT_LOCKED", login, email)
+        local seconds = tonumber(err.headers["Retry-After"])
+        assert.truthy(seconds > 800 and seconds <= 901, seconds)
+      end
+      db.platform(context.system()):exec("UPDATE login_failures SET locked_until = NOW(3)")
+      for _ = 1, 5 do
+        refused("INVALID_CREDENTIALS", login, "tech2@riverton.example", "wrong password")
+      end
+      local err = refused("ACCOUNT_LOCKED", login, "tech2@riverton.example")
+      assert.truthy(tonumber(err.headers["Retry-After"]) > 1700)
+      db.platform(context.system()):exec("DELETE FROM login_failures")
+      assert.truthy(login("tech2@riverton.example").accessToken)
+    end)
+  end)
+
+  describe("a session", function()
+    it("gives a new pair for a refresh token once, and ends when it comes back", function()
+      local answer = login("tech1@riverton.example")
+      local second = service.refresh(request(), answer.refreshToken, nil)
+      assert.equal("riverton", as(second.accessToken).tenant.slug)
+      refused("TOKEN_REUSED", service.refresh, request(), answer.refreshToken, nil)
+      refused("UNAUTHORIZED", service.refresh, request(), second.refreshToken, nil)
+      refused("UNAUTHORIZED", as, second.accessToken)
+    end)
+
+    it("refuses its access token from the logout on", function()
+      local answer = login("tech1@riverton.example")
+      service.logout(as(answer.accessToken), {})
+      refused("UNAUTHORIZED", as, answer.accessToken)
+    end)
+
+    it("ends with all others when asked to", function()
+      local one, two = login("viewer@riverton.example"), login("viewer@riverton.example")
+      service.logout(as(one.accessToken), { all = true })
+      refused("UNAUTHORIZED", as, two.accessToken)
+    end)
+
+    it("asks for the CSRF token when the refresh token comes in a cookie", function()
+      local _, pair = service.login(request(),
+        { email = "admin@riverton.example", password = seed.PASSWORD }, { cookie = true })
+      refused("FORBIDDEN", service.refresh, request(), pair.refresh, false)
+      refused("FORBIDDEN", service.refresh, request(), pair.refresh, "guess")
+      assert.truthy(service.refresh(request(), pair.refresh, pair.csrf))
+    end)
+
+    it("follows a change that another process announces", function()
+      local answer = login("citizen@riverton.example")
+      local loop = require("services.identity.standing").start()
+      finally(function()
+        loop:stop()
+        db.platform(context.system()):exec("UPDATE users SET status = 'active'")
+      end)
+      assert.truthy(as(answer.accessToken))
+      db.platform(context.system()):exec(
+        "UPDATE users SET status = 'banned' WHERE id = ?", answer.user.id)
+      db.platform(context.system()):exec(
+        "INSERT INTO security_events (kind, user_id) VALUES ('user.changed', ?)", answer.user.id)
+      require("core.task").sleep(600)
+      refused("UNAUTHORIZED", as, answer.accessToken)
+    end)
+
+    it("takes no token that was changed", function()
+      local token = login("owner@northgrid.example").accessToken
+      refused("UNAUTHORIZED", as, token .. "x")
+      refused("UNAUTHORIZED", as, (token:gsub("^[^.]+", "eyJhbGciOiJub25lIn0")))
+    end)
+  end)
+
+  describe("registering", function()
+    local function register(fields, headers)
+      local body = { email = "new@example.org", password = "long enough 7",
+        fullName = "Ada Lovelace" }
+      for name, value in pairs(fields) do
+        body[name] = value
+      end
+      return (service.register(request(headers), body))
+    end
+
+    it("joins the named tenant as public, whatever the caller asks for", function()
+      local answer = register({ userType = "admin" }, { ["x-tenant"] = "riverton" })
+      assert.equal("public", answer.user.userType)
+      assert.equal("public", answer.user.role)
+      assert.equal("Ada", answer.user.firstName)
+      assert.equal("Lovelace", answer.user.lastName)
+      assert.is_false(as(answer.accessToken):can("reports.read"))
+    end)
+
+    it("refuses a taken address, a weak password and an unknown tenant", function()
+      refused("EMAIL_TAKEN", register, { email = "NEW@example.org" })
+      for _, password in ipairs({ "short", "password123", "aaaaaaaaaaaa", "weak@example.org" }) do
+        refused("VALIDATION_ERROR", register, { email = "weak@example.org", password = password })
+      end
+      refused("UNKNOWN_TENANT", register, { email = "b@example.org" },
+        { ["x-tenant"] = "atlantis" })
+    end)
+  end)
+
+  describe("the profile", function()
+    it("changes, and a new password ends the other sessions", function()
+      local email = "owner@fagioli.example"
+      local mine, other = login(email), login(email)
+      local ctx = as(mine.accessToken)
+      refused("VALIDATION_ERROR", service.update_profile, ctx,
+        { newPassword = "another good one", currentPassword = "not mine" })
+      local shown = service.update_profile(ctx, { lastName = "Bianchi", phone = "+39 06 1234567",
+        newPassword = "another good one", currentPassword = seed.PASSWORD })
+      assert.equal("Franco Bianchi", shown.fullName)
+      refused("UNAUTHORIZED", as, other.accessToken)
+      assert.truthy(as(mine.accessToken))
+      assert.truthy(login(email, "another good one").accessToken)
+    end)
+  end)
+
+  describe("a tenant", function()
+    it("is named by header, host or body; an unknown one is 404, none is none", function()
+      db.platform(context.system()):exec(
+        "UPDATE tenants SET domain = 'reports.riverton.example' WHERE slug = 'riverton'")
+      assert.equal("riverton", identity.named_tenant(request({ ["x-tenant"] = "riverton" })).slug)
+      assert.equal("riverton",
+        identity.named_tenant(request({ host = "Reports.Riverton.example:8080" })).slug)
+      assert.equal("northgrid", identity.named_tenant(request(), { tenant = "northgrid" }).slug)
+      assert.is_nil(identity.named_tenant(request({ host = "127.0.0.1:8080" })))
+      refused("UNKNOWN_TENANT", identity.named_tenant, request({ ["x-tenant"] = "atlantis" }))
+    end)
+
+    it("can be switched to by its members only", function()
+      local answer = login("owner@riverton.example")
+      local ctx = as(answer.accessToken)
+      local other = identity.find_tenant_by_slug(ctx, "northgrid")
+      refused("FORBIDDEN", service.switch_tenant, ctx, other.id)
+      local switched = service.switch_tenant(ctx, ctx.tenant.id)
+      assert.equal("riverton", as(switched.accessToken).tenant.slug)
+    end)
+
+    it("shows its own people only, page after page", function()
+      local ctx = as(login("dispatcher@northgrid.example").accessToken)
+      local first, meta = people.list(ctx, { limit = 2 })
+      assert.equal(2, #first)
+      local second = people.list(ctx, { limit = 2, cursor = meta.nextCursor })
+      local names = {}
+      for _, list in ipairs({ first, second }) do
+        for _, member in ipairs(list) do
+          names[#names + 1] = member.lastName
+        end
+      end
+      assert.same({ "Dale", "North", "Tate" }, names)
+      assert.equal("Tim Tate", people.list(ctx, { limit = 5, q = "tim t" })[1].fullName)
+      assert.equal(0, #people.list(ctx, { limit = 5, q = "%" }))
+      local stranger = login("tech1@riverton.example").user.id
+      assert.is_nil(identity.find_user(ctx, stranger))
+    end)
+  end)
+end)
+
+describe("roles", function()
+  it("give what the table says, and single permissions on top", function()
+    assert.is_true(roles.permissions("owner")["workspaces.manage"])
+    assert.is_nil(roles.permissions("admin")["workspaces.manage"])
+    assert.is_nil(roles.permissions("technician")["workorders.read"])
+    assert.is_true(roles.permissions("technician")["workorders.work"])
+    assert.is_nil(roles.permissions("member")["workorders.work"])
+    assert.is_nil(roles.permissions("viewer")["reports.create"])
+    assert.same({}, roles.permissions("public"))
+    local changed = roles.permissions("viewer",
+      { ["reports.export"] = true, ["reports.read"] = false })
+    assert.is_true(changed["reports.export"])
+    assert.is_nil(changed["reports.read"])
+  end)
+end)
+
+describe("passwords", function()
+  it("are counted in characters and limited in bytes", function()
+    assert.truthy(passwords.problem("äöüäöüäöü"))
+    assert.is_nil(passwords.problem("äöüäöüäöüä"))
+    assert.truthy(passwords.problem(("x1"):rep(40)))
+  end)
+end)

@@ -1,0 +1,189 @@
+-- The queue on a real database: order, uniqueness, failures, and workers that die.
+local context = require("core.context")
+local db = require("core.db")
+local registry = require("core.registry")
+local task = require("core.task")
+local jobs = require("services.jobs")
+local runner = require("services.jobs.runner")
+local store = require("services.jobs.store")
+
+local system = context.system({ name = "test" })
+
+local function enqueue(name, payload, options)
+  return db.transaction(system, function(tx)
+    return jobs.enqueue(tx, name, payload, options)
+  end)
+end
+
+local function wait_for(id, state)
+  local job
+  for _ = 1, 100 do
+    job = jobs.find(system, id)
+    if job.state == state then
+      return job
+    end
+    task.sleep(30)
+  end
+  error(("job is %s, not %s: %s"):format(job.state, state, tostring(job.last_error)))
+end
+
+describe("the queue", function()
+  local running
+
+  before_each(function()
+    db.platform(system):exec("DELETE FROM jobs")
+  end)
+
+  after_each(function()
+    if running then
+      running:stop()
+      running = nil
+    end
+    for name in pairs(registry.jobs) do
+      if name:find("^t%.") then
+        registry.jobs[name] = nil
+      end
+    end
+  end)
+
+  local function handle(name, fn, options)
+    local handler = options or {}
+    handler.run = fn
+    registry.jobs[name] = handler
+  end
+
+  it("runs a job and keeps its result; the urgent one goes first", function()
+    local order = {}
+    handle("t.note", function(_, payload)
+      order[#order + 1] = payload.n
+      return { n = payload.n }
+    end)
+    local late = enqueue("t.note", { n = 1 })
+    local urgent = enqueue("t.note", { n = 2 }, { priority = 0 })
+    running = runner.start()
+    wait_for(urgent, "done")
+    assert.equal('{"n":1}', wait_for(late, "done").result)
+    assert.same({ 2, 1 }, order)
+  end)
+
+  it("lets one job with a unique key wait at a time", function()
+    local first, new = enqueue("t.once", {}, { unique = "k" })
+    assert.is_true(new)
+    local second, again = enqueue("t.once", {}, { unique = "k" })
+    assert.is_false(again)
+    assert.equal(first, second)
+    handle("t.once", function() end)
+    running = runner.start()
+    wait_for(first, "done")
+    assert.is_true(select(2, enqueue("t.once", {}, { unique = "k" })))
+  end)
+
+  it("does not run a job whose transaction was rolled back", function()
+    pcall(db.transaction, system, function(tx)
+      jobs.enqueue(tx, "t.never", {})
+      error("no", 0)
+    end)
+    assert.equal(0, jobs.counts(system).waiting)
+  end)
+
+  it("tries again after a failure, and buries what fails for good", function()
+    local tries = 0
+    handle("t.fail", function()
+      tries = tries + 1
+      error("broken")
+    end, { max_attempts = 3, backoff_ms = { 10 } })
+    local id = enqueue("t.fail", {})
+    running = runner.start()
+    local job = wait_for(id, "dead")
+    assert.equal(3, tries)
+    assert.equal(3, job.attempts)
+    assert.matches("broken", job.last_error)
+  end)
+
+  it("ends a job that takes too long", function()
+    handle("t.slow", function()
+      local ok, err = task.sleep(10000)
+      if not ok then
+        error(err.code)
+      end
+    end, { timeout_ms = 100, max_attempts = 1 })
+    local id = enqueue("t.slow", {})
+    running = runner.start()
+    assert.matches("TIMEOUT", wait_for(id, "dead").last_error)
+  end)
+
+  it("gives back a job that it does not know, without counting the attempt", function()
+    local id = enqueue("t.unknown", {})
+    running = runner.start()
+    task.sleep(300)
+    local job = jobs.find(system, id)
+    assert.equal("waiting", job.state)
+    assert.equal(0, job.attempts)
+  end)
+
+  it("takes over what a dead worker left, and ignores it when it wakes up", function()
+    local id = enqueue("t.orphan", {})
+    store.start(system, id, "dead worker", 60)
+    db.platform(system):exec("UPDATE jobs SET locked_until = NOW(3) - INTERVAL 1 SECOND")
+    handle("t.orphan", function() end)
+    running = runner.start()
+    assert.equal(2, wait_for(id, "done").attempts)
+    store.retry(system, { id = id, holder = "dead worker", attempts = 1 }, "late", 0)
+    assert.equal("done", jobs.find(system, id).state)
+  end)
+
+  it("shares the work between workers without doing any of it twice", function()
+    local done = {}
+    handle("t.shared", function(_, payload)
+      done[payload.n] = (done[payload.n] or 0) + 1
+      task.sleep(5)
+    end)
+    local last
+    for i = 1, 60 do
+      last = enqueue("t.shared", { n = i })
+    end
+    running = runner.start()
+    local second = runner.start()
+    finally(function()
+      second:stop()
+    end)
+    wait_for(last, "done")
+    task.sleep(300)
+    assert.equal(60, jobs.counts(system).done)
+    for i = 1, 60 do
+      assert.equal(1, done[i])
+    end
+  end)
+
+  it("waits longer after each failure", function()
+    for attempt, base in ipairs({ 2000, 4000, 8000 }) do
+      local ms = runner.backoff_ms(attempt)
+      assert.truthy(ms >= base * 0.75 and ms <= base * 1.25)
+    end
+    assert.truthy(runner.backoff_ms(50) <= 3600000 * 1.25)
+  end)
+end)
+
+describe("a schedule", function()
+  it("is due once per period", function()
+    store.put_schedule(system,
+      { name = "t.tick", job = "t.tick", payload = "{}", every_ms = 60000 })
+    local function due()
+      return db.transaction(system, function(tx)
+        local names = {}
+        for _, row in ipairs(store.lock_due_schedules(tx)) do
+          if row.name == "t.tick" then
+            names[#names + 1] = row.name
+            store.advance_schedule(tx, row.name)
+          end
+        end
+        return #names
+      end)
+    end
+    assert.equal(0, due())
+    db.platform(system):exec(
+      "UPDATE schedules SET next_run_at = NOW(3) - INTERVAL 1 DAY WHERE name = 't.tick'")
+    assert.equal(1, due())
+    db.platform(system):exec("DELETE FROM schedules WHERE name = 't.tick'")
+  end)
+end)
