@@ -1,0 +1,137 @@
+local config = require("core.config")
+local context = require("core.context")
+local errors = require("core.errors")
+local rate_limit = require("core.rate_limit")
+local uuid = require("core.uuid")
+
+describe("core.rate_limit", function()
+  local settings, scale
+
+  setup(function()
+    settings = config.get().limits
+    scale, settings.scale = settings.scale, 1
+  end)
+
+  teardown(function()
+    settings.scale = scale
+  end)
+
+  local function route_of(class)
+    local route = { rate = class, path = "/x", where = "spec" }
+    rate_limit.build({ route })
+    return route
+  end
+
+  -- Every test has its own callers: the counts outlive it.
+  local last = 0
+  local function new_address()
+    last = last + 1
+    return ("10.%d.%d.%d"):format(math.random(255), math.random(255), last)
+  end
+
+  local function new_tenant(tier, api_limits)
+    return { id = uuid.v7(), tier = tier, api_limits = api_limits }
+  end
+
+  -- One request; nil when it was let through, else the error.
+  local function request(route, fields)
+    local ctx = context.new({ ip = fields.ip, tenant = fields.tenant,
+      actor = fields.user and { kind = "user", user_id = fields.user, permissions = {} } or nil })
+    local ok, err = pcall(function()
+      rate_limit.enter(ctx, route)
+      rate_limit.enter_tenant(ctx)
+    end)
+    return not ok and err or nil, ctx
+  end
+
+  local function allowed(route, fields, at_most)
+    for i = 1, at_most do
+      local err = request(route, fields)
+      if err then
+        assert.is_true(errors.is(err, "RATE_LIMITED"), tostring(err))
+        return i - 1
+      end
+    end
+    return at_most
+  end
+
+  it("lets each address sign in ten times a minute, and says when to try again", function()
+    local route, ip = route_of("login"), new_address()
+    assert.equal(10, allowed(route, { ip = ip }, 20))
+    local err, ctx = request(route, { ip = ip })
+    assert.equal(429, err.status)
+    assert.equal("6", err.headers["Retry-After"])
+    local headers = {}
+    rate_limit.add_headers(ctx, headers)
+    assert.same({ ["RateLimit-Limit"] = "10", ["RateLimit-Remaining"] = "0",
+      ["RateLimit-Reset"] = "60" }, headers)
+    assert.is_nil(request(route, { ip = new_address() }))
+  end)
+
+  it("counts the classes apart", function()
+    local ip = new_address()
+    assert.equal(5, allowed(route_of("register"), { ip = ip }, 20))
+    assert.equal(5, allowed(route_of("forgot"), { ip = ip }, 20))
+    assert.equal(10, allowed(route_of("login"), { ip = ip }, 20))
+  end)
+
+  it("limits reports of anonymous callers only", function()
+    local route, ip = route_of("report"), new_address()
+    local tenant = new_tenant("enterprise")
+    assert.equal(10, allowed(route, { ip = ip, tenant = tenant }, 50))
+    assert.equal(50, allowed(route, { ip = ip, tenant = tenant, user = uuid.v7() }, 50))
+  end)
+
+  it("goes by the tenant's tier, for each user", function()
+    local route, ip = route_of("standard"), new_address()
+    local free, pro = new_tenant("free"), new_tenant("pro")
+    assert.equal(100, allowed(route, { ip = ip, tenant = free, user = "a" }, 200))
+    assert.equal(100, allowed(route, { ip = ip, tenant = free, user = "b" }, 200))
+    assert.equal(100, allowed(route, { ip = ip, tenant = free }, 200))
+    assert.equal(1000, allowed(route, { ip = ip, tenant = pro, user = "a" }, 1100))
+    assert.equal(1200, allowed(route, { ip = ip, tenant = new_tenant("enterprise"), user = "a" }, 1200))
+  end)
+
+  it("prefers the tenant's own limits to its tier's", function()
+    local route, ip = route_of("standard"), new_address()
+    local few = new_tenant("enterprise", { requests = 3, periodSeconds = 60 })
+    assert.equal(3, allowed(route, { ip = ip, tenant = few }, 10))
+    local none = new_tenant("free", { requests = 0 })
+    assert.equal(300, allowed(route, { ip = ip, tenant = none }, 300))
+    local unreadable = new_tenant("free", { requests = "many" })
+    assert.equal(100, allowed(route, { ip = ip, tenant = unreadable }, 300))
+  end)
+
+  it("tells where the caller stands even when no class was reached", function()
+    rate_limit.build({})
+    local headers = {}
+    rate_limit.add_headers(context.new({ ip = new_address() }), headers)
+    assert.equal("6000000", headers["RateLimit-Limit"])
+    assert.equal("5999999", headers["RateLimit-Remaining"])
+    assert.equal("1", headers["RateLimit-Reset"])
+  end)
+
+  it("multiplies all counts by the scale", function()
+    settings.scale = 2
+    local count = allowed(route_of("forgot"), { ip = new_address() }, 50)
+    settings.scale = 1
+    assert.equal(10, count)
+  end)
+
+  it("takes the 2^64 addresses of an IPv6 connection for one", function()
+    assert.equal("192.0.2.1", rate_limit.network("192.0.2.1"))
+    assert.equal("192.0.2.1", rate_limit.network("::ffff:192.0.2.1"))
+    assert.equal("2001:db8:1:2", rate_limit.network("2001:db8:1:2:3:4:5:6"))
+    assert.equal("2001:db8:1:2", rate_limit.network("2001:db8:1:2::6"))
+    assert.equal("2001:db8:0:0", rate_limit.network("2001:db8::1"))
+    assert.equal("2001:db8:0:4", rate_limit.network("2001:db8::4:5:6:7:8"))
+    assert.equal("0:0:0:0", rate_limit.network("::1"))
+    assert.equal("fe80:0:0:0", rate_limit.network("fe80::1%eth0"))
+  end)
+
+  it("refuses a route of a class that does not exist", function()
+    assert.has_error(function()
+      route_of("nonsense")
+    end, "spec: /x: there is no rate class 'nonsense'")
+  end)
+end)
