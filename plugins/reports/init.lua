@@ -44,8 +44,10 @@ M.topics = {
   track = {
     anonymous = true,
     allow = function(ctx, code)
-      local report = service.find_by_code(ctx, code)
-      return report and room_of(report.id)
+      local report, own = service.find_by_code(ctx, code)
+      if report then
+        return room_of(report.id), own.tenant.id
+      end
     end,
   },
 }

@@ -20,10 +20,10 @@ local CENTRE = { latitude = 51.4545, longitude = -2.6015 }
 
 -- {category, severity, title, description, place, north, east (thousandths of a degree), picture}
 local REPORTS = {
-  { "pothole", "high", "Deep pothole by the bus stop", "About 10 cm deep. Cyclists swerve into the "
-    .. "traffic to avoid it.", "Mill Road, outside number 14", 1.2, -3.1, true },
+  { "pothole", "high", "Deep pothole by the bus stop", "About 10 cm deep. Cyclists swerve into "
+    .. "the traffic to avoid it.", "Mill Road, outside number 14", 1.2, -3.1, true },
   { "street_light", "medium", "Street light out at the crossing", "Dark for three nights. "
-    .. "Children cross here on their way from the sports club.", "Corner of Weir Lane and Mill Road",
+    .. "Children cross here on their way from the sports club.", "Corner of Weir Lane, Mill Road",
     2.4, 0.6, true },
   { "graffiti", "low", "Graffiti on the library wall", nil, "Riverton Library, side entrance", -0.6,
     1.8, true },
@@ -80,12 +80,17 @@ local function upload(category, index)
     size = #bytes }
 end
 
+-- To five decimals, about a metre, as phones say it.
+local function degrees(centre, thousandths)
+  return math.floor((centre + thousandths / 1000) * 1e5 + 0.5) / 1e5
+end
+
 local function input_of(entry)
   local category, severity, title, description, place, north, east = unpack(entry, 1, 7)
   return {
     title = title, description = description, category = category, severity = severity,
-    location = { description = place, latitude = CENTRE.latitude + north / 1000,
-      longitude = CENTRE.longitude + east / 1000 },
+    location = { description = place, latitude = degrees(CENTRE.latitude, north),
+      longitude = degrees(CENTRE.longitude, east) },
     source = "web", metadata = {}, tags = json.array({}),
   }
 end

@@ -123,6 +123,7 @@ local function possible_duplicates(ctx, report)
   local found, seen = json.array({}), { [report.id] = true }
   for _, candidate in ipairs(candidates) do
     if not seen[candidate.id] and is_duplicate(report, candidate, since) then
+      candidate.distance = candidate.distance and math.floor(candidate.distance + 0.5)
       found[#found + 1] = view.public(candidate)
       if #found == MAX_DUPLICATES then
         break
@@ -196,7 +197,7 @@ function M.create(ctx, input, uploads)
   elseif not ok then
     error(report, 0)
   end
-  local answer = view.full(report, report.reporter_contact and input.reporter)
+  local answer = view.full(report)
   answer.attachments = json.array(attachments)
   local meta = { possibleDuplicates = possible_duplicates(ctx, report) }
   for _, file in ipairs(prepared) do
@@ -250,9 +251,9 @@ local function resolve_code(ctx, text)
   return own and store.get(own, found.id), own
 end
 
---- Returns the row of a report by its tracking code, or nil.
+--- Returns the row of a report by its tracking code and a context of its tenant, or nil.
 function M.find_by_code(ctx, text)
-  return (resolve_code(ctx, text))
+  return resolve_code(ctx, text)
 end
 
 --- Returns the public view of a report by its tracking code, with its history.

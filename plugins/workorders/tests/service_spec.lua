@@ -1,0 +1,145 @@
+-- Work orders on a real database.
+local context = require("core.context")
+local db = require("core.db")
+local errors = require("core.errors")
+local identity = require("services.identity")
+local reports = require("plugins.reports.service")
+local remediations = require("plugins.workorders.remediations")
+local service = require("plugins.workorders.service")
+local teams_store = require("plugins.workorders.teams_store")
+
+local function raised(code, fn, ...)
+  local ok, err = pcall(fn, ...)
+  assert.is_false(ok)
+  assert.is_true(errors.is(err, code), tostring(err))
+  return err
+end
+
+describe("work orders", function()
+  local tenant, dana, adam, tom, tara
+
+  local function member(role, index)
+    local system = context.system({ tenant = tenant, name = "spec" })
+    local found = identity.members_with_role(system, { role })[index or 1]
+    return context.new({ tenant = tenant, actor = {
+      kind = "user", user_id = found.id, name = found.name, role = role,
+      permissions = setmetatable({}, { __index = function(_, permission)
+        return identity.role_has(role, permission)
+      end }),
+    } })
+  end
+
+  local function new_report()
+    return reports.create(dana, { title = "Broken lamp", category = "street_light",
+      severity = "high", tags = {}, metadata = {}, location = { description = "Mill Road" } }).id
+  end
+
+  local function take(who, id, ...)
+    for _, action in ipairs({ ... }) do
+      service.act(who, id, action, {})
+    end
+  end
+
+  setup(function()
+    require("services.identity.seed").run(context.system({ name = "spec" }))
+    tenant = identity.find_tenant_by_slug(context.system({ name = "spec" }), "riverton")
+    dana, adam = member("dispatcher"), member("admin")
+    tom, tara = member("technician", 1), member("technician", 2)
+    require("plugins.workorders").start()
+  end)
+
+  it("take title, place and priority from their report, and show up in it", function()
+    local report_id = new_report()
+    local order = service.create(dana, { reportId = report_id })
+    assert.equal("Broken lamp", order.title)
+    assert.equal("high", order.priority)
+    assert.equal("Mill Road", order.location.description)
+    local detail = reports.get(dana, report_id)
+    assert.equal("acknowledged", detail.status)
+    assert.equal(order.id, detail.workOrders[1].id)
+  end)
+
+  it("have numbers without gaps, also when one is rolled back", function()
+    local function number_of(order)
+      return tonumber(order.number:match("(%d+)$"))
+    end
+    local first = number_of(service.create(dana, { title = "One" }))
+    pcall(db.transaction, dana, function(tx)
+      service.create(tx, { title = "Never was" })
+      error("changed my mind")
+    end)
+    assert.equal(first + 1, number_of(service.create(dana, { title = "Two" })))
+  end)
+
+  it("carry their report along, which is resolved with the last of them", function()
+    local report_id = new_report()
+    local one = service.create(dana, { reportId = report_id }).id
+    local two = service.create(dana, { reportId = report_id }).id
+    service.assign(dana, one, { userId = tom.actor.user_id })
+    service.assign(dana, two, { userId = tara.actor.user_id })
+    take(tom, one, "accept", "start", "complete")
+    assert.equal("in_progress", reports.get(dana, report_id).status)
+    take(tara, two, "accept", "start", "complete")
+    assert.equal("resolved", reports.get(dana, report_id).status)
+  end)
+
+  it("are not made of a report that is done", function()
+    local report_id = new_report()
+    reports.set_status(dana, report_id, { status = "rejected", reason = "no hazard" })
+    raised("CONFLICT", service.create, dana, { reportId = report_id })
+  end)
+
+  it("are taken by a member of the team that has them, who has them then", function()
+    local team = teams_store.insert(dana, { name = "Lamps" })
+    teams_store.add_member(dana, team, tom.actor.user_id)
+    local id = service.create(dana, { title = "For the team" }).id
+    service.assign(dana, id, { teamId = team })
+    raised("NOT_FOUND", service.act, tara, id, "accept", {})
+    service.act(tom, id, "accept", {})
+    assert.equal(tom.actor.user_id, service.get(dana, id).assignedTo)
+  end)
+
+  it("go back to pending when they are rejected, and the history keeps why", function()
+    local id = service.create(dana, { title = "Not mine" }).id
+    service.assign(dana, id, { userId = tom.actor.user_id })
+    service.act(tom, id, "reject", { reason = "on leave" })
+    assert.equal("pending", service.get(dana, id).status)
+    assert.is_nil(service.get(dana, id).assignedTo)
+    local history = service.get_history(dana, id)
+    assert.equal("reject", history[#history].action)
+    assert.equal("on leave", history[#history].reason)
+    raised("NOT_FOUND", service.get, tom, id)
+  end)
+
+  it("are given by the faster of two dispatchers", function()
+    local id = service.create(dana, { title = "Wanted by two" }).id
+    service.assign(dana, id, { userId = tom.actor.user_id })
+    raised("ASSIGN_RACE", service.assign, adam, id, { userId = tara.actor.user_id })
+    service.assign(adam, id, { userId = tara.actor.user_id,
+      expectedAssignee = tom.actor.user_id })
+    raised("ASSIGN_RACE", service.assign, dana, id, { userId = tom.actor.user_id,
+      expectedAssignee = tom.actor.user_id })
+    service.assign(dana, id, { userId = tom.actor.user_id, force = true })
+  end)
+
+  it("are not given to people who do not do them", function()
+    local id = service.create(dana, { title = "For whom" }).id
+    local viewer = member("viewer")
+    local err = raised("VALIDATION_ERROR", service.assign, dana, id,
+      { userId = viewer.actor.user_id })
+    assert.equal("userId", err.details[1].field)
+  end)
+
+  it("have remediations that their performer may change until they are verified", function()
+    local id = service.create(dana, { title = "To be documented" }).id
+    service.assign(dana, id, { userId = tom.actor.user_id })
+    take(tom, id, "accept", "start")
+    local made = remediations.create(tom, { workOrderId = id, description = "Lamp replaced" })
+    raised("FORBIDDEN", remediations.update, dana, made.id, { timeSpent = 5 })
+    assert.equal(20, remediations.update(tom, made.id, { timeSpent = 20 }).timeSpent)
+    take(tom, id, "complete")
+    take(dana, id, "verify")
+    raised("CONFLICT", remediations.update, tom, made.id, { timeSpent = 30 })
+    assert.equal(1, #remediations.list(dana, id))
+  end)
+end)
