@@ -40,12 +40,18 @@ function ask(question) {
 }
 
 function loadAssignees() {
-  assignees ??= Promise.all([get("/users?limit=100"), get("/teams")]).then(([users, teams]) => ({
-    technicians: users.data.filter((user) => user.role === "technician" && user.status === "active"),
+  assignees ??= Promise.all([get("/users?role=technician&limit=100"), get("/teams")]).then(([users, teams]) => ({
+    technicians: users.data.filter((user) => user.status === "active"),
     teams: teams.data,
   }));
   assignees.catch(() => { assignees = null; });
   return assignees;
+}
+
+// Without the people the report is still worth reading.
+function noAssignees(error) {
+  fail(error);
+  return null;
 }
 
 // The value names both kind and id: "user:…" or "team:…".
@@ -226,7 +232,7 @@ export async function show(id, { quietly = false } = {}) {
   try {
     const needs = may("workorders.create") || may("workorders.assign");
     const [{ data: report }, choices] = await Promise.all([
-      get(`/reports/${id}`), needs ? loadAssignees() : null,
+      get(`/reports/${id}`), needs ? loadAssignees().catch(noAssignees) : null,
     ]);
     if (mine !== turn) return;
     const scroll = panel.scrollTop;
@@ -238,9 +244,17 @@ export async function show(id, { quietly = false } = {}) {
   }
 }
 
-/** Something changed about the report: shows it anew if it is the one that is shown. */
+const REREAD_MS = 200;
+let timer = 0;
+
+/** Something changed about the report: shows it anew, once for many changes, if it is the one that
+ *  is shown. */
 export function refresh(id) {
-  if (id && id === current && !isBusy()) show(id, { quietly: true });
+  if (!id || id !== current) return;
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    if (id === current && !isBusy()) show(id, { quietly: true });
+  }, REREAD_MS);
 }
 
 let onClose = () => {};
