@@ -61,6 +61,7 @@ local function mariadb_argv(data, options)
     :format(settings.name)))
   local argv = {
     "mariadbd", "--no-defaults", "--datadir=" .. data .. "/mysql", "--socket=" .. settings.socket,
+    "--tmpdir=" .. data .. "/mysql", -- in /tmp, servers would remove each other's tables
     "--pid-file=" .. data .. "/run/mariadb.pid", "--log-error=" .. data .. "/log/mariadb.log",
     "--skip-networking", "--init-file=" .. init, "--character-set-server=utf8mb4",
     "--max-connections=500", "--max-prepared-stmt-count=100000",
