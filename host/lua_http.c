@@ -10,15 +10,16 @@
  *   req:has_body() -> boolean          req:content_length() -> number | nil
  *   req:body(limit) -> text | nil, err                                            (waits)
  *       err.code TOO_LARGE, CLOSED, TIMEOUT, INVALID
- *   req:multipart{max_file=, max_files=, max_fields=, max_field=, dir=}
- *       -> {fields = {name = text}, files = {{name=, filename=, type=, path=, size=,
- * sha256=}}} | nil, err (waits) err.code TOO_LARGE, TOO_MANY, INVALID, CLOSED, TIMEOUT,
- * DISK_FULL, IO; err.field names the part. Of fields with the same name the last counts.
- * The request's deadline is replaced while the form comes (a slow phone may take minutes)
- * and begins anew after it. req:keep(path) -> boolean          the file of that form
- * outlives the task req:respond(status, headers, body) headers {name = text | number |
- * {text...}} req:send_file(status, headers, path, offset, length) -> true | nil, err
- * (waits) err.code NOT_FOUND, INVALID (slice outside of the file), CLOSED, IO
+ *   req:multipart{max_file=, max_files=, max_fields=, max_field=, dir=} -> form | nil, err
+ *       (waits) form = {fields = {name = text},
+ *                       files = {{name=, filename=, type=, path=, size=, sha256=}...}}
+ *       err.code TOO_LARGE, TOO_MANY, INVALID, CLOSED, TIMEOUT, DISK_FULL, IO; err.field names
+ *       the part. Of fields with the same name the last counts. The request's deadline is
+ *       replaced while the form comes (a slow phone may take minutes) and begins anew after it.
+ *   req:keep(path) -> boolean          the file of that form outlives the task
+ *   req:respond(status, headers, body) headers {name = text | number | {text...}}
+ *   req:send_file(status, headers, path, offset, length) -> true | nil, err      (waits)
+ *       err.code NOT_FOUND, INVALID (slice outside of the file), CLOSED, IO
  *   req:responded() -> boolean
  *
  * Body and form can be read once; a second time, or answering twice, raises. */

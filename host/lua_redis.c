@@ -1,10 +1,12 @@
 /* Lua: host.redis - the process's connection to Redis
  *
- *   redis.call(command, ...) -> value | nil, err (waits) arguments: string or number.
- * value: string, number, table, or redis.null for nil; an error inside an array is an err
- * table. err.code: REDIS, TIMEOUT, UNAVAILABLE redis.subscribe(channel) -> sub
- *   sub:wait(ms) -> payload | nil, err    the next message; err.code TIMEOUT (waits)
- *   sub:close()
+ *   redis.call(command, ...) -> value | nil, err                                 (waits)
+ *       arguments: string or number; value: string, number, table, or redis.null for nil;
+ *       an error inside an array is an err table. err.code: REDIS, TIMEOUT, UNAVAILABLE
+ *   redis.subscribe(channel) -> sub
+ *   sub:wait(ms) -> payload | nil, err    the next message                       (waits)
+ *       err.code: TIMEOUT, CLOSED
+ *   sub:close()                           ends a wait under way
  *   redis.connected() -> boolean
  *   redis.null
  *
@@ -148,7 +150,7 @@ struct message {
 };
 
 struct mailbox {
-    struct redis_sub *sub; /* NULL once closed */
+    struct redis_sub *sub; /* NULL once closed; whoever waits is then told so */
     struct message *first, **last;
     unsigned count;
     uv_timer_t timer;
@@ -172,20 +174,25 @@ static void on_timer_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-static void mailbox_close(struct mailbox *box)
+static void mailbox_unsubscribe(struct mailbox *box)
 {
-    if (box->sub)
-        redis_unsubscribe(box->sub);
+    redis_unsubscribe(box->sub);
     box->sub = NULL;
     while (box->first)
         drop_first(box);
+}
+
+static void mailbox_free(struct mailbox *box)
+{
     uv_close((uv_handle_t *)&box->timer, on_timer_closed);
 }
 
-/* Pushes the first message, or nil and TIMEOUT. */
+/* Pushes the first message, or nil and TIMEOUT or CLOSED. */
 static int push_message(lua_State *L, void *arg)
 {
     struct mailbox *box = arg;
+    if (!box->sub)
+        return lua_fail_code(L, ERR_CLOSED, "the subscription was closed");
     if (!box->first)
         return lua_fail_code(L, ERR_TIMEOUT, "no message in time");
     lua_pushlstring(L, box->first->payload, box->first->len);
@@ -211,7 +218,10 @@ static int push_awaited(lua_State *L, void *arg)
 static void on_wait_over(uv_timer_t *timer)
 {
     struct mailbox *box = timer->data;
+    bool closed = !box->sub; /* before Lua runs: it may close it now */
     task_wake(box->waiter, push_awaited, box);
+    if (closed)
+        mailbox_free(box);
 }
 
 static void on_message(void *arg, const char *payload, size_t len)
@@ -232,7 +242,10 @@ static void on_message(void *arg, const char *payload, size_t len)
 
 static void sub_cancel(void *arg)
 {
-    end_wait(arg);
+    struct mailbox *box = arg;
+    end_wait(box);
+    if (!box->sub)
+        mailbox_free(box);
 }
 
 static int l_subscribe(lua_State *L)
@@ -273,10 +286,12 @@ static int sub_close(lua_State *L)
     struct mailbox *box = *slot;
     if (!box)
         return 0;
-    if (box->waiter)
-        luaL_error(L, "a task waits for this subscription");
     *slot = NULL;
-    mailbox_close(box);
+    mailbox_unsubscribe(box);
+    if (box->waiter) /* on the loop's next turn: no task runs inside another's call */
+        uv_timer_start(&box->timer, on_wait_over, 0, 0);
+    else
+        mailbox_free(box);
     return 0;
 }
 

@@ -17,8 +17,7 @@ local M = {}
 
 local PREFIX = "fixxit:bell:"
 local PAUSE_MIN_MS, PAUSE_MAX_MS = 250, 4000
-local LISTEN_MS = 1000 -- also how soon a listener notices that its loop was stopped
-local LISTEN_PAUSE_MS = 5000
+local LISTEN_MS = 60000
 
 local Loop = {}
 Loop.__index = Loop
@@ -75,25 +74,15 @@ local function run(loop)
   end
 end
 
--- Only this task closes the subscription: it is the one that waits for it.
+-- Stopping the loop closes the subscription, which ends the wait here.
 local function listen(loop)
-  while not loop.stopped do
-    local sub = redis.subscribe(PREFIX .. loop.channel)
-    while sub and not loop.stopped do
-      local payload, err = sub:wait(LISTEN_MS)
-      if payload then
-        loop:wake()
-      elseif err.code ~= "TIMEOUT" then
-        break
-      end
+  loop.subscription = redis.subscribe(PREFIX .. loop.channel)
+  repeat
+    local payload, err = loop.subscription:wait(LISTEN_MS)
+    if payload then
+      loop:wake()
     end
-    if sub then
-      sub:close()
-    end
-    if loop.stopped or not task.sleep(LISTEN_PAUSE_MS) then
-      return
-    end
-  end
+  until not payload and err.code ~= "TIMEOUT"
 end
 
 --- Starts a loop.
@@ -130,6 +119,9 @@ function Loop:stop()
     loops[self.channel][self] = nil
   end
   self.bell:notify()
+  if self.subscription then
+    self.subscription:close()
+  end
 end
 
 local function publish(channel)
