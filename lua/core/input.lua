@@ -125,7 +125,7 @@ end
 function M.decode_json(body)
   local value, err = json.decode(body, JSON_DEPTH)
   if value == nil then
-    errors.raise("INVALID_JSON", ("%s at byte %d"):format(err.message, err.offset), {
+    errors.raise("INVALID_JSON", err.message, {
       details = { { field = "", code = "json", message = err.message, offset = err.offset } },
     })
   end

@@ -46,19 +46,31 @@ local function watch_child(run, name, process, log)
   end)
 end
 
-local function start_server(run)
-  local settings = config.get()
-  local ready = settings.server.data .. "/run/ready"
-  fs.unlink(ready)
-  local argv = { sys.executable(), "serve" }
+-- This program with another command and the same flags.
+local function spawn_self(command, output)
+  local argv = { sys.executable(), command }
   local words = sys.argv()
   for i = 2, #words do
     argv[#argv + 1] = words[i]
   end
-  local process = errors.check(host_process.spawn({
-    argv = argv, env = { FIXXIT_ENV = settings.env }, stdout = "inherit", stderr = "inherit",
+  return errors.check(host_process.spawn({
+    argv = argv, env = { FIXXIT_ENV = config.get().env }, stdout = output, stderr = output,
     new_group = true,
   }))
+end
+
+-- A server that is still there (or still ending) would meet ours in the same folder.
+local function refuse_running_server()
+  local data = config.get().server.data
+  if fs.stat(data .. "/run/control.sock") and spawn_self("status", "null"):wait() == 0 then
+    error("the data folder " .. data .. " is in use by another fixxit", 0)
+  end
+end
+
+local function start_server(run)
+  local ready = config.get().server.data .. "/run/ready"
+  fs.unlink(ready)
+  local process = spawn_self("serve", "inherit")
   run.server = process
   watch_child(run, "the server", process, nil)
   local pid = tostring(process:pid())
@@ -127,6 +139,7 @@ function M.run(cx)
   if config.get().env == "production" then
     error("dev is not for production: use fixxit serve", 0)
   end
+  refuse_running_server()
   local run = new_run()
   watch_signals(run)
   local servers = private_servers.start({
