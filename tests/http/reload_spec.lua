@@ -94,20 +94,20 @@ describe("a reload", function()
     save_probe("return { value = function() return 'good' end }\n")
     assert.is_true(becomes("good", 3))
     save_probe("return {\n  value = function( return end\n}\n")
-    local code, output = servers.shell(("FIXXIT_ROOT=%s FIXXIT_ENV=test FIXXIT_DATA=%s build/fixxit reload"):format(
-      root, server.data))
+    local code, output = servers.shell(("FIXXIT_ROOT=%s FIXXIT_ENV=test FIXXIT_DATA=%s %s reload"):format(
+      root, server.data, servers.BIN))
     assert.equal(1, code, output)
     assert.matches("service%.lua:2", output)
     assert.equal("good", value())
     save_probe("return { value = function() return 'mended' end }\n")
     assert.is_true(becomes("mended", 3))
-    code, output = servers.shell(("FIXXIT_ROOT=%s FIXXIT_ENV=test FIXXIT_DATA=%s build/fixxit reload"):format(
-      root, server.data))
+    code, output = servers.shell(("FIXXIT_ROOT=%s FIXXIT_ENV=test FIXXIT_DATA=%s %s reload"):format(
+      root, server.data, servers.BIN))
     assert.equal(0, code, output)
   end)
 
   it("answers 500 with a request id for a Lua error, and keeps the traceback in the log", function()
-    save_probe("return { value = function() local t = nil; return t.secret_of_the_house end }\n")
+    save_probe("return { value = function() error('secret_of_the_house') end }\n")
     local answer
     for _ = 1, 150 do
       answer = api:get("/probe")

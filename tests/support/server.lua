@@ -8,6 +8,7 @@ local M = {}
 
 local READY_TIMEOUT_S = 60
 local BIN = os.getenv("TEST_BIN") or "build/fixxit"
+M.BIN = BIN
 local next_port = 20000 + tonumber(os.getenv("TEST_PORT") or 0)
 
 local function shell(command)

@@ -1,0 +1,235 @@
+-- How often one may ask, and what a repeated POST gets: on two workers, with the real limits.
+local cqueues = require("cqueues")
+local servers = require("tests.support.server")
+
+local function report(title)
+  return {
+    title = title, category = "street_light", severity = "low",
+    location = { latitude = 51 + math.random() / 10, longitude = -2 - math.random() / 10 },
+  }
+end
+
+--- Runs fn(1) ... fn(count) at the same time.
+local function together(count, fn)
+  local loop = cqueues.new()
+  for i = 1, count do
+    loop:wrap(function()
+      fn(i)
+    end)
+  end
+  assert(loop:loop())
+end
+
+local function kill_workers(server)
+  local pids = server:pids("http")
+  servers.shell("kill -KILL " .. table.concat(pids, " "))
+end
+
+--- Sends until there is an answer: processes die meanwhile.
+local function insist(send)
+  for _ = 1, 300 do
+    local ok, answer = pcall(send)
+    if ok and answer.status < 500 then
+      return answer
+    end
+    cqueues.sleep(0.1)
+  end
+  error("no answer")
+end
+
+describe("limits", function()
+  local server, api, token
+
+  setup(function()
+    math.randomseed(os.time())
+    server = servers.start({ env = { FIXXIT_LIMITS_SCALE = 1, FIXXIT_SERVER_WORKERS = 2 } })
+    api = server.api
+    token = api:login("dispatcher@riverton.example").token
+  end)
+
+  teardown(function()
+    server:stop()
+  end)
+
+  local function register(i)
+    return api:post("/auth/register", { json = { email = "nobody" .. i .. "@nowhere.example" } })
+  end
+
+  describe("of a class", function()
+    it("hold exactly, whichever worker is asked, and survive the workers", function()
+      local statuses = { [400] = 0, [429] = 0 }
+      together(20, function(i)
+        local answer = register(i)
+        statuses[answer.status] = statuses[answer.status] + 1
+      end)
+      assert.same({ [400] = 5, [429] = 15 }, statuses)
+      kill_workers(server)
+      local answer = insist(function()
+        return register(21)
+      end)
+      assert.equal(429, answer.status)
+      assert.equal("RATE_LIMITED", answer.json.error.code)
+      local retry_after = tonumber(answer.headers["retry-after"])
+      assert.truthy(retry_after >= 1 and retry_after <= 12)
+      assert.equal("5", answer.headers["ratelimit-limit"])
+      assert.equal("0", answer.headers["ratelimit-remaining"])
+    end)
+
+    it("tell on every answer where the caller stands", function()
+      local function check(answer)
+        for _, name in ipairs({ "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset" }) do
+          assert.truthy(tonumber(answer.headers[name]), name .. " of " .. answer.status)
+        end
+      end
+      check(api:get("/health", { root = true }))
+      check(api:get("/health"))
+      check(api:get("/nothing"))
+      check(api:get("/reports"))
+      check(api:get("/reports", { token = token }))
+      check(api:get("/reports", { token = "x.y.z" }))
+      check(api:get("/reports", { tenant = "no-such-tenant" }))
+      check(api:put("/reports"))
+      check(api:options("/reports"))
+      check(api:post("/reports", { tenant = "riverton", json = {} }))
+    end)
+
+    it("are stricter for anonymous reports than for those of people who signed in", function()
+      local refused = 0
+      for i = 1, 15 do
+        local answer = api:post("/reports", { tenant = "riverton", json = report("Anonymous " .. i) })
+        refused = refused + (answer.status == 429 and 1 or 0)
+      end
+      assert.truthy(refused >= 4, refused .. " were refused")
+      for i = 1, 15 do
+        assert.equal(201, api:post("/reports", { token = token, json = report("Known " .. i) }).status)
+      end
+    end)
+  end)
+
+  it("of a tenant go by its tier, and by what was agreed with it", function()
+    local function limit()
+      return api:get("/users/profile", { token = token }).headers["ratelimit-limit"]
+    end
+    local function becomes(wanted)
+      for _ = 1, 100 do
+        if limit() == wanted then
+          return true
+        end
+        servers.sleep(0.1)
+      end
+    end
+    server:sql("UPDATE tenants SET subscription_tier = 'pro' WHERE slug = 'riverton'")
+    assert.truthy(becomes("1000"), limit())
+    server:sql("UPDATE tenants SET api_limits = '{\"requests\":4,\"periodSeconds\":3600}' WHERE slug = 'riverton'")
+    assert.truthy(becomes("4"), limit())
+    local answer
+    for _ = 1, 5 do
+      answer = api:get("/users/profile", { token = token })
+    end
+    assert.equal(429, answer.status)
+    server:sql("UPDATE tenants SET subscription_tier = 'enterprise', api_limits = '{}' WHERE slug = 'riverton'")
+    assert.truthy(becomes("6000000"), limit())
+  end)
+
+  describe("a POST with an Idempotency-Key", function()
+    local function post(key, title, headers)
+      headers = headers or {}
+      headers["Idempotency-Key"] = key
+      return api:post("/reports", { token = token, json = type(title) == "table" and title or report(title),
+        headers = headers })
+    end
+
+    local function count(title)
+      return tonumber(server:sql("SELECT COUNT(*) FROM reports WHERE title = '" .. title .. "'"))
+    end
+
+    it("is done once, and answered alike", function()
+      local body = report("Once only")
+      local first, second = post("k1", body), post("k1", body)
+      assert.equal(201, first.status, first.body)
+      assert.is_nil(first.headers["idempotent-replayed"])
+      assert.equal("true", second.headers["idempotent-replayed"])
+      assert.equal(first.body, second.body)
+      assert.equal(first.headers.location, second.headers.location)
+      assert.equal(1, count("Once only"))
+    end)
+
+    it("replays a refusal as well", function()
+      local body = { title = "x" }
+      local first, second = post("k2", body), post("k2", body)
+      assert.equal(400, first.status)
+      assert.equal(first.body, second.body)
+      assert.equal("true", second.headers["idempotent-replayed"])
+    end)
+
+    it("refuses the key for another body", function()
+      assert.equal(201, post("k3", "First body").status)
+      local answer = post("k3", "Second body")
+      assert.equal(409, answer.status)
+      assert.equal("IDEMPOTENCY_MISMATCH", answer.json.error.code)
+      assert.equal(0, count("Second body"))
+    end)
+
+    it("refuses a key that is none", function()
+      assert.equal(400, post(("x"):rep(256), "Long key").status)
+      assert.equal(400, post("two words", "Spaced key").status)
+    end)
+
+    it("is not kept where the answer holds tokens", function()
+      local function login()
+        return api:post("/auth/login", { headers = { ["Idempotency-Key"] = "k4" },
+          json = { email = "owner@riverton.example", password = "Fixxit-demo-2026" } })
+      end
+      local first, second = login(), login()
+      assert.equal(200, second.status)
+      assert.is_nil(second.headers["idempotent-replayed"])
+      assert.are_not.equal(first.json.data.refreshToken, second.json.data.refreshToken)
+    end)
+
+    it("runs once when ten come at once", function()
+      local body, bodies = report("Ten at once"), {}
+      together(10, function(i)
+        local answer = post("k5", body)
+        assert.equal(201, answer.status, answer.body)
+        bodies[i] = answer.body
+      end)
+      for i = 2, 10 do
+        assert.equal(bodies[1], bodies[i])
+      end
+      assert.equal(1, count("Ten at once"))
+    end)
+
+    it("is done once although the workers are killed in the middle and all is sent again", function()
+      local rounds, each = 3, 16
+      local unanswered = 0
+      for round = 1, rounds do
+        local loop = cqueues.new()
+        for i = 1, each do
+          loop:wrap(function()
+            local name = ("Killed %d %d"):format(round, i)
+            local body = report(name)
+            local ok, first = pcall(post, name:gsub(" ", "-"), body)
+            if not ok then
+              unanswered = unanswered + 1
+            end
+            local again = insist(function()
+              return post((name:gsub(" ", "-")), body)
+            end)
+            assert.equal(201, again.status, again.body)
+            if ok and first.status == 201 then
+              assert.equal(first.body, again.body)
+            end
+          end)
+        end
+        loop:wrap(function()
+          cqueues.sleep(math.random() * 0.03)
+          kill_workers(server)
+        end)
+        assert(loop:loop())
+      end
+      assert.truthy(unanswered > 0, "no request was hit")
+      assert.equal(rounds * each .. "\t" .. rounds * each .. "\n", server:sql(
+        "SELECT COUNT(*), COUNT(DISTINCT title) FROM reports WHERE title LIKE 'Killed %'"))
+    end)
+  end)
+end)
