@@ -97,7 +97,8 @@ function M.from_host(host)
   end
   local err = M.new(code or "INTERNAL", MESSAGES[code or "INTERNAL"])
   err.host_code = host_code
-  err.cause = tostring(host)
+  err.cause = type(host) == "table" and host_code .. ": " .. tostring(host.message)
+    or tostring(host)
   if code == "SERVICE_UNAVAILABLE" then
     err.headers = { ["Retry-After"] = RETRY_AFTER_S }
   elseif code == "CONFLICT" then

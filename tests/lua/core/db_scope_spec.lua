@@ -156,7 +156,8 @@ describe("SELECT is refused when", function()
     ["it stands in the select list"] = "SELECT tenant_id = :tenant FROM reports",
     ["it stands in ORDER BY"] = "SELECT id FROM reports ORDER BY tenant_id = :tenant",
     ["only one of two tables is bound"] =
-      "SELECT 1 FROM reports r JOIN work_orders w ON w.report_id = r.id WHERE r.tenant_id = :tenant",
+      "SELECT 1 FROM reports r JOIN work_orders w ON w.report_id = r.id "
+      .. "WHERE r.tenant_id = :tenant",
     ["only one of two aliases is bound"] =
       "SELECT 1 FROM reports a JOIN reports b ON a.id = b.id WHERE a.tenant_id = :tenant",
     ["the column is not qualified among two tables"] =
@@ -180,7 +181,8 @@ describe("SELECT is refused when", function()
       "SELECT 1 FROM reports r CROSS JOIN work_orders w WHERE r.tenant_id = :tenant",
     ["a RIGHT JOIN keeps rows"] =
       "SELECT 1 FROM reports r RIGHT JOIN users u ON r.tenant_id = :tenant",
-    ["a NATURAL JOIN"] = "SELECT 1 FROM reports NATURAL JOIN users WHERE reports.tenant_id = :tenant",
+    ["a NATURAL JOIN"] =
+      "SELECT 1 FROM reports NATURAL JOIN users WHERE reports.tenant_id = :tenant",
     ["USING is no binding"] =
       "SELECT 1 FROM reports r JOIN work_orders w USING (tenant_id) WHERE r.tenant_id = :tenant",
     ["a second ON follows"] =
@@ -200,8 +202,10 @@ describe("SELECT is refused when", function()
     ["a subquery in LIMIT's place is not bound"] =
       "SELECT 1 FROM users ORDER BY (SELECT COUNT(*) FROM reports)",
     ["the inner binding is of the outer table"] =
-      "SELECT 1 FROM reports r WHERE EXISTS (SELECT 1 FROM work_orders w WHERE r.tenant_id = :tenant)",
-    ["the outer binding is of the inner table"] = "SELECT 1 FROM reports r WHERE r.tenant_id = :tenant "
+      "SELECT 1 FROM reports r WHERE EXISTS "
+      .. "(SELECT 1 FROM work_orders w WHERE r.tenant_id = :tenant)",
+    ["the outer binding is of the inner table"] =
+      "SELECT 1 FROM reports r WHERE r.tenant_id = :tenant "
       .. "AND EXISTS (SELECT 1 FROM reports r WHERE r.id = 1)",
     ["a derived table is not bound"] =
       "SELECT x.id FROM (SELECT * FROM reports) AS x WHERE x.tenant_id = :tenant",
@@ -276,7 +280,8 @@ describe("INSERT is refused when", function()
     ["tenant_id is not listed"] = "INSERT INTO reports (id, title) VALUES (?, ?)",
     ["no columns are listed"] = "INSERT INTO reports VALUES (?, :tenant)",
     ["tenant_id is a parameter"] = "INSERT INTO reports (id, tenant_id) VALUES (?, ?)",
-    ["the tenant is in the wrong place"] = "INSERT INTO reports (id, tenant_id) VALUES (:tenant, ?)",
+    ["the tenant is in the wrong place"] =
+      "INSERT INTO reports (id, tenant_id) VALUES (:tenant, ?)",
     ["one row has another tenant"] =
       "INSERT INTO reports (id, tenant_id) VALUES (?, :tenant), (?, ?)",
     ["the tenant is part of an expression"] =
@@ -296,7 +301,8 @@ describe("INSERT is refused when", function()
       "INSERT INTO reports (id, tenant_id) SELECT 1, :tenant UNION SELECT 2, 3",
     ["SET gives another tenant"] = "INSERT INTO reports SET id = ?, tenant_id = ?",
     ["SET gives none"] = "INSERT INTO reports SET id = ?",
-    ["the upsert moves the row"] = "INSERT INTO preferences (tenant_id, user_id) VALUES (:tenant, ?) "
+    ["the upsert moves the row"] =
+      "INSERT INTO preferences (tenant_id, user_id) VALUES (:tenant, ?) "
       .. "ON DUPLICATE KEY UPDATE tenant_id = VALUES(tenant_id)",
     ["the upsert could meet another tenant's row"] =
       "INSERT INTO reports (id, tenant_id) VALUES (?, :tenant) ON DUPLICATE KEY UPDATE title = ?",
@@ -356,7 +362,8 @@ describe("UPDATE and DELETE are refused when", function()
     ["DELETE has no WHERE"] = "DELETE FROM reports",
     ["DELETE has OR"] = "DELETE FROM reports WHERE tenant_id = :tenant OR 1",
     ["DELETE joins an unbound table"] =
-      "DELETE w FROM reports r JOIN work_orders w ON w.report_id = r.id WHERE r.tenant_id = :tenant",
+      "DELETE w FROM reports r JOIN work_orders w ON w.report_id = r.id "
+      .. "WHERE r.tenant_id = :tenant",
     ["DELETE uses USING"] =
       "DELETE FROM reports USING reports JOIN work_orders WHERE reports.tenant_id = :tenant",
     ["DELETE of history"] = "DELETE HISTORY FROM reports BEFORE SYSTEM_TIME NOW()",

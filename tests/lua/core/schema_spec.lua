@@ -93,8 +93,11 @@ describe("options of fields", function()
 end)
 
 describe("cross-field rules", function()
-  local schema = s.object({ from = s.integer({ optional = true }), to = s.integer({ optional = true }),
-    place = s.object({ lat = s.number() }, { optional = true }) }, {
+  local schema = s.object({
+    from = s.integer({ optional = true }),
+    to = s.integer({ optional = true }),
+    place = s.object({ lat = s.number() }, { optional = true }),
+  }, {
     check = function(value, problem)
       if value.from and value.to and value.from > value.to then
         problem("to", "range", "must not be before from")
@@ -137,7 +140,8 @@ describe("text", function()
   it("is valid UTF-8 where nobody else checked that", function()
     local coerce = { coerce = true }
     assert.equal("€ 𝄞", (one(s.string(), "€ 𝄞", coerce)))
-    for _, bad in ipairs({ "\255", "\192\128", "\237\160\128", "\244\144\128\128", "\226\130", "\128" }) do
+    local invalid = { "\255", "\192\128", "\237\160\128", "\244\144\128\128", "\226\130", "\128" }
+    for _, bad in ipairs(invalid) do
       assert.equal("format", select(2, one(s.string(), bad, coerce)).code)
     end
   end)
@@ -147,8 +151,11 @@ describe("text", function()
       bad = { "a", "a@b", "@b.example", "a b@c.example", "a@b..example", "a@-b.example" } },
     uuid = { good = { "0192f1a4-7c3e-7000-8000-0123456789ab" },
       bad = { "0192f1a4", "0192f1a4-7c3e-7000-8000-0123456789ag", "" } },
-    ["date-time"] = { good = { "2026-11-20T09:12:44.120Z", "2026-11-20T09:12:44+02:00", "2026-11-20" },
-      bad = { "2026-13-01T00:00:00Z", "2026-02-29T00:00:00Z", "yesterday", "2026-11-20T24:00:00Z" } },
+    ["date-time"] = {
+      good = { "2026-11-20T09:12:44.120Z", "2026-11-20T09:12:44+02:00", "2026-11-20" },
+      bad = { "2026-13-01T00:00:00Z", "2026-02-29T00:00:00Z", "yesterday",
+        "2026-11-20T24:00:00Z" },
+    },
     date = { good = { "2024-02-29" }, bad = { "2026-02-29", "2026-11-20T09:12:44Z" } },
     phone = { good = { "+44 20 7946 0958", "(020) 7946-0958" }, bad = { "12345", "call me", "+" } },
     slug = { good = { "riverton", "a-1" }, bad = { "Riverton", "-a", "a_b", "" } },

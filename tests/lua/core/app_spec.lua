@@ -1,0 +1,241 @@
+-- The way of a request, with a request made of a table instead of a socket.
+
+local app = require("core.app")
+local errors = require("core.errors")
+local host_log = require("host.log")
+local json = require("core.json")
+local registry = require("core.registry")
+local reply = require("core.reply")
+local s = require("core.schema")
+
+local TENANT = {
+  id = "0192f1a4-7c3e-7000-8000-00000000000a", slug = "riverton", tier = "enterprise",
+}
+
+local function fake_request(options)
+  local headers = options.headers or {}
+  if options.body then
+    headers["content-type"] = headers["content-type"] or "application/json"
+  end
+  local req = {}
+  function req.method() return options.method or "GET" end
+  function req.path() return options.path end
+  function req.query() return options.query or "" end
+  function req.header(_, name) return headers[name] end
+  function req.ip() return "192.0.2.1" end
+  function req.has_body() return options.body ~= nil end
+  function req.responded() return req.status ~= nil end
+  function req.body(_, limit)
+    if #options.body > limit then
+      return nil, { code = "TOO_LARGE", message = "the body is too large" }
+    end
+    return options.body
+  end
+  function req.respond(_, status, answer_headers, body)
+    assert(not req.status, "answered twice")
+    req.status, req.headers, req.text = status, answer_headers, body
+  end
+  return req
+end
+
+local function ask(options)
+  local req = fake_request(options)
+  app.request(req)
+  local data = req.text ~= "" and json.decode(req.text) or nil
+  return req.status, data, req.headers
+end
+
+local function route(fields)
+  local defaults = {
+    base = "/api/v1", summary = "x", rate = "open", permissions = { fields.permission or "public" },
+    tenant = false, module = "spec", where = "spec",
+    handler = function(_, input)
+      return reply.ok(input)
+    end,
+  }
+  for name, value in pairs(fields) do
+    defaults[name] = value
+  end
+  return defaults
+end
+
+describe("a request", function()
+  local called
+
+  setup(function()
+    registry.hooks.authenticate = function(ctx)
+      local token = ctx.req:header("authorization")
+      if token == "bad" then
+        errors.raise("UNAUTHORIZED", "no")
+      elseif token then
+        ctx.actor = { kind = "user", user_id = "u", permissions = { ["things." .. token] = true } }
+      end
+    end
+    registry.hooks.resolve_tenant = function(ctx, body)
+      local slug = ctx.req:header("x-tenant") or body and body.tenant
+      if slug == "riverton" then
+        ctx.tenant = TENANT
+      elseif slug then
+        errors.raise("UNKNOWN_TENANT", "no such tenant")
+      end
+    end
+    registry.routes = {
+      route({ method = "GET", path = "/things/:id" }),
+      route({ method = "GET", path = "/things", query = s.object({
+        limit = s.integer({ min = 1, max = 100, default = 20 }) }) }),
+      route({ method = "POST", path = "/things", permission = "things.create",
+        body = s.object({ title = s.string({ min = 3 }) }) }),
+      route({ method = "POST", path = "/tenant", tenant = true, body = s.object({
+        tenant = s.string({ optional = true }) }), handler = function(ctx)
+        return reply.created("/api/v1/x", { slug = ctx.tenant.slug })
+      end }),
+      route({ method = "GET", path = "/mine", permission = "user", tenant = true }),
+      route({ method = "GET", path = "/crash", handler = function()
+        error("secret detail of a crash")
+      end }),
+      route({ method = "GET", path = "/busy", handler = function()
+        errors.check(nil, { code = "UNAVAILABLE", message = "secret address" })
+      end }),
+      route({ method = "GET", path = "/tagged", handler = function()
+        called = true
+        return reply.ok({ a = 1 }, { etag = "v1" })
+      end }),
+      route({ method = "PUT", path = "/tagged", handler = function(ctx)
+        reply.require_match(ctx, "v1")
+        return reply.ok(nil)
+      end }),
+    }
+    app.build()
+  end)
+
+  it("gets its answer in the envelope with a request id", function()
+    local status, data, headers = ask({ path = "/api/v1/things" })
+    assert.equal(200, status)
+    assert.is_true(data.success)
+    assert.equal(20, data.data.query.limit)
+    assert.matches("^[%x-]+$", headers["X-Request-Id"])
+    assert.equal("nosniff", headers["X-Content-Type-Options"])
+  end)
+
+  it("keeps a sane request id and replaces another", function()
+    local _, _, headers = ask({ path = "/api/v1/things", headers = { ["x-request-id"] = "abc-1" } })
+    assert.equal("abc-1", headers["X-Request-Id"])
+    _, _, headers = ask({ path = "/api/v1/things", headers = { ["x-request-id"] = "a b\t" } })
+    assert.not_equal("a b\t", headers["X-Request-Id"])
+  end)
+
+  it("finds nothing, or another method", function()
+    local status, data = ask({ path = "/api/v1/nothing" })
+    assert.equal(404, status)
+    assert.equal("NOT_FOUND", data.error.code)
+    assert.is_string(data.error.requestId)
+    local headers
+    status, data, headers = ask({ path = "/api/v1/things", method = "DELETE" })
+    assert.equal(405, status)
+    assert.equal("METHOD_NOT_ALLOWED", data.error.code)
+    assert.equal("GET, HEAD, OPTIONS, POST", headers.Allow)
+  end)
+
+  it("answers HEAD and OPTIONS by itself", function()
+    assert.equal(200, (ask({ path = "/api/v1/things", method = "HEAD" })))
+    local status, _, headers = ask({ path = "/api/v1/things", method = "OPTIONS" })
+    assert.equal(204, status)
+    assert.equal("GET, HEAD, OPTIONS, POST", headers.Allow)
+  end)
+
+  it("is told of a malformed id as of an absent one", function()
+    assert.equal(404, (ask({ path = "/api/v1/things/17" })))
+    assert.equal(404, (ask({ path = "/api/v1/things/%zz" })))
+    local status, data = ask({ path = "/api/v1/things/0192F1A4-7C3E-7000-8000-0123456789AB" })
+    assert.equal(200, status)
+    assert.equal("0192f1a4-7c3e-7000-8000-0123456789ab", data.data.params.id)
+  end)
+
+  it("is refused with all its faults", function()
+    local status, data = ask({ path = "/api/v1/things", query = "limit=0&colour=red" })
+    assert.equal(400, status)
+    assert.equal("VALIDATION_ERROR", data.error.code)
+    assert.equal(2, #data.error.details)
+  end)
+
+  it("signs in, then is allowed, then is looked at", function()
+    local bad = { path = "/api/v1/things", method = "POST", body = "{}" }
+    assert.equal(401, (ask(bad)))
+    bad.headers = { authorization = "read" }
+    assert.equal(403, (ask(bad)))
+    bad.headers = { authorization = "create" }
+    assert.equal(400, (ask(bad)))
+    bad.headers = { authorization = "bad" }
+    assert.equal(401, (ask(bad)))
+  end)
+
+  it("sends JSON that can be read", function()
+    local function send(body, content_type)
+      return ask({ path = "/api/v1/things", method = "POST", body = body,
+        headers = { authorization = "create", ["content-type"] = content_type } })
+    end
+    assert.equal(200, (send('{"title":"Hole"}')))
+    assert.equal(200, (send('{"title":"Hole"}', "application/json; charset=utf-8")))
+    local status, data = send('{"title":')
+    assert.equal(400, status)
+    assert.equal("INVALID_JSON", data.error.code)
+    assert.equal(9, data.error.details[1].offset)
+    assert.equal(415, (send("title=Hole", "application/x-www-form-urlencoded")))
+    assert.equal(413, (send('{"title":"' .. ("x"):rep(1100000) .. '"}')))
+    assert.equal(400, (send("[]")))
+    assert.equal(400, (send(("["):rep(40) .. ("]"):rep(40))))
+  end)
+
+  it("names its tenant by header or body, where one is needed", function()
+    local function send(body, tenant)
+      return ask({ path = "/api/v1/tenant", method = "POST", body = body,
+        headers = { ["x-tenant"] = tenant } })
+    end
+    local status, data, headers = send("{}", "riverton")
+    assert.equal(201, status)
+    assert.equal("riverton", data.data.slug)
+    assert.equal("/api/v1/x", headers.Location)
+    assert.equal(201, (send('{"tenant":"riverton"}')))
+    assert.equal("TENANT_REQUIRED", select(2, send("{}")).error.code)
+    status, data = send("{}", "atlantis")
+    assert.equal(404, status)
+    assert.equal("UNKNOWN_TENANT", data.error.code)
+    assert.equal(401, (ask({ path = "/api/v1/mine" })))
+  end)
+
+  it("learns nothing of a crash or of what is down; the log does", function()
+    local logged = {}
+    stub(host_log, "write", function(_, _, fields)
+      logged[#logged + 1] = fields
+    end)
+    finally(function()
+      host_log.write:revert()
+    end)
+    local status, data = ask({ path = "/api/v1/crash" })
+    assert.matches("secret detail of a crash", logged[1], 1, true)
+    assert.matches("app_spec.lua", logged[1], 1, true)
+    assert.equal(500, status)
+    assert.equal("INTERNAL", data.error.code)
+    assert.is_nil(json.encode(data):find("secret", 1, true))
+    local headers
+    status, data, headers = ask({ path = "/api/v1/busy" })
+    assert.equal(503, status)
+    assert.equal("1", headers["Retry-After"])
+    assert.is_nil(json.encode(data):find("secret", 1, true))
+  end)
+
+  it("is spared what it has, and does not overwrite what it has not seen", function()
+    local status, _, headers = ask({ path = "/api/v1/tagged" })
+    assert.equal(200, status)
+    assert.equal('"v1"', headers.ETag)
+    for _, tag in ipairs({ '"v1"', 'W/"v1"', '"v0", "v1"', "*" }) do
+      assert.equal(304, (ask({ path = "/api/v1/tagged", headers = { ["if-none-match"] = tag } })))
+    end
+    assert.equal(200, (ask({ path = "/api/v1/tagged", headers = { ["if-none-match"] = '"v2"' } })))
+    local stale = { path = "/api/v1/tagged", method = "PUT", headers = { ["if-match"] = '"v0"' } }
+    assert.equal(412, (ask(stale)))
+    stale.headers["if-match"] = '"v1"'
+    assert.equal(200, (ask(stale)))
+    assert.is_true(called)
+  end)
+end)
