@@ -126,11 +126,13 @@ end
 function Server:stop(keep)
   local ended = stop(self)
   local _, left = shell("pgrep -af -- " .. self.data .. " | grep -v pgrep")
+  local report = self:log_text():match("[^\n]*Sanitizer[^\n]*") or self:log_text():match("[^\n]*runtime error:[^\n]*")
   if not keep then
     shell("rm -rf " .. self.data .. " " .. self.log)
   end
   assert(ended, "the server did not end")
   assert(left:match("^%s*$"), "left running: " .. left)
+  assert(not report, report)
 end
 
 function Server:log_text()
