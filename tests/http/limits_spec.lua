@@ -107,28 +107,28 @@ describe("limits", function()
   end)
 
   it("of a tenant go by its tier, and by what was agreed with it", function()
-    local function limit()
-      return api:get("/users/profile", { token = token }).headers["ratelimit-limit"]
+    local function profile()
+      return api:get("/users/profile", { token = token })
     end
+    -- Each worker hears of it when it reads the tenant anew.
     local function becomes(wanted)
-      for _ = 1, 100 do
-        if limit() == wanted then
+      local agreed = 0
+      for _ = 1, 200 do
+        local found = profile().headers["ratelimit-limit"]
+        agreed = found == wanted and agreed + 1 or 0
+        if agreed == 20 then
           return true
         end
-        servers.sleep(0.1)
+        servers.sleep(agreed == 0 and 0.1 or 0)
       end
     end
     server:sql("UPDATE tenants SET subscription_tier = 'pro' WHERE slug = 'riverton'")
-    assert.truthy(becomes("1000"), limit())
+    assert.truthy(becomes("1000"))
     server:sql("UPDATE tenants SET api_limits = '{\"requests\":4,\"periodSeconds\":3600}' WHERE slug = 'riverton'")
-    assert.truthy(becomes("4"), limit())
-    local answer
-    for _ = 1, 5 do
-      answer = api:get("/users/profile", { token = token })
-    end
-    assert.equal(429, answer.status)
+    assert.truthy(becomes("4"))
+    assert.equal(429, profile().status)
     server:sql("UPDATE tenants SET subscription_tier = 'enterprise', api_limits = '{}' WHERE slug = 'riverton'")
-    assert.truthy(becomes("6000000"), limit())
+    assert.truthy(becomes("6000000"))
   end)
 
   describe("a POST with an Idempotency-Key", function()
