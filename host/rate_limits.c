@@ -45,7 +45,8 @@ struct limits {
     struct bucket buckets[];
 };
 
-static void identify(const struct limits *limits, const void *key, size_t len, uint64_t out[2])
+static void identify(const struct limits *limits, const void *key, size_t len,
+                     uint64_t out[2])
 {
     unsigned char text[SEED + KEY_MAX], hash[CRYPTO_HASH_MAX];
     if (len > KEY_MAX) {
@@ -114,8 +115,9 @@ void limits_free(struct limits *limits)
         munmap(limits, limits->mapped);
 }
 
-void limits_take(struct limits *limits, const void *key, size_t len, const struct limit *limit,
-                 int64_t cost, int64_t now_ms, struct limits_result *result)
+void limits_take(struct limits *limits, const void *key, size_t len,
+                 const struct limit *limit, int64_t cost, int64_t now_ms,
+                 struct limits_result *result)
 {
     uint64_t id[2];
     identify(limits, key, len, id);

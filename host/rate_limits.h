@@ -19,9 +19,10 @@ struct limit {
 
 struct limits_result {
     bool allowed;
-    int64_t remaining;      /* uses that would be allowed right now */
-    int64_t reset_ms;       /* until the whole allowance is back */
-    int64_t retry_after_ms; /* until the same would be allowed; 0 when it was. A cost above the
+    int64_t remaining; /* uses that would be allowed right now */
+    int64_t reset_ms;  /* until the whole allowance is back */
+    int64_t
+        retry_after_ms; /* until the same would be allowed; 0 when it was. A cost above the
                              * burst never is: then until the whole allowance is back */
 };
 
@@ -35,5 +36,6 @@ void limits_free(struct limits *limits);
 /* Takes `cost` uses (>= 0; 0 only looks) of the key, or none when they are too many. Exact for
  * any number of processes at once, and never waits longer than another one needs for the same.
  * `now_ms` is a clock that all of them share and that never steps back. */
-void limits_take(struct limits *limits, const void *key, size_t len, const struct limit *limit,
-                 int64_t cost, int64_t now_ms, struct limits_result *result);
+void limits_take(struct limits *limits, const void *key, size_t len,
+                 const struct limit *limit, int64_t cost, int64_t now_ms,
+                 struct limits_result *result);

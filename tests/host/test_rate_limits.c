@@ -153,7 +153,8 @@ static void holds_as_many_keys_as_asked_for(void)
 
 /* Forks PROCESSES that begin together; returns what they were allowed in all. `keys` keys are
  * used in turn, so with more than one new keys meet all the time. */
-static int64_t hammer(struct limits *limits, const struct limit *limit, int rounds, int keys)
+static int64_t hammer(struct limits *limits, const struct limit *limit, int rounds,
+                      int keys)
 {
     _Atomic int64_t *shared = mmap(NULL, 2 * sizeof(*shared), PROT_READ | PROT_WRITE,
                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
