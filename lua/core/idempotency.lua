@@ -84,7 +84,8 @@ local function replay(row)
 end
 
 local function refuse_to_wait()
-  errors.raise("SERVICE_UNAVAILABLE", "The first request with this Idempotency-Key has no answer yet",
+  errors.raise("SERVICE_UNAVAILABLE",
+    "The first request with this Idempotency-Key has no answer yet",
     { headers = { ["Retry-After"] = "1" } })
 end
 

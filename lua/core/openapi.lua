@@ -40,6 +40,9 @@ local function parameters(route)
       explode = field.kind == "list" and false or nil,
     }
   end
+  if route.method == "POST" and not route.secret then
+    list[#list + 1] = { ["$ref"] = "#/components/parameters/IdempotencyKey" }
+  end
   return list
 end
 
@@ -144,6 +147,13 @@ local function build()
       securitySchemes = {
         bearer = { type = "http", scheme = "bearer", bearerFormat = "JWT" },
         apiKey = { type = "apiKey", ["in"] = "header", name = "X-API-Key" },
+      },
+      parameters = {
+        IdempotencyKey = {
+          name = "Idempotency-Key", ["in"] = "header", required = false,
+          description = "A repeat within 24 hours with the same key gets the first answer.",
+          schema = { type = "string", minLength = 1, maxLength = 255, pattern = "^[!-~]+$" },
+        },
       },
       schemas = { Error = ERROR_SCHEMA },
       responses = {

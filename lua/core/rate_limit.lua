@@ -58,8 +58,8 @@ end
 function M.build(routes)
   classes, tiers = build(CLASSES), build(TIERS)
   for _, route in ipairs(routes) do
-    route.rate_class = classes[route.rate]
-      or error(("%s: %s: there is no rate class '%s'"):format(route.where, route.path, route.rate), 0)
+    route.rate_class = classes[route.rate] or error(("%s: %s: there is no rate class '%s'"):format(
+      route.where, route.path, route.rate), 0)
   end
 end
 

@@ -1,5 +1,7 @@
 -- How often one may ask, and what a repeated POST gets: on two workers, with the real limits.
+local cjson = require("cjson")
 local cqueues = require("cqueues")
+local pictures = require("tests.support.pictures")
 local servers = require("tests.support.server")
 
 local function report(title)
@@ -96,12 +98,14 @@ describe("limits", function()
     it("are stricter for anonymous reports than for those of people who signed in", function()
       local refused = 0
       for i = 1, 15 do
-        local answer = api:post("/reports", { tenant = "riverton", json = report("Anonymous " .. i) })
+        local answer = api:post("/reports", { tenant = "riverton",
+          json = report("Anonymous " .. i) })
         refused = refused + (answer.status == 429 and 1 or 0)
       end
       assert.truthy(refused >= 4, refused .. " were refused")
       for i = 1, 15 do
-        assert.equal(201, api:post("/reports", { token = token, json = report("Known " .. i) }).status)
+        local answer = api:post("/reports", { token = token, json = report("Known " .. i) })
+        assert.equal(201, answer.status)
       end
     end)
   end)
@@ -122,21 +126,22 @@ describe("limits", function()
         servers.sleep(agreed == 0 and 0.1 or 0)
       end
     end
-    server:sql("UPDATE tenants SET subscription_tier = 'pro' WHERE slug = 'riverton'")
+    local function change(assignments)
+      server:sql("UPDATE tenants SET " .. assignments .. " WHERE slug = 'riverton'")
+    end
+    change("subscription_tier = 'pro'")
     assert.truthy(becomes("1000"))
-    server:sql("UPDATE tenants SET api_limits = '{\"requests\":4,\"periodSeconds\":3600}' WHERE slug = 'riverton'")
+    change([[api_limits = '{"requests":4,"periodSeconds":3600}']])
     assert.truthy(becomes("4"))
     assert.equal(429, profile().status)
-    server:sql("UPDATE tenants SET subscription_tier = 'enterprise', api_limits = '{}' WHERE slug = 'riverton'")
+    change("subscription_tier = 'enterprise', api_limits = '{}'")
     assert.truthy(becomes("6000000"))
   end)
 
   describe("a POST with an Idempotency-Key", function()
-    local function post(key, title, headers)
-      headers = headers or {}
-      headers["Idempotency-Key"] = key
-      return api:post("/reports", { token = token, json = type(title) == "table" and title or report(title),
-        headers = headers })
+    local function post(key, body)
+      return api:post("/reports", { token = token, json = body,
+        headers = { ["Idempotency-Key"] = key } })
     end
 
     local function count(title)
@@ -162,17 +167,35 @@ describe("limits", function()
       assert.equal("true", second.headers["idempotent-replayed"])
     end)
 
+    it("goes by the contents of a form, not by its boundary", function()
+      local body = cjson.encode(report("With a picture"))
+      local function send(picture)
+        return api:post("/reports", { token = token, headers = { ["Idempotency-Key"] = "form" },
+          multipart = {
+            { "data", body },
+            { "photos", picture, filename = "a.jpg", type = "image/jpeg" },
+          } })
+      end
+      local picture, other = pictures.jpeg(64, 64), pictures.jpeg(64, 65)
+      local first, second = send(picture), send(picture)
+      assert.equal(201, first.status, first.body)
+      assert.equal(first.body, second.body)
+      assert.equal("true", second.headers["idempotent-replayed"])
+      assert.equal(409, send(other).status)
+      assert.equal(1, count("With a picture"))
+    end)
+
     it("refuses the key for another body", function()
-      assert.equal(201, post("k3", "First body").status)
-      local answer = post("k3", "Second body")
+      assert.equal(201, post("k3", report("First body")).status)
+      local answer = post("k3", report("Second body"))
       assert.equal(409, answer.status)
       assert.equal("IDEMPOTENCY_MISMATCH", answer.json.error.code)
       assert.equal(0, count("Second body"))
     end)
 
     it("refuses a key that is none", function()
-      assert.equal(400, post(("x"):rep(256), "Long key").status)
-      assert.equal(400, post("two words", "Spaced key").status)
+      assert.equal(400, post(("x"):rep(256), report("Long key")).status)
+      assert.equal(400, post("two words", report("Spaced key")).status)
     end)
 
     it("is not kept where the answer holds tokens", function()
@@ -199,21 +222,21 @@ describe("limits", function()
       assert.equal(1, count("Ten at once"))
     end)
 
-    it("is done once although the workers are killed in the middle and all is sent again", function()
+    it("is done once although workers are killed in the middle and all is sent again", function()
       local rounds, each = 3, 16
       local unanswered = 0
       for round = 1, rounds do
         local loop = cqueues.new()
         for i = 1, each do
           loop:wrap(function()
-            local name = ("Killed %d %d"):format(round, i)
-            local body = report(name)
-            local ok, first = pcall(post, name:gsub(" ", "-"), body)
+            local key = ("killed-%d-%d"):format(round, i)
+            local body = report(key)
+            local ok, first = pcall(post, key, body)
             if not ok then
               unanswered = unanswered + 1
             end
             local again = insist(function()
-              return post((name:gsub(" ", "-")), body)
+              return post(key, body)
             end)
             assert.equal(201, again.status, again.body)
             if ok and first.status == 201 then
@@ -229,7 +252,7 @@ describe("limits", function()
       end
       assert.truthy(unanswered > 0, "no request was hit")
       assert.equal(rounds * each .. "\t" .. rounds * each .. "\n", server:sql(
-        "SELECT COUNT(*), COUNT(DISTINCT title) FROM reports WHERE title LIKE 'Killed %'"))
+        "SELECT COUNT(*), COUNT(DISTINCT title) FROM reports WHERE title LIKE 'killed-%'"))
     end)
   end)
 end)

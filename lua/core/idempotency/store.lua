@@ -35,8 +35,8 @@ end
 function M.take_over(ctx, claim, former, lease_s)
   return db.platform(ctx):exec(
     [[UPDATE idempotency_keys
-      SET request_hash = ?, owner = ?, state = 'running', status = NULL, headers = NULL, body = NULL,
-        locked_until = NOW(3) + INTERVAL ? SECOND, created_at = NOW(3),
+      SET request_hash = ?, owner = ?, state = 'running', status = NULL, headers = NULL,
+        body = NULL, locked_until = NOW(3) + INTERVAL ? SECOND, created_at = NOW(3),
         expires_at = NOW(3) + INTERVAL ? HOUR
       WHERE scope = ? AND owner = ?
         AND (expires_at <= NOW(3) OR state = 'running' AND locked_until <= NOW(3))]],
