@@ -2,4 +2,5 @@ std = "luajit"
 self = false
 max_line_length = 100
 ignore = { "212/_.*" }
-files["**/*_spec.lua"] = { std = "+busted" }
+files["tests"] = { max_line_length = 140 }
+files["**/*_spec.lua"] = { std = "+busted", max_line_length = 140 }

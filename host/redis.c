@@ -279,7 +279,6 @@ struct redis *redis_new(uv_loop_t *loop, const struct conf *conf)
     init_link(&redis->messages, redis);
     uv_timer_init(loop, &redis->patience);
     redis->patience.data = redis;
-    connect_link(&redis->commands);
     return redis;
 }
 
@@ -322,11 +321,20 @@ bool redis_connected(const struct redis *redis)
     return redis->commands.ready;
 }
 
+/* A process that never asks Redis never connects. */
+static void connect_unused(struct link *link)
+{
+    if (!link->context && !link->resolve && !link->down &&
+        !uv_is_active((uv_handle_t *)&link->timer))
+        connect_link(link);
+}
+
 struct redis_call *redis_call(struct redis *redis, int argc, const char *const *argv,
                               const size_t *lens, redis_reply_cb done, void *arg,
                               struct err *err)
 {
     struct link *link = &redis->commands;
+    connect_unused(link);
     if (!link->context || link->down) {
         err_set(err, ERR_UNAVAILABLE, "redis is not reachable");
         return NULL;
@@ -400,9 +408,8 @@ struct redis_sub *redis_subscribe(struct redis *redis, const char *channel, size
     struct link *link = &redis->messages;
     if (link->ready)
         send_subscribe(link, "SUBSCRIBE", channel, len);
-    else if (first && !link->context && !link->resolve &&
-             !uv_is_active((uv_handle_t *)&link->timer))
-        connect_link(link);
+    else if (first)
+        connect_unused(link);
     return sub;
 }
 

@@ -25,7 +25,7 @@ typedef void (*redis_reply_cb)(void *arg, const struct redisReply *reply,
                                const struct err *err);
 typedef void (*redis_message_cb)(void *arg, const char *payload, size_t len);
 
-/* Begins to connect. `conf` must outlive it. */
+/* Connects when it is first asked for something. `conf` must outlive it. */
 struct redis *redis_new(uv_loop_t *loop, const struct conf *conf);
 
 /* Ends all calls (UNAVAILABLE) and subscriptions; `closed` (or NULL) runs from the loop

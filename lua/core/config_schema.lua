@@ -43,6 +43,7 @@ return s.object({
     max_message = count(1024, 33554432),
     queue_max = count(1024, 134217728),
     ping_ms = milliseconds(),
+    deflate = s.boolean(),
   }),
   db = s.object({
     socket = text(),

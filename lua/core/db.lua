@@ -280,6 +280,16 @@ function M.forget_tables()
 end
 
 --- {open, idle, waiting} of this process's pool.
+--- Asks the database whether it is there.
+-- @return its version, or nil, err
+function M.ping()
+  local rows, err = host.query("SELECT VERSION() AS version")
+  if not rows then
+    return nil, err
+  end
+  return rows[1].version
+end
+
 M.stats = host.stats
 
 --- What stands for NULL among parameters.

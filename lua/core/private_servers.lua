@@ -2,9 +2,9 @@
 -- tests. They die with this process, whatever ends it, so nothing is ever left to clean up.
 
 local config = require("core.config")
+local db = require("core.db")
 local errors = require("core.errors")
 local fs = require("core.fs")
-local host_db = require("host.db")
 local host_process = require("host.process")
 local redis = require("core.redis")
 local sys = require("core.sys")
@@ -47,6 +47,7 @@ local function install(data)
   local code = spawn(with_user({
     "mariadb-install-db", "--no-defaults", "--datadir=" .. fresh,
     "--auth-root-authentication-method=normal", "--skip-test-db",
+    "--skip-name-resolve", -- a container may not know its own name
   }), log):wait()
   if code ~= 0 then
     error("mariadb-install-db failed: see " .. log, 0)
@@ -97,7 +98,7 @@ end
 
 -- Nobody is asked before there is a socket: the log would tell of a server that is down.
 local function database_answers()
-  return fs.stat(config.get().db.socket) ~= nil and host_db.query("SELECT 1 AS one") ~= nil
+  return fs.stat(config.get().db.socket) ~= nil and db.ping() ~= nil
 end
 
 local function redis_answers()

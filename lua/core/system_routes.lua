@@ -27,6 +27,7 @@ end
 -- Ready: the database answers and has the tables that this code expects.
 local function get_ready(ctx)
   local ok, err = pcall(function()
+    errors.check(db.ping())
     local pending = migrate.pending()
     if pending > 0 then
       errors.raise("SERVICE_UNAVAILABLE", pending .. " migrations are pending")
@@ -49,11 +50,8 @@ local function timed(fn)
   return value ~= nil and err == nil, ms
 end
 
-local function database_state(ctx)
-  local ok, ms = timed(function()
-    local done, rows = pcall(db.platform(ctx).query, db.platform(ctx), "SELECT 1 AS one")
-    return done and rows or nil
-  end)
+local function database_state()
+  local ok, ms = timed(db.ping)
   return { status = ok and "up" or "down", responseTime = ms }
 end
 
@@ -64,8 +62,8 @@ local function redis_state()
   return { status = ok and "up" or "down", responseTime = ms }
 end
 
-local function get_system_health(ctx)
-  local database, cache = database_state(ctx), redis_state()
+local function get_system_health()
+  local database, cache = database_state(), redis_state()
   local status = database.status == "down" and "down" or cache.status == "down" and "degraded"
     or "ok"
   return reply.with_status(status == "down" and 503 or 200, {

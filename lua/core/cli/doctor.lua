@@ -1,9 +1,9 @@
 -- fixxit doctor: looks at what the server needs and says what is missing.
 
 local config = require("core.config")
+local db = require("core.db")
 local errors = require("core.errors")
 local fs = require("core.fs")
-local host = require("host.db")
 local json = require("core.json")
 local migrate = require("core.migrate")
 local plugin = require("core.plugin")
@@ -20,7 +20,7 @@ local CHECKS = {
     return #plugin.load(system_routes).routes .. " routes"
   end },
   { "database", function()
-    return errors.check(host.query("SELECT VERSION() AS version"))[1].version
+    return errors.check(db.ping())
   end },
   { "migrations", function()
     local pending = migrate.pending()
