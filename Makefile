@@ -30,7 +30,7 @@ all: deps $(BIN) ## build the binary (build/fixxit)
 
 # The build proper runs in a second make: pkg-config's answers need the packages installed.
 $(BIN): FORCE
-	$(Q)$(MAKE) --no-print-directory -f host/build.mk BUILD=$(BUILD) FLAVOUR=$(FLAVOUR) BIN=$(BIN) OBJ=$(OBJ) LIBS="$(LIBS)" $(BIN)
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) -f host/build.mk BUILD=$(BUILD) FLAVOUR=$(FLAVOUR) BIN=$(BIN) OBJ=$(OBJ) LIBS="$(LIBS)" $(BIN)
 
 FORCE:
 
