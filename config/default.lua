@@ -22,6 +22,7 @@ return {
     max_message = 1048576, -- bytes of one message, 32 MiB at most
     queue_max = 1048576, -- bytes waiting for a slow reader before it is closed with 4408
     ping_ms = 25000,
+    deflate = true, -- compress for clients that offer it (permessage-deflate)
   },
   db = {
     socket = "", -- path of MariaDB's Unix socket; else host and port

@@ -1,18 +1,22 @@
 /* Lua: host.ws
  *
- *   ws.accept(req, {max_message=, queue_max=, ping_ms=, protocol=}) -> id | nil, err
+ *   ws.accept(req, {max_message=, queue_max=, ping_ms=, protocol=, deflate=}) -> id | nil, err
  *        answers 101 and takes the connection out of HTTP. err.code VERSION (answer 426),
- *        INVALID (answer 400), CLOSED. The first message comes when the accepting task
- * has ended. ws.send(id, text) -> true | nil, err                     err.code CLOSED, as
- * for all with id ws.close(id, code, reason) -> true | nil, err ws.join(id, room) -> true
- * | nil, err                     err.code TOO_LARGE: in 1000 rooms ws.leave(id, room) ->
- * true | nil, err ws.rooms(id) -> {names}                                  empty when the
- * id is unknown ws.in_room(id, room) -> boolean ws.publish(room, text, stamp|nil) -> n
- * receivers; stamp is a whole number above 0: who got the latest message with the same
- * one is passed over ws.close_room(room, code, reason) -> n ws.set_data(id, text|nil) ->
- * true | nil, err ws.data(id) -> text | nil ws.deadline(id, ms, code, reason) -> true |
- * nil, err     closes it then; ms 0: no more ws.stats() -> {connections=, rooms=,
- * dropped=}
+ *        INVALID (answer 400), CLOSED. The first message comes when the accepting task has
+ *        ended. deflate: compress for clients that offer it (true)
+ *   ws.send(id, text) -> true | nil, err            err.code CLOSED, as for all with id
+ *   ws.close(id, code, reason) -> true | nil, err
+ *   ws.join(id, room) -> true | nil, err            err.code TOO_LARGE: in 1000 rooms
+ *   ws.leave(id, room) -> true | nil, err
+ *   ws.rooms(id) -> {names}                         empty when the id is unknown
+ *   ws.in_room(id, room) -> boolean
+ *   ws.publish(room, text, stamp|nil) -> n          receivers; stamp is a whole number above
+ *        0: who got the latest message with the same one is passed over
+ *   ws.close_room(room, code, reason) -> n
+ *   ws.set_data(id, text|nil) -> true | nil, err
+ *   ws.data(id) -> text | nil
+ *   ws.deadline(id, ms, code, reason) -> true | nil, err     closes it then; ms 0: no more
+ *   ws.stats() -> {connections=, rooms=, dropped=}
  *
  * Entry points, each call a task of the current generation with 30 s to end; per
  * connection one after the other: ws_message(id, text, true for a binary one),
@@ -30,6 +34,7 @@
 #include "lua_vm.h"
 #include "mem.h"
 #include "ws.h"
+#include "ws_deflate.h"
 #include "ws_frame.h"
 #include "ws_handshake.h"
 #include <stdlib.h>
@@ -160,6 +165,7 @@ static int l_accept(lua_State *L)
     const char *protocol = opt_string(L, 2, "protocol", NULL, NULL);
     if (protocol && !ws_is_token(protocol))
         return luaL_error(L, "option 'protocol' is no token");
+    bool deflate = opt_boolean(L, 2, "deflate", true);
     struct ws_options options = {
         .max_message = opt_unsigned(L, 2, "max_message", MAX_MESSAGE),
         .queue_max = opt_unsigned(L, 2, "queue_max", QUEUE_MAX),
@@ -172,13 +178,21 @@ static int l_accept(lua_State *L)
         .version = http_req_header(req, "sec-websocket-version", NULL),
         .key = http_req_header(req, "sec-websocket-key", NULL),
     };
+    const char *offers = http_req_header(req, "sec-websocket-extensions", NULL);
     struct http_detached detached;
+    struct buf extensions = {0}, head = {0};
     struct err err;
+    int bits = 0;
     if (ws_handshake_check(&handshake, &err) < 0 ||
-        http_req_detach(req, &detached, &err) < 0)
+        (deflate && (bits = ws_deflate_negotiate(offers, &extensions, &err)) < 0) ||
+        http_req_detach(req, &detached, &err) < 0) {
+        buf_free(&extensions);
         return lua_fail(L, &err);
-    struct buf head = {0};
-    ws_handshake_answer(&head, handshake.key, protocol);
+    }
+    options.deflate_bits = (unsigned)bits;
+    ws_handshake_answer(&head, handshake.key, protocol,
+                        bits ? buf_cstr(&extensions) : NULL);
+    buf_free(&extensions);
     uint64_t id = ws_adopt(hub, detached.stream, &options, head.data, head.len,
                            detached.rest, detached.rest_len);
     buf_free(&head);

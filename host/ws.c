@@ -14,11 +14,12 @@
  * on_close comes after that, from the report timer, so that no callback runs inside
  * ws_publish or ws_close.
  *
- * A frame is built once and counted: each queue that it waits in holds a reference. The
- * queue is libuv's; `queued` counts its bytes and what each entry costs us. */
+ * A frame is built once and counted: each queue that it waits in holds a reference. A text
+ * that is sent has a frame for each form in which a receiver takes it. The queue is libuv's; `queued` counts its bytes and what each entry costs us. */
 #include "ws.h"
 #include "hash.h"
 #include "mem.h"
+#include "ws_deflate.h"
 #include "ws_frame.h"
 #include "ws_room.h"
 #include <stdlib.h>
@@ -34,6 +35,14 @@ struct frame {
     unsigned refs;
     size_t len;
     char bytes[];
+};
+
+/* A text on its way out: its frames by the bits of the window, 0 for the plain one; each is
+ * built when the first receiver needs it. */
+struct outgoing {
+    const char *text;
+    size_t len;
+    struct frame *frames[WS_DEFLATE_BITS_MAX + 1];
 };
 
 /* What waits in libuv's queue of one connection. */
@@ -53,6 +62,7 @@ struct conn {
     uint64_t ping_at;          /* loop time in ms */
     uint64_t deadline_at;      /* 0: none; while CLOSING: when patience ends */
     uint8_t state;             /* enum state */
+    uint8_t deflate_bits;      /* 0: this client takes nothing compressed */
     bool busy;                 /* a message is not done yet */
     bool untaken;              /* on_message refused it; it waits in the parser */
     bool binary;               /* ... and this is its kind */
@@ -100,12 +110,13 @@ struct ws_hub {
     uv_timer_t tick;  /* runs while there are connections */
     uv_timer_t report;
     struct frame *ping;
+    struct ws_deflate *streams;
     char *buffer; /* READ_BYTES, for whoever reads just now */
 };
 
 /* ---- Frames and queues ---- */
 
-static struct frame *frame_new(enum ws_opcode opcode, const char *data, size_t len)
+static struct frame *frame_new(unsigned opcode, const char *data, size_t len)
 {
     char header[WS_HEADER_MAX];
     size_t header_len = ws_frame_header(header, opcode, len);
@@ -131,6 +142,41 @@ static void frame_unref(struct frame *frame)
 {
     if (--frame->refs == 0)
         free(frame);
+}
+
+/* NULL when the text is not worth compressing. */
+static struct frame *deflated_frame(struct ws_deflate *streams, unsigned bits,
+                                    const struct outgoing *out)
+{
+    struct buf packed = {0};
+    struct frame *frame = NULL;
+    if (ws_deflate(streams, bits, out->text, out->len, &packed))
+        frame = frame_new(WS_TEXT | WS_COMPRESSED, packed.data, packed.len);
+    buf_free(&packed);
+    return frame;
+}
+
+/* The frame that a client takes; `out` keeps it. */
+static struct frame *frame_for(struct ws_deflate *streams, unsigned bits,
+                               struct outgoing *out)
+{
+    struct frame **frame = &out->frames[bits];
+    if (*frame)
+        return *frame;
+    if (!bits) {
+        *frame = frame_new(WS_TEXT, out->text, out->len);
+    } else if (!(*frame = deflated_frame(streams, bits, out))) {
+        *frame = frame_for(streams, 0, out);
+        (*frame)->refs++;
+    }
+    return *frame;
+}
+
+static void outgoing_deinit(struct outgoing *out)
+{
+    for (unsigned bits = 0; bits <= WS_DEFLATE_BITS_MAX; bits++)
+        if (out->frames[bits])
+            frame_unref(out->frames[bits]);
 }
 
 static void drop(struct conn *conn, unsigned code);
@@ -212,6 +258,7 @@ static void on_timer_closed(uv_handle_t *handle)
     hash_free(&hub->conns);
     hash_free(&hub->rooms);
     frame_unref(hub->ping);
+    ws_deflate_free(hub->streams);
     free(hub->buffer);
     free(hub);
 }
@@ -560,6 +607,7 @@ struct ws_hub *ws_hub_new(struct host *host)
     struct ws_hub *hub = mem_new(sizeof(*hub));
     hub->loop = host->loop;
     hub->ping = frame_new(WS_PING, NULL, 0);
+    hub->streams = ws_deflate_new();
     hub->buffer = mem_new(READ_BYTES);
     hub->handles = 2;
     uv_timer_init(hub->loop, &hub->tick);
@@ -626,6 +674,8 @@ uint64_t ws_adopt(struct ws_hub *hub, uv_stream_t *stream,
     conn->stream = stream;
     stream->data = conn;
     ws_parser_init(&conn->parser, options->max_message);
+    conn->parser.streams = options->deflate_bits ? hub->streams : NULL;
+    conn->deflate_bits = (uint8_t)options->deflate_bits;
     conn->queue_max = options->queue_max;
     conn->ping_ms = options->ping_ms;
     conn->ping_at = uv_now(hub->loop) + options->ping_ms;
@@ -658,7 +708,9 @@ int ws_send(struct ws_hub *hub, uint64_t id, const char *text, size_t len,
     struct conn *conn = find_open(hub, id, err);
     if (!conn)
         return -1;
-    send_new(conn, WS_TEXT, text, len);
+    struct outgoing out = {.text = text, .len = len};
+    send_frame(conn, frame_for(hub->streams, conn->deflate_bits, &out));
+    outgoing_deinit(&out);
     return 0;
 }
 
@@ -668,7 +720,7 @@ size_t ws_publish(struct ws_hub *hub, const char *room_name, size_t room_len,
     struct room *room = room_find(&hub->rooms, room_name, room_len);
     if (!room)
         return 0;
-    struct frame *frame = frame_new(WS_TEXT, text, len);
+    struct outgoing out = {.text = text, .len = len};
     size_t receivers = 0;
     for (size_t i = room->count; i-- > 0;) { /* from the end: see room_leave */
         struct conn *conn = conn_of(&room->members[i]);
@@ -676,10 +728,10 @@ size_t ws_publish(struct ws_hub *hub, const char *room_name, size_t room_len,
             continue;
         if (stamp)
             conn->stamp = stamp;
-        send_frame(conn, frame);
+        send_frame(conn, frame_for(hub->streams, conn->deflate_bits, &out));
         receivers++;
     }
-    frame_unref(frame);
+    outgoing_deinit(&out);
     return receivers;
 }
 

@@ -56,6 +56,7 @@ struct ws_options {
         queue_max; /* bytes that may wait for a reader; beyond, it is closed with 4408 */
     unsigned
         ping_ms; /* between pings; one that brings nothing back until the next: lost */
+    unsigned deflate_bits; /* from ws_deflate_negotiate; 0: nothing is compressed */
 };
 
 /* Takes over `stream` (malloc'd, not reading) and writes `head`, the answer to the
@@ -76,7 +77,8 @@ void ws_message_done(struct ws_hub *hub, uint64_t id);
 int ws_send(struct ws_hub *hub, uint64_t id, const char *text, size_t len,
             struct err *err);
 
-/* Sends the text to all in the room and returns how many those are. With a stamp (not 0)
+/* Sends the text to all in the room and returns how many those are; it is compressed once
+ * for all who agreed upon that. With a stamp (not 0)
  * it passes over a connection whose latest stamped message had the same one: so a message
  * for several rooms reaches each connection once. */
 size_t ws_publish(struct ws_hub *hub, const char *room, size_t room_len, const char *text,

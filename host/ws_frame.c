@@ -1,15 +1,18 @@
 /* A frame is a header (2 to 14 bytes, gathered in `head`) and `left` bytes of payload.
  * Every rule is checked as early as its bytes are there: a hostile length costs no
  * memory, bad UTF-8 fails before its message ends. Payload is appended to `message` or
- * `control` and unmasked in place there.
+ * `control` and unmasked in place there. A compressed message is inflated when it is whole:
+ * the streams that do it are shared, so none can wait in the middle of one.
  *
  * Invariant: between two frames have == 0 and left == 0; `opcode` tells whether a
  * fragmented message is open. */
 #include "ws_frame.h"
 #include "utf8.h"
+#include "ws_deflate.h"
 #include <string.h>
 
 static const char bad_utf8[] = "text is not UTF-8";
+static const char too_long[] = "message is too long";
 
 static bool fail(struct ws_parser *parser, struct ws_event *event, unsigned code,
                  const char *reason)
@@ -43,12 +46,19 @@ static bool is_final(const struct ws_parser *parser)
     return parser->head[0] & 0x80;
 }
 
+/* RSV1 has a meaning where compression was agreed upon, on the first frame of a message. */
+static unsigned allowed_bits(const struct ws_parser *parser)
+{
+    bool first = !is_control(parser) && frame_opcode(parser) != WS_CONTINUATION;
+    return parser->streams && first ? WS_COMPRESSED : 0;
+}
+
 /* The rules that the first two bytes must obey. */
 static bool check_start(struct ws_parser *parser, struct ws_event *event)
 {
     enum ws_opcode opcode = frame_opcode(parser);
     unsigned len = parser->head[1] & 0x7f;
-    if (parser->head[0] & 0x70)
+    if (parser->head[0] & 0x70 & ~allowed_bits(parser))
         return fail_protocol(parser, event, "reserved bits are set");
     if (!(parser->head[1] & 0x80))
         return fail_protocol(parser, event, "frame is not masked");
@@ -81,10 +91,14 @@ static bool check_length(struct ws_parser *parser, struct ws_event *event)
     if ((size == 2 && len < 126) || (size == 8 && len <= UINT16_MAX) || len >> 63)
         return fail_protocol(parser, event, "length is not in its shortest form");
     if (!is_control(parser)) {
-        if (len > parser->max_message - parser->message.len)
-            return fail(parser, event, WS_CODE_TOO_BIG, "message is too long");
-        if (!parser->opcode)
+        if (!parser->opcode) {
             parser->opcode = (uint8_t)frame_opcode(parser);
+            parser->compressed = parser->head[0] & WS_COMPRESSED;
+        }
+        size_t max = parser->compressed ? ws_deflate_bound(parser->max_message)
+                                        : parser->max_message;
+        if (len > max - parser->message.len)
+            return fail(parser, event, WS_CODE_TOO_BIG, too_long);
     }
     parser->left = len;
     parser->mask_at = 0;
@@ -178,6 +192,30 @@ static bool finish_close(struct ws_parser *parser, struct ws_event *event)
     return true;
 }
 
+static bool inflate_message(struct ws_parser *parser, struct ws_event *event)
+{
+    struct buf packed = parser->message;
+    parser->message = (struct buf){0};
+    unsigned code = ws_inflate(parser->streams, packed.data, packed.len,
+                               parser->max_message, &parser->message);
+    buf_free(&packed);
+    if (code)
+        return fail(parser, event, code,
+                    code == WS_CODE_TOO_BIG ? too_long : "message does not inflate");
+    if (parser->opcode == WS_TEXT && !check_text(parser, true))
+        return fail(parser, event, WS_CODE_BAD_DATA, bad_utf8);
+    return true;
+}
+
+static void finish_message(struct ws_parser *parser, struct ws_event *event)
+{
+    if (parser->compressed && !inflate_message(parser, event))
+        return;
+    event->binary = parser->opcode == WS_BINARY;
+    hand_out(parser, event, WS_EVENT_MESSAGE, &parser->message);
+    parser->opcode = 0;
+}
+
 /* All payload of the frame is there. */
 static void finish_frame(struct ws_parser *parser, struct ws_event *event)
 {
@@ -194,11 +232,8 @@ static void finish_frame(struct ws_parser *parser, struct ws_event *event)
         hand_out(parser, event, WS_EVENT_PONG, &parser->control);
         break;
     default:
-        if (!is_final(parser))
-            break;
-        event->binary = parser->opcode == WS_BINARY;
-        hand_out(parser, event, WS_EVENT_MESSAGE, &parser->message);
-        parser->opcode = 0;
+        if (is_final(parser))
+            finish_message(parser, event);
     }
 }
 
@@ -247,7 +282,7 @@ size_t ws_parser_feed(struct ws_parser *parser, const char *data, size_t len,
         }
         used += take_payload(parser, data + used, len - used);
         bool complete = parser->left == 0;
-        if (!is_control(parser) && parser->opcode == WS_TEXT &&
+        if (!is_control(parser) && parser->opcode == WS_TEXT && !parser->compressed &&
             !check_text(parser, complete && is_final(parser))) {
             fail(parser, event, WS_CODE_BAD_DATA, bad_utf8);
             return len;
@@ -258,7 +293,7 @@ size_t ws_parser_feed(struct ws_parser *parser, const char *data, size_t len,
     return parser->failed ? len : used;
 }
 
-size_t ws_frame_header(char out[WS_HEADER_MAX], enum ws_opcode opcode, size_t len)
+size_t ws_frame_header(char out[WS_HEADER_MAX], unsigned opcode, size_t len)
 {
     unsigned size = len < 126 ? 0 : len <= UINT16_MAX ? 2 : 8;
     out[0] = (char)(0x80 | opcode);

@@ -1,5 +1,5 @@
 /* ws_frame.h - WebSocket framing (RFC 6455 section 5) as a server sees it: bytes to
- * events, messages to bytes. Knows no sockets, never waits, and holds memory only while a
+ * events, messages to bytes. Inflates what was compressed. Knows no sockets, never waits, and holds memory only while a
  * message or a control frame is under way. */
 #pragma once
 #include "buf.h"
@@ -15,6 +15,9 @@ enum ws_opcode {
     WS_PING = 0x9,
     WS_PONG = 0xa,
 };
+
+/* Of the first frame of a compressed message (RFC 7692): RSV1, beside its opcode. */
+enum { WS_COMPRESSED = 0x40 };
 
 /* Close codes that the protocol itself uses. */
 enum {
@@ -50,6 +53,8 @@ struct ws_event {
     size_t len;
 };
 
+struct ws_deflate;
+
 struct ws_parser {
     struct buf message; /* the data message under way or just handed out, unmasked */
     struct buf
@@ -61,12 +66,15 @@ struct ws_parser {
     uint8_t have;           /* bytes in head */
     uint8_t need;           /* bytes that the header will have, 2 until they are there */
     uint8_t mask_at;        /* which byte of the mask the next payload byte meets */
-    uint8_t opcode; /* WS_TEXT or WS_BINARY while a message is under way, else 0 */
-    bool handed;    /* the last event points into our buffers */
+    uint8_t opcode;  /* WS_TEXT or WS_BINARY while a message is under way, else 0 */
+    bool compressed; /* that message is */
+    bool handed;     /* the last event points into our buffers */
     bool failed;
+    struct ws_deflate *streams; /* borrowed; NULL: compression was not agreed upon */
 };
 
-/* For the frames of one client. Free with ws_parser_deinit. */
+/* For the frames of one client. Free with ws_parser_deinit. Set `streams` behind it where
+ * permessage-deflate was agreed upon. */
 void ws_parser_init(struct ws_parser *parser, size_t max_message);
 void ws_parser_deinit(struct ws_parser *parser);
 
@@ -79,8 +87,9 @@ size_t ws_parser_feed(struct ws_parser *parser, const char *data, size_t len,
 /* Frees the memory of the last event now instead of at the next feed. */
 void ws_parser_release(struct ws_parser *parser);
 
-/* Writes the header of an unfragmented, unmasked frame; returns its size. */
-size_t ws_frame_header(char out[WS_HEADER_MAX], enum ws_opcode opcode, size_t len);
+/* Writes the header of an unfragmented, unmasked frame; returns its size. `opcode` is an
+ * enum ws_opcode, with WS_COMPRESSED if so. */
+size_t ws_frame_header(char out[WS_HEADER_MAX], unsigned opcode, size_t len);
 
 /* Writes a close frame's payload; a reason that does not fit is cut between characters.
  * Returns its size: 0 for WS_CODE_NONE. `reason` may be NULL. */

@@ -60,17 +60,26 @@ int ws_handshake_check(const struct ws_handshake *handshake, struct err *err)
     return 0;
 }
 
-void ws_handshake_answer(struct buf *out, const char *key, const char *protocol)
+static void put_header(struct buf *out, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    buf_puts(out, "\r\n");
+    buf_puts(out, name);
+    buf_puts(out, ": ");
+    buf_puts(out, value);
+}
+
+void ws_handshake_answer(struct buf *out, const char *key, const char *protocol,
+                         const char *extensions)
 {
     char accept[ACCEPT_LEN + 1];
     accept_value(key, accept);
     buf_puts(out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                  "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
-    buf_puts(out, accept);
-    if (protocol) {
-        buf_puts(out, "\r\nSec-WebSocket-Protocol: ");
-        buf_puts(out, protocol);
-    }
+                  "Connection: Upgrade");
+    put_header(out, "Sec-WebSocket-Accept", accept);
+    put_header(out, "Sec-WebSocket-Protocol", protocol);
+    put_header(out, "Sec-WebSocket-Extensions", extensions);
     buf_puts(out, "\r\n\r\n");
 }
 

@@ -2,8 +2,8 @@
  * tell the same events, and what it tells must keep the promises of ws_frame.h.
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ihost \
- *     tests/fuzz/fuzz_ws_frame.c host/{ws_frame,utf8,buf,mem}.c -o fuzz && ./fuzz
- * -max_len=600
+ *     tests/fuzz/fuzz_ws_frame.c host/{ws_frame,ws_deflate,utf8,buf,mem,err}.c -lz -o fuzz
+ *   ./fuzz -max_len=600 tests/fuzz/corpus/ws
  *
  * The first byte chooses the pieces and the limit, the rest are frames. */
 #include "utf8.h"

@@ -415,6 +415,42 @@ static void passes_over_who_got_the_same_stamp(void)
     stop();
 }
 
+static void compresses_for_those_who_agreed(void)
+{
+    start();
+    struct ws_options options = {
+        .max_message = 1000, .queue_max = 64 * 1024, .ping_ms = PING_NEVER};
+    struct client clients[4]; /* plain, full window, small window, full window */
+    static const unsigned bits[] = {0, 15, 9, 15};
+    for (int i = 0; i < 4; i++) {
+        options.deflate_bits = bits[i];
+        clients[i] = connect_with(&options, NULL, 0);
+        ws_message_done(hub, clients[i].id);
+        skip_head(&clients[i]);
+        join(&clients[i], "red");
+    }
+    static char text[2000];
+    memset(text, 'x', sizeof(text) - 1);
+    CHECK(publish("red", "short", 0) == 4);
+    CHECK(publish("red", text, 0) == 4);
+    for (int i = 0; i < 4; i++) {
+        CHECK_STR(next_frame(&clients[i]), "81 short");
+        const char *frame = next_frame(&clients[i]);
+        CHECK(strncmp(frame, bits[i] ? "c1 " : "81 ", 3) == 0);
+        CHECK(bits[i] ? strlen(frame) < 100 : strcmp(frame + 3, text) == 0);
+    }
+    CHECK(ws_send(hub, clients[1].id, text, strlen(text), NULL) == 0);
+    CHECK(strncmp(next_frame(&clients[1]), "c1 ", 3) == 0);
+    static const char hello[] = "\xf2\x48\xcd\xc9\xc9\x07";
+    send_raw(&clients[2], 0xc1, hello, sizeof(hello));
+    EXPECT_SEEN("3 text Hello\n");
+    send_raw(&clients[0], 0xc1, hello, sizeof(hello));
+    CHECK_STR(next_frame(&clients[0]), "88 1002 reserved bits are set");
+    for (int i = 0; i < 4; i++)
+        disconnect(&clients[i]);
+    stop();
+}
+
 /* Joins and leaves at random and compares with a plain table. */
 static void keeps_the_membership_right(void)
 {
@@ -785,6 +821,7 @@ int main(void)
     RUN(offers_again_what_was_not_taken);
     RUN(publishes_to_the_members_of_a_room);
     RUN(passes_over_who_got_the_same_stamp);
+    RUN(compresses_for_those_who_agreed);
     RUN(keeps_the_membership_right);
     RUN(limits_the_rooms_of_a_connection);
     RUN(closes_a_slow_reader_and_nobody_else);

@@ -287,6 +287,7 @@ function M.open(ctx, options)
     max_message = limits.max_message,
     queue_max = limits.queue_max,
     ping_ms = limits.ping_ms,
+    deflate = limits.deflate,
   })
   if not id then
     local outdated = err.code == "VERSION"
