@@ -423,14 +423,23 @@ static struct db_pool *check_pool(lua_State *L)
     return pool;
 }
 
+/* Each of these asks task_over first: a statement that is sent and then not waited for would
+ * run all the same. */
+
 static int l_query(lua_State *L)
 {
+    int over = task_over(L);
+    if (over)
+        return over;
     return run_pooled(L, op_new(L, QUERY, check_pool(L), 1));
 }
 
 static int l_execute_script(lua_State *L)
 {
     struct db_pool *pool = check_pool(L);
+    int over = task_over(L);
+    if (over)
+        return over;
     lua_settop(L, 1);
     return run_pooled(L, op_new(L, SCRIPT, pool, 1));
 }
@@ -439,6 +448,9 @@ static int l_begin(lua_State *L)
 {
     struct db_pool *pool = check_pool(L);
     int read_only = opt_boolean(L, 1, "read_only", 0);
+    int over = task_over(L);
+    if (over)
+        return over;
     return run_pooled(
         L, op_fixed(L, BEGIN, pool,
                     read_only ? "START TRANSACTION READ ONLY" : "START TRANSACTION"));
@@ -477,6 +489,9 @@ static int run_held(lua_State *L, struct tx *tx, struct op *op)
 static int tx_query(lua_State *L)
 {
     struct tx *tx = check_tx(L);
+    int over = task_over(L);
+    if (over)
+        return over;
     if (!tx->conn)
         return lua_fail_code(L, DB_LOST, "the transaction's connection was lost");
     if (tx->doomed)
@@ -487,6 +502,9 @@ static int tx_query(lua_State *L)
 static int tx_commit(lua_State *L)
 {
     struct tx *tx = check_tx(L);
+    int over = task_over(L);
+    if (over)
+        return over; /* the end of the task rolls back */
     if (!tx->conn) {
         tx_end(tx);
         return lua_fail_code(L, DB_LOST, "the transaction's connection was lost");

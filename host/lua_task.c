@@ -87,15 +87,12 @@ static void resume(struct task *task, int nargs)
     task_finish(task, status, lua_gettop(task->L));
 }
 
-/* Resumes with nil, err. */
-static void resume_failed(struct task *task)
+/* Pushes nil, err: why the task waits no more. */
+static int push_over(lua_State *L, const struct task *task)
 {
-    struct err err;
     if (task->cancelled)
-        err_set(&err, ERR_CANCELLED, "the task was cancelled");
-    else
-        err_set(&err, ERR_TIMEOUT, "the deadline passed");
-    resume(task, lua_fail(task->L, &err));
+        return lua_fail_code(L, ERR_CANCELLED, "the task was cancelled");
+    return lua_fail_code(L, ERR_TIMEOUT, "the deadline passed");
 }
 
 static void interrupt(struct task *task)
@@ -104,7 +101,7 @@ static void interrupt(struct task *task)
         return;
     task->waiting = false;
     task->cancel(task->op);
-    resume_failed(task);
+    resume(task, push_over(task->L, task));
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -257,15 +254,22 @@ struct task *task_current(lua_State *L)
     return running;
 }
 
+int task_over(lua_State *L)
+{
+    struct task *task = task_current(L);
+    if (!task->cancelled && !task->expired)
+        return 0;
+    if (++task->refused > REFUSALS_MAX)
+        return luaL_error(L, "the task goes on waiting after it was ended");
+    return push_over(L, task);
+}
+
 int task_wait(lua_State *L, task_cancel_cb cancel, void *op)
 {
     struct task *task = task_current(L);
     if (task->cancelled || task->expired) {
         cancel(op);
-        if (++task->refused > REFUSALS_MAX)
-            return luaL_error(L, "the task goes on waiting after it was ended");
-        return lua_fail_code(L, task->cancelled ? ERR_CANCELLED : ERR_TIMEOUT, "%s",
-                             task->cancelled ? "the task was cancelled" : "the deadline passed");
+        return task_over(L);
     }
     task->cancel = cancel;
     task->op = op;

@@ -35,6 +35,11 @@ void task_spawn(struct vm *vm, lua_State *from, int nargs, unsigned timeout_ms, 
  * that the application made itself). */
 struct task *task_current(lua_State *L);
 
+/* Whether the task may wait no more (its deadline passed, or it was cancelled): then it pushes
+ * nil, err and returns 2, else 0. For operations whose mere start has an effect, such as a
+ * statement: asked before they begin. */
+int task_over(lua_State *L);
+
 /* Always the last call: `return task_wait(L, cancel, op);`. When the task's deadline has
  * passed already it calls cancel(op) and returns nil, err without waiting. */
 int task_wait(lua_State *L, task_cancel_cb cancel, void *op);

@@ -131,6 +131,20 @@ static void gives_up_at_the_deadline(void)
         "equal(must(db.query('SELECT 1 AS one'))[1].one, 1)\n");
 }
 
+static void sends_nothing_after_the_deadline(void)
+{
+    run("=sends_nothing_after_the_deadline",
+        "must(db.query('CREATE TABLE too_late (n INT)'))\n"
+        "local tx = must(db.begin()) must(tx:query('INSERT INTO too_late VALUES (1)'))\n"
+        "task.deadline(60) fails('TIMEOUT', (function() return task.sleep(500) end)())\n"
+        "fails('TIMEOUT', db.query('INSERT INTO too_late VALUES (2)'))\n"
+        "fails('TIMEOUT', tx:query('INSERT INTO too_late VALUES (3)'))\n"
+        "fails('TIMEOUT', tx:commit()) fails('TIMEOUT', db.begin())\n"
+        "task.deadline(0) tx:rollback()\n"
+        "equal(must(db.query('SELECT COUNT(*) AS n FROM too_late'))[1].n, 0)\n"
+        "equal(db.stats().open, db.stats().idle)\n");
+}
+
 static void rolls_back_after_a_deadlock(void)
 {
     run("=rolls_back_after_a_deadlock",
@@ -198,6 +212,7 @@ int main(void)
     RUN(holds_transactions);
     RUN(ends_abandoned_transactions);
     RUN(gives_up_at_the_deadline);
+    RUN(sends_nothing_after_the_deadline);
     RUN(rolls_back_after_a_deadlock);
     RUN(runs_scripts);
     RUN(outlives_a_restart);
