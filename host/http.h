@@ -52,7 +52,7 @@ void http_server_on_request(struct http_server *server, http_request_cb handler,
 /* ---- What was asked. Texts live as long as the request and end in a NUL. ---- */
 
 const char *http_req_method(const struct http_req *req);
-/* Raw (percent-encoded) path, always starting with "/" or, for OPTIONS only, "*". */
+/* Raw (percent-encoded) path, always starting with "/": `OPTIONS *` is answered here. */
 const char *http_req_path(const struct http_req *req, size_t *len);
 /* What follows the first "?", "" when there is none. */
 const char *http_req_query(const struct http_req *req, size_t *len);

@@ -65,7 +65,9 @@ struct http_conn {
     size_t framing;    /* body bytes since the last one that was content */
     size_t unwritten;  /* write queue at the last look of the timer */
     size_t lingered;   /* bytes thrown away */
+    uint32_t tail;     /* the last four bytes parsed */
     bool line_start;   /* the last byte of the head was LF */
+    uint8_t line;      /* http_parse.c: how far the request line is */
     char ip[46];
 };
 
@@ -158,6 +160,8 @@ void http_server_unref(struct http_server *server);
 
 enum http_parsed { HTTP_MORE, HTTP_DONE, HTTP_REFUSED };
 void http_parse_init(struct http_conn *conn);
+/* Before the first byte of each request. */
+void http_parse_begin(struct http_conn *conn);
 /* Consume the connection's input. HTTP_DONE: the head, or the whole message, is there.
  * HTTP_REFUSED: conn->refusal says why, and nothing more can be parsed. */
 enum http_parsed http_parse_head(struct http_conn *conn);

@@ -7,23 +7,35 @@
  *
  * Beyond llhttp's strict mode these are refused: whatever RFC 9112 calls a smuggling risk
  * (obs-fold, transfer codings but `chunked`, chunk extensions, Transfer-Encoding in
- * HTTP/1.0, missing or repeated Host, names that are no tokens), other versions than 1.0
- * and 1.1, and everything above the limits. A head costs the memory of its own limit at
- * most. */
+ * HTTP/1.0, missing or repeated Host, names that are no tokens, doubled blanks in the
+ * request line), other versions than 1.0 and 1.1, other protocols, and everything above
+ * the limits. A head costs the memory of its own limit at most. */
 #include "http_conn.h"
 #include "mem.h"
 #include <string.h>
 
 #define BAD "BAD_REQUEST"
 
-enum { REQUEST_LINE_SLACK = 64 }; /* method, version, blanks around the URL */
+/* Where a byte of the request line stands. */
+enum line_state {
+    LINE_BEFORE, /* empty lines may come first (RFC 9112 2.2) */
+    LINE_METHOD,
+    LINE_TARGET_START,
+    LINE_TARGET,
+    LINE_PROTOCOL_START,
+    LINE_PROTOCOL,
+    LINE_OVER,
+};
 
+static const struct http_refusal bad_line = {400, BAD, "the request line is malformed"};
 static const struct http_refusal bad_url = {400, BAD, "the request target is malformed"};
 static const struct http_refusal bad_name = {400, BAD, "a header name is malformed"};
 static const struct http_refusal bad_host = {400, BAD,
                                              "exactly one valid Host header is needed"};
 static const struct http_refusal bad_fold = {400, BAD,
                                              "folded header lines are not accepted"};
+static const struct http_refusal bad_end = {400, BAD,
+                                            "the headers do not end in an empty line"};
 static const struct http_refusal bad_chunk = {400, BAD,
                                               "chunk extensions are not accepted"};
 static const struct http_refusal bad_framing = {400, BAD,
@@ -197,23 +209,48 @@ static void join_repeated(struct http_req *req)
     req->count = kept;
 }
 
-/* RFC 3986 reg-name, IPv4 or IP-literal, and a port: the characters are checked, not the
- * form. */
+/* RFC 9110 7.2: a name or an address, not empty, and perhaps a port. */
 static bool valid_host(const char *host, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        if (!token_char((unsigned char)host[i]) && !strchr(":[]();=,", host[i]))
+    const char *at = host, *end = host + len;
+    if (len && *at == '[') {
+        do
+            at++;
+        while (at < end && (token_char((unsigned char)*at) || *at == ':'));
+        if (at == end || *at++ != ']')
             return false;
-    return true;
+    } else {
+        while (at < end && (token_char((unsigned char)*at) || strchr("();=,", *at)))
+            at++;
+    }
+    if (at == host || (at < end && *at++ != ':'))
+        return false;
+    while (at < end && *at >= '0' && *at <= '9')
+        at++;
+    return at == end;
 }
 
-/* Splits the URL; absolute-form must agree with Host (RFC 9112 3.2.2). */
+/* The authority of an absolute target goes over what Host says (RFC 9112 3.2.2). */
+static void set_host(struct http_req *req, size_t start, size_t len)
+{
+    char *out = buf_reserve(&req->text, len + 1);
+    memcpy(out, req->text.data + start, len);
+    out[len] = '\0';
+    for (size_t i = 0; i < req->count; i++) {
+        struct http_field *field = &req->fields[i];
+        if (field->name_len == 4 && !memcmp(req->text.data + field->name, "host", 4)) {
+            field->value = (uint32_t)req->text.len;
+            field->value_len = (uint32_t)len;
+        }
+    }
+    req->text.len += len + 1;
+}
+
 static int split_url(struct http_conn *conn)
 {
     struct http_req *req = conn->req;
     const char *url = req->text.data;
-    size_t len = req->url_len, host_len;
-    const char *host = http_req_header(req, "host", &host_len);
+    size_t len = req->url_len;
     uint32_t path = 0;
     if (len >= 7 && strncasecmp(url, "http://", 7) == 0)
         path = 7;
@@ -221,9 +258,10 @@ static int split_url(struct http_conn *conn)
         path = 8;
     if (path) {
         size_t authority = strcspn(url + path, "/?");
-        if (!authority || !host || authority != host_len ||
-            strncasecmp(url + path, host, authority) != 0)
+        if (!valid_host(url + path, authority) || !http_req_header(req, "host", NULL))
             return refuse(conn, &bad_host);
+        set_host(req, path, authority);
+        url = req->text.data;
         path += (uint32_t)authority;
     } else if (url[0] != '/' &&
                !(len == 1 && url[0] == '*' && req->method == HTTP_OPTIONS)) {
@@ -383,9 +421,18 @@ static enum http_parsed execute(struct http_conn *conn)
         code == HPE_PAUSED ? (size_t)(llhttp_get_error_pos(parser) - start) : conn->left;
     conn->data += used;
     conn->left -= used;
+    for (size_t i = used > 4 ? used - 4 : 0; i < used; i++)
+        conn->tail = conn->tail << 8 | (unsigned char)start[i];
     if (code == HPE_OK)
         return HTTP_MORE;
     return code == HPE_PAUSED ? HTTP_DONE : refused(conn, code);
+}
+
+/* llhttp takes any byte behind the last CR of a head or of trailers for its LF, and a LF
+ * alone: what a proxy before us might read differently. */
+static bool ends_in_empty_line(const struct http_conn *conn)
+{
+    return conn->tail == 0x0d0a0d0a;
 }
 
 /* A line that begins with a blank continues the one before: llhttp would join them. */
@@ -403,29 +450,75 @@ static bool has_fold(struct http_conn *conn, const char *data, size_t len)
     return false;
 }
 
+/* One blank between the parts of the request line, none elsewhere, and HTTP behind the
+ * second: llhttp takes several, and other protocols. */
+static bool line_is_sound(struct http_conn *conn)
+{
+    for (size_t i = 0; i < conn->left && conn->line != LINE_OVER; i++) {
+        char byte = conn->data[i];
+        if (byte == '\n' && conn->line != LINE_BEFORE)
+            conn->line = LINE_OVER;
+        else if (conn->line == LINE_BEFORE)
+            conn->line = byte == '\r' || byte == '\n' ? LINE_BEFORE : LINE_METHOD;
+        else if (conn->line == LINE_PROTOCOL_START && byte != 'H')
+            return false;
+        else if (byte == ' ' &&
+                 (conn->line == LINE_TARGET_START || conn->line == LINE_PROTOCOL))
+            return false;
+        else if (byte == ' ' || conn->line == LINE_TARGET_START ||
+                 conn->line == LINE_PROTOCOL_START)
+            conn->line++;
+    }
+    return true;
+}
+
+/* What the request line may take: the URL, whose own limit is looked at when it comes,
+ * and exactly what stands around it. */
+static size_t line_bytes(const struct http_conn *conn)
+{
+    const struct http_req *req = conn->req;
+    size_t url = req->url_len ? req->url_len : req->text.len;
+    return strlen(llhttp_method_name((llhttp_method_t)conn->parser.method)) + url +
+           sizeof("  HTTP/1.1\r\n") - 1;
+}
+
 void http_parse_init(struct http_conn *conn)
 {
     llhttp_init(&conn->parser, HTTP_REQUEST, &settings);
     conn->parser.data = conn;
 }
 
+void http_parse_begin(struct http_conn *conn)
+{
+    conn->head_bytes = conn->framing = 0;
+    conn->line = LINE_BEFORE;
+    conn->line_start = conn->body_done = false;
+}
+
 enum http_parsed http_parse_head(struct http_conn *conn)
 {
     const struct http_server *server = conn->server;
     const char *start = conn->data;
+    if (conn->line != LINE_OVER && !line_is_sound(conn)) {
+        refuse(conn, &bad_line);
+        return HTTP_REFUSED;
+    }
     enum http_parsed result = execute(conn);
     size_t used = (size_t)(conn->data - start);
     if (result == HTTP_REFUSED)
         return result;
     conn->head_bytes += used;
+    if (result == HTTP_DONE && !ends_in_empty_line(conn)) {
+        refuse(conn, &bad_end);
+        return HTTP_REFUSED;
+    }
     if (has_fold(conn, start, used)) {
         refuse(conn, &bad_fold);
         return HTTP_REFUSED;
     }
     /* Blanks that belong to no text count as well: a head of nothing else must end, too.
      */
-    size_t url = conn->req->url_len ? conn->req->url_len : conn->req->text.len;
-    if (conn->head_bytes > url + REQUEST_LINE_SLACK + server->max_header_bytes) {
+    if (conn->head_bytes > line_bytes(conn) + server->max_header_bytes) {
         refuse(conn, &long_head);
         return HTTP_REFUSED;
     }
@@ -437,6 +530,11 @@ enum http_parsed http_parse_body(struct http_conn *conn)
     const struct http_server *server = conn->server;
     conn->framing += conn->left; /* on_body takes it back */
     enum http_parsed result = execute(conn);
+    if (result == HTTP_DONE && (conn->parser.flags & F_CHUNKED) &&
+        !ends_in_empty_line(conn)) {
+        refuse(conn, &bad_framing);
+        return HTTP_REFUSED;
+    }
     if (result == HTTP_MORE &&
         conn->framing > server->max_header_bytes + sizeof(server->in)) {
         refuse(conn, &bad_framing); /* chunk sizes or trailers without end */

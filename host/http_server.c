@@ -239,7 +239,6 @@ static void next_request(struct http_conn *conn)
         return;
     }
     conn->state = CONN_HEAD;
-    conn->head_bytes = 0;
     http_conn_wait(conn, WAIT_IDLE);
 }
 
@@ -266,10 +265,16 @@ void http_conn_answered(struct http_conn *conn)
 static void dispatch(struct http_conn *conn)
 {
     static const struct http_refusal none = {503, "SERVICE_UNAVAILABLE", "starting"};
+    static const struct http_header methods = {
+        "Allow", 5, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", 44};
     struct http_server *server = conn->server;
     struct http_req *req = conn->req;
     conn->state = CONN_REQUEST;
     http_conn_wait(conn, WAIT_NONE);
+    if (req->text.data[req->path] == '*') { /* of the server as a whole: RFC 9110 9.3.7 */
+        http_req_respond(req, 204, &methods, 1, NULL, 0, NULL);
+        return;
+    }
     if (!server->handler) {
         http_req_fail(req, none.status, none.code, none.message);
         return;
@@ -287,9 +292,7 @@ static bool step_head(struct http_conn *conn)
     if (!conn->req) {
         conn->req = http_req_new(conn->server);
         conn->req->conn = conn;
-        conn->body_done = false;
-        conn->line_start = false;
-        conn->framing = 0;
+        http_parse_begin(conn);
     }
     enum http_parsed parsed = http_parse_head(conn);
     if (parsed == HTTP_DONE) {
@@ -320,9 +323,9 @@ static void after_eof(struct http_conn *conn)
     struct err err;
     err_set(&err, ERR_CLOSED, "the client closed the connection");
     if (conn->state == CONN_REQUEST && !conn->body_done)
-        http_req_end_sink(conn->req, &err);
-    else if (conn->state == CONN_HEAD || conn->state == CONN_DISCARD ||
-             conn->state == CONN_LINGER)
+        http_req_end_sink(conn->req, &err); /* may answer at once */
+    if (conn->state == CONN_HEAD || conn->state == CONN_DISCARD ||
+        conn->state == CONN_LINGER)
         http_conn_close(conn);
 }
 

@@ -79,8 +79,7 @@ static bool step(struct http_conn *conn, struct buf *seen)
     http_req_drop(conn->req);
     conn->req = http_req_new(conn->server);
     conn->state = CONN_HEAD;
-    conn->body_done = conn->line_start = false;
-    conn->head_bytes = conn->framing = 0;
+    http_parse_begin(conn);
     return keep;
 }
 
@@ -89,6 +88,7 @@ static void parse(struct http_server *server, const char *data, size_t size, siz
 {
     struct http_conn conn = {.server = server, .state = CONN_HEAD};
     http_parse_init(&conn);
+    http_parse_begin(&conn);
     conn.req = http_req_new(server);
     bool more = true;
     for (size_t at = 0; more && at < size; at += piece) {

@@ -323,7 +323,7 @@ static void refuses_what_is_no_request(void)
         {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},     /* 9112 3.2 */
         {"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400},              /* 9110 7.2 */
         {"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400},              /* 9110 7.2 */
-        {"GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n", 400},        /* 9112 3.2.2 */
+        {"GET http:/// HTTP/1.1\r\nHost: b\r\n\r\n", 400},         /* 9110 4.2.1 */
         {"GET hello HTTP/1.1\r\nHost: x\r\n\r\n", 400},            /* 9112 3.2.1 */
         {"GET * HTTP/1.1\r\nHost: x\r\n\r\n", 400},                /* 9112 3.2.4 */
         {"GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n", 400},             /* 9112 3.2 */
@@ -347,7 +347,7 @@ static void refuses_what_is_no_request(void)
         {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
         {"CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n", 501}, /* 9110 9.1 */
         {"PROPFIND / HTTP/1.1\r\nHost: x\r\n\r\n", 501},
-        {"DESCRIBE /x RTSP/1.0\r\nHost: x\r\n\r\n", 501},
+        {"DESCRIBE /x RTSP/1.0\r\nHost: x\r\n\r\n", 400},
         {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: "
          "chunked\r\n\r\n",
          400}, /* 9112 6.1 */
