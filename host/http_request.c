@@ -237,6 +237,8 @@ void http_req_release(struct http_req *req)
 int http_req_detach(struct http_req *req, struct http_detached *out, struct err *err)
 {
     struct http_conn *conn = req->conn;
+    if (req->old)
+        return err_set(err, ERR_INVALID, "HTTP/1.0 knows no upgrade");
     if (req->responded || req->has_body)
         return err_set(err, ERR_INVALID,
                        req->responded ? "the request is answered already"
