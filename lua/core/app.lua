@@ -20,6 +20,7 @@ local uuid = require("core.uuid")
 
 local M = {}
 
+local REQUEST_ID_MAX, USER_AGENT_MAX = 100, 300
 local PREFLIGHT_MAX_AGE_S = "600"
 local EXPOSED = "X-Request-Id, Location, ETag, Retry-After, RateLimit-Limit, RateLimit-Remaining, "
   .. "RateLimit-Reset, Idempotent-Replayed"
@@ -49,10 +50,16 @@ local routes, origins
 
 local function request_id(req)
   local given = req:header("x-request-id")
-  if given and #given <= 128 and given:find("^[%w._:-]+$") then
+  if given and #given <= REQUEST_ID_MAX and given:find("^[%w._:-]+$") then
     return given
   end
   return uuid.v7()
+end
+
+-- A header may hold any bytes; what is kept of this one is ASCII.
+local function user_agent(req)
+  local given = req:header("user-agent")
+  return given and given:sub(1, USER_AGENT_MAX):gsub("[^\32-\126]", "?") or nil
 end
 
 local function new_context(req)
@@ -61,7 +68,7 @@ local function new_context(req)
     method = req:method(),
     path = req:path(),
     ip = req:ip(),
-    user_agent = req:header("user-agent"),
+    user_agent = user_agent(req),
     req = req,
   })
 end
@@ -128,8 +135,8 @@ local function requested_range(ctx, answer)
   end
   local first, last = header:match("^bytes=(%d*)%-(%d*)$")
   first, last = tonumber(first), tonumber(last)
-  if not first and not last then
-    return nil
+  if not first and not last or first and last and last < first then
+    return nil -- is no range, and counts as none (RFC 9110, 14.1.1)
   end
   if not first then
     first, last = math.max(file.size - last, 0), file.size - 1

@@ -133,8 +133,8 @@ function M.decode_json(body)
 end
 
 local function media_type(ctx)
-  local header = ctx.req:header("content-type")
-  return header and header:match("^%s*([^;%s]+)"):lower() or ""
+  local header = ctx.req:header("content-type") or ""
+  return (header:match("^%s*([^;%s]+)") or ""):lower()
 end
 
 local function unsupported(route)

@@ -24,6 +24,8 @@ local Schema = {}
 Schema.__index = Schema
 
 local MAP_MAX_BYTES = 16384
+-- A map is kept and sent inside of other objects, all of which share the limit of 32.
+local MAP_MAX_DEPTH = 16
 
 local COMMON = { optional = true, default = true, nullable = true, describe = true }
 
@@ -32,7 +34,7 @@ local OPTIONS = {
   object = { check = true },
   string = { min = true, max = true, pattern = true, format = true, trim = true },
   integer = { min = true, max = true },
-  number = { min = true, max = true },
+  number = { min = true, max = true, decimals = true },
   boolean = {},
   enum = {},
   array = { of = true, min = true, max = true },
@@ -129,6 +131,10 @@ local function check_number(schema, value, state, prefix, name)
   if schema.min and value < schema.min or schema.max and value > schema.max then
     return add_problem(state, prefix .. name, "range", range_message(schema, ""))
   end
+  if schema.decimals then
+    local unit = 10 ^ schema.decimals
+    value = math.floor(value * unit + 0.5) / unit
+  end
   return value
 end
 
@@ -196,9 +202,27 @@ local function check_list(schema, value, state, prefix, name)
   return check_items(schema, values, state, prefix, name)
 end
 
+local function is_deeper(value, levels)
+  if type(value) ~= "table" then
+    return false
+  elseif levels == 0 then
+    return true
+  end
+  for _, item in pairs(value) do
+    if is_deeper(item, levels - 1) then
+      return true
+    end
+  end
+  return false
+end
+
 local function check_map(schema, value, state, prefix, name)
   if type(value) ~= "table" or json.is_array(value) then
     return add_problem(state, prefix .. name, "type", "must be an object")
+  end
+  if is_deeper(value, MAP_MAX_DEPTH) then
+    return add_problem(state, prefix .. name, "depth",
+      "must be nested at most " .. MAP_MAX_DEPTH .. " deep")
   end
   local max = schema.max_bytes or MAP_MAX_BYTES
   if #json.encode(value) > max then
@@ -298,7 +322,7 @@ function M.integer(options)
   return new("integer", options, check_number)
 end
 
---- Any finite number. options: min, max.
+--- Any finite number. options: min, max, decimals (it is rounded to so many).
 function M.number(options)
   return new("number", options, check_number)
 end
@@ -331,7 +355,7 @@ function M.list(options)
   return schema
 end
 
---- A JSON object of any keys. options: max_bytes (16384).
+--- A JSON object of any keys, nested at most 16 deep. options: max_bytes (16384).
 function M.map(options)
   return new("map", options, check_map)
 end

@@ -5,6 +5,8 @@ local sys = require("host.sys")
 local M = {}
 
 local DAY_MS = 86400000
+-- The first and the last millisecond that a DATETIME holds: the years 1 to 9999.
+local FIRST_MS, LAST_MS = -62135596800000, 253402300799999
 local DAYS_IN_MONTH = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
 
 -- Days since 1970-01-01 of a date of the Gregorian calendar, and back. The year is counted from
@@ -65,6 +67,10 @@ local function days_in(year, month)
   return month == 2 and leap and 29 or DAYS_IN_MONTH[month]
 end
 
+local function in_range(ms)
+  return ms >= FIRST_MS and ms <= LAST_MS and ms or nil
+end
+
 local function offset_minutes(zone)
   if zone == "Z" or zone == "z" then
     return 0
@@ -89,7 +95,7 @@ function M.parse(text)
   end
   local ms = days_from_date(year, month, day) * DAY_MS
   if rest == "" then
-    return ms
+    return in_range(ms)
   end
   local hour, minute, tail = rest:match("^[Tt ](%d%d):(%d%d)(.*)$")
   if not hour then
@@ -105,7 +111,8 @@ function M.parse(text)
     return nil
   end
   local fraction_ms = fraction ~= "" and math.floor(tonumber("0" .. fraction) * 1000 + 1e-6) or 0
-  return ms + hour * 3600000 + minute * 60000 + second * 1000 + fraction_ms - offset * 60000
+  return in_range(ms + hour * 3600000 + minute * 60000 + second * 1000 + fraction_ms
+    - offset * 60000)
 end
 
 --- The text of a DATETIME(3) parameter, from milliseconds or ISO text. Nil stays nil.

@@ -15,8 +15,8 @@ local SOURCES = { "web", "mobile", "api" }
 local function location_fields()
   return {
     description = s.string({ min = 1, max = 500, optional = true, trim = true }),
-    latitude = s.number({ min = -90, max = 90, optional = true }),
-    longitude = s.number({ min = -180, max = 180, optional = true }),
+    latitude = s.number({ min = -90, max = 90, decimals = 7, optional = true }),
+    longitude = s.number({ min = -180, max = 180, decimals = 7, optional = true }),
     accuracy = s.number({ min = 0, max = 100000, optional = true, describe = "metres" }),
   }
 end

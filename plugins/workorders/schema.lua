@@ -24,8 +24,8 @@ end
 local function location()
   return s.object({
     description = s.string({ min = 1, max = 500, optional = true, trim = true }),
-    latitude = s.number({ min = -90, max = 90, optional = true }),
-    longitude = s.number({ min = -180, max = 180, optional = true }),
+    latitude = s.number({ min = -90, max = 90, decimals = 7, optional = true }),
+    longitude = s.number({ min = -180, max = 180, decimals = 7, optional = true }),
   }, { optional = true })
 end
 

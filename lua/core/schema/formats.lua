@@ -5,7 +5,7 @@ local time = require("core.time")
 local uuid = require("core.uuid")
 
 local PHONE_DIGITS_MIN, PHONE_DIGITS_MAX = 6, 15
-local EMAIL_MAX, URL_MAX = 254, 2048
+local PHONE_MAX, EMAIL_MAX, URL_MAX = 32, 254, 2048
 
 local function read_email(value)
   local name, domain = value:match("^([^%s@<>\"(),:;]+)@([%w.-]+%.%w+)$")
@@ -18,7 +18,7 @@ end
 local function read_phone(value)
   local digits = select(2, value:gsub("%d", ""))
   local well_formed = value:find("^%+?[%d%s()/.-]+$")
-  return well_formed and digits >= PHONE_DIGITS_MIN and digits <= PHONE_DIGITS_MAX and value or nil
+  return #value <= PHONE_MAX and well_formed and digits >= PHONE_DIGITS_MIN and digits <= PHONE_DIGITS_MAX and value or nil
 end
 
 return {

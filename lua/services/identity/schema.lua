@@ -20,7 +20,7 @@ M.register = s.object({
   password = s.string({ min = 1, max = PASSWORD_MAX }),
   firstName = name(),
   lastName = name(),
-  fullName = s.string({ min = 1, max = 2 * NAME_MAX, trim = true, optional = true }),
+  fullName = name(),
   phone = s.string({ format = "phone", optional = true }),
   employee = EMPLOYEE,
   tenant = s.string({ max = 63, optional = true, describe = "the slug of the tenant to join" }),
@@ -53,7 +53,7 @@ M.logout = s.object({
 M.profile = s.object({
   firstName = name(),
   lastName = name(),
-  fullName = s.string({ min = 1, max = 2 * NAME_MAX, trim = true, optional = true }),
+  fullName = name(),
   phone = s.string({ format = "phone", optional = true, nullable = true }),
   employee = EMPLOYEE,
   currentPassword = s.string({ min = 1, max = PASSWORD_MAX, optional = true }),

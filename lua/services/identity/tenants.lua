@@ -9,6 +9,7 @@ local M = {}
 
 local KEEP_MS = 5000
 local KEEP_MAX = 1000
+local SLUG_MAX, HOST_MAX = 63, 253
 
 local kept, kept_count = {}, 0 -- "slug:riverton" -> {tenant = or false, until_ms}
 
@@ -48,9 +49,9 @@ function M.find(ctx, id)
   return find(ctx, "id", id)
 end
 
---- An active tenant by its slug, or nil.
+--- An active tenant by its slug, or nil. Takes any text that a client sends.
 function M.find_by_slug(ctx, slug)
-  return find(ctx, "slug", slug)
+  return #slug <= SLUG_MAX and slug:find("^[%w-]+$") and find(ctx, "slug", slug:lower()) or nil
 end
 
 --- Forgets what is kept: a tenant changed.
@@ -59,7 +60,7 @@ function M.forget()
 end
 
 local function named(ctx, slug)
-  local tenant = type(slug) == "string" and #slug <= 63 and find(ctx, "slug", slug:lower())
+  local tenant = type(slug) == "string" and M.find_by_slug(ctx, slug)
   return tenant or errors.raise("UNKNOWN_TENANT", "There is no such tenant")
 end
 
@@ -72,7 +73,8 @@ function M.named(ctx, body)
   end
   local host = ctx.req and ctx.req:header("host")
   host = host and host:lower():gsub(":%d+$", "")
-  local by_host = host and #host <= 253 and host:find("%a") and find(ctx, "domain", host)
+  local by_host = host and #host <= HOST_MAX and host:find("%a") and host:find("^[%w.-]+$")
+    and find(ctx, "domain", host)
   if by_host then
     return by_host
   end

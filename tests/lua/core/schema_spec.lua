@@ -157,7 +157,7 @@ describe("text", function()
         "2026-11-20T24:00:00Z" },
     },
     date = { good = { "2024-02-29" }, bad = { "2026-02-29", "2026-11-20T09:12:44Z" } },
-    phone = { good = { "+44 20 7946 0958", "(020) 7946-0958" }, bad = { "12345", "call me", "+" } },
+    phone = { good = { "+44 20 7946 0958", "(020) 7946-0958" }, bad = { "12345", "call me", "+", ("("):rep(30) .. "1234567" } },
     slug = { good = { "riverton", "a-1" }, bad = { "Riverton", "-a", "a_b", "" } },
     url = { good = { "https://example.org/a?b=c", "http://localhost:8080" },
       bad = { "ftp://example.org", "javascript:alert(1)", "https://a b" } },
@@ -212,6 +212,15 @@ describe("numbers", function()
   end)
 end)
 
+describe("numbers with decimals", function()
+  it("are rounded when they are taken in", function()
+    local degrees = s.number({ decimals = 7 })
+    assert.equal(51.4569, (one(degrees, 51.456900000000005)))
+    assert.equal(-2.5879, (one(degrees, -2.58789999999999)))
+    assert.equal(0, (one(degrees, 1e-9)))
+  end)
+end)
+
 describe("lists", function()
   it("come as one text or as a repeated parameter", function()
     local schema = s.list({ of = s.enum({ "a", "b" }) })
@@ -237,6 +246,14 @@ describe("maps", function()
     assert.same({ a = { b = 1 } }, (one(s.map(), { a = { b = 1 } })))
     assert.equal("length", select(2, one(s.map({ max_bytes = 20 }), { a = ("x"):rep(30) })).code)
     assert.equal("type", select(2, one(s.map(), { 1, 2 })).code)
+  end)
+
+  it("leave room for what they are kept in: none is nested too deep", function()
+    local function nested(levels)
+      return levels == 0 and 1 or { a = nested(levels - 1) }
+    end
+    assert.is_nil(select(2, one(s.map(), nested(16))))
+    assert.equal("depth", select(2, one(s.map(), nested(17))).code)
   end)
 end)
 

@@ -31,6 +31,15 @@ describe("time", function()
     assert.is_nil(time.parse(nil))
   end)
 
+  it("refuses what a DATETIME cannot hold, also when only the zone makes it so", function()
+    for _, text in ipairs({ "0000-12-31", "0001-01-01T00:00:00+00:01",
+      "9999-12-31T23:59:59-00:01" }) do
+      assert.is_nil(time.parse(text), text)
+    end
+    assert.equal("0001-01-01T00:00:00.000Z", time.iso(time.parse("0001-01-01")))
+    assert.equal("9999-12-31T23:59:59.999Z", time.iso(time.parse("9999-12-31T23:59:59.999Z")))
+  end)
+
   it("writes parameters of the database", function()
     assert.equal("2026-11-20 09:12:44.120", time.db("2026-11-20T10:12:44.120+01:00"))
     assert.equal("2026-11-20 09:12:44.120", time.db(1795165964120))
