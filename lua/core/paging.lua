@@ -52,7 +52,11 @@ function M.query_schema(options)
   end
   return s.object(fields, {
     check = function(query, problem)
-      for _, entry in ipairs(query.sort and split_sort(query.sort) or {}) do
+      local entries = query.sort and split_sort(query.sort)
+      if entries and #entries == 0 then
+        problem("sort", "format", "must name a field")
+      end
+      for _, entry in ipairs(entries or {}) do
         if not known[entry.name] then
           problem("sort", "enum", "must be one of " .. table.concat(sorts, ", "))
         end
@@ -116,14 +120,19 @@ end
 
 local function refuse_cursor()
   errors.validation({ { field = "cursor", code = "format",
-    message = "belongs to a list that was sorted in another way" } })
+    message = "belongs to another list, or to one that was sorted in another way" } })
+end
+
+-- What a cursor is good for: one list of one tenant.
+local function place_of(ctx)
+  return ctx and (ctx.path or "") .. " " .. (ctx.tenant and ctx.tenant.id or "") or ""
 end
 
 --- Turns a validated query into what the statement needs.
 -- @param options { columns = {sort name = SQL expression or {sql=, key = in the row, nullable=}},
 --   id = SQL expression that makes the order total, default = sort used without one }
 -- @return { limit, page|nil, fetch, offset, condition ("TRUE" at the start), params, order, ... }
-function M.read(_, query, options)
+function M.read(ctx, query, options)
   local sort = query.sort or options.default or ""
   local columns = {}
   for _, entry in ipairs(split_sort(sort)) do
@@ -140,13 +149,15 @@ function M.read(_, query, options)
   end
   local page = {
     limit = query.limit, page = query.page, fetch = query.limit + 1, offset = 0, sort = sort,
+    place = place_of(ctx),
     columns = columns, order = table.concat(order, ", "), condition = "TRUE", params = {},
   }
   if query.page then
     page.fetch, page.offset = query.limit, (query.page - 1) * query.limit
   elseif query.cursor then
     local position = cursor.decode(query.cursor)
-    if position.s ~= sort or type(position.v) ~= "table" or #position.v ~= #columns then
+    if position.s ~= sort or position.l ~= page.place or type(position.v) ~= "table"
+      or #position.v ~= #columns then
       refuse_cursor()
     end
     page.condition = keyset(columns, position.v, 1, page.params)
@@ -170,7 +181,7 @@ function M.meta(page, rows, total)
       local value = rows[#rows][column.key]
       values[i] = value == nil and json.null or value
     end
-    next_cursor = cursor.encode({ s = page.sort, v = values })
+    next_cursor = cursor.encode({ s = page.sort, l = page.place, v = values })
   end
   return { limit = page.limit, hasMore = has_more, nextCursor = next_cursor or json.null }
 end

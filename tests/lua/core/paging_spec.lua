@@ -101,6 +101,25 @@ describe("a cursor", function()
   end)
 end)
 
+describe("a cursor of another tenant's list, or of another list", function()
+  local function read_as(ctx, after)
+    local clean = assert(SCHEMA:validate({ limit = "1", cursor = after }, { coerce = true }))
+    return paging.read(ctx, clean, OPTIONS)
+  end
+
+  it("is refused", function()
+    local ctx = { path = "/reports", tenant = { id = "a" } }
+    local after = cursor_after(read_as(ctx), { id = 1, created_at = "2026-11-20T09:12:44.120Z" })
+    assert.not_equal("TRUE", read_as(ctx, after).condition)
+    for _, other in ipairs({ { path = "/reports", tenant = { id = "b" } },
+      { path = "/workorders", tenant = { id = "a" } }, { path = "/reports" } }) do
+      local ok, err = pcall(read_as, other, after)
+      assert.is_false(ok)
+      assert.equal("VALIDATION_ERROR", err.code)
+    end
+  end)
+end)
+
 describe("the meta of a list", function()
   it("says whether there is more and takes the surplus row away", function()
     local page = read({ limit = "2" })
