@@ -38,7 +38,8 @@ M.events = {
 M.topics = {
   report = {
     allow = function(ctx, id)
-      return service.find(ctx, id) and room_of(id)
+      local report = service.find(ctx, id)
+      return report and room_of(report.id)
     end,
   },
   track = {

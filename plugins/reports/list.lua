@@ -14,7 +14,7 @@ local M = {}
 local SORTS = { "createdAt", "updatedAt", "severity", "status", "title", "slaDueAt" }
 local WORDS_MAX = 8
 
-local filters = { fields = s.list({ of = s.string({ max = 40 }), optional = true }) }
+local filters = { fields = s.list({ of = s.enum(view.MEMBER_FIELDS), optional = true }) }
 for name, filter in pairs(schema.list_filters) do
   filters[name] = filter
 end

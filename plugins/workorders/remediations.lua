@@ -81,9 +81,8 @@ function M.list(ctx, work_order_id)
   return found
 end
 
--- The locked remediation, if the caller may change it: its performer, until it is verified.
-local function lock(ctx, id, version)
-  local row = store.get(ctx, id, true)
+-- Returns the row, if the caller may change it: its performer, until it is verified.
+local function check_performer(ctx, row)
   local order = row and orders.find(ctx, row.work_order_id)
   if not order then
     errors.raise("NOT_FOUND", "No such remediation")
@@ -92,6 +91,11 @@ local function lock(ctx, id, version)
     errors.raise("FORBIDDEN", "Only who performed the remediation may change it")
   end
   check_open(order)
+  return row
+end
+
+local function lock(ctx, id, version)
+  local row = check_performer(ctx, store.get(ctx, id, true))
   if version and version ~= row.version then
     errors.raise("PRECONDITION_FAILED", "The remediation has changed since you read it")
   end
@@ -119,10 +123,7 @@ end
 --- Adds pictures.
 -- @param uploads {before = uploaded files, after = uploaded files}
 function M.add_photos(ctx, id, uploads)
-  local row = store.get(ctx, id)
-  if not row then
-    errors.raise("NOT_FOUND", "No such remediation")
-  end
+  local row = check_performer(ctx, store.get(ctx, id))
   local before = files.prepare(ctx, uploads.before, { max = MAX_PHOTOS, kinds = "picture",
     field = "before" })
   local after = files.prepare(ctx, uploads.after, { max = MAX_PHOTOS, kinds = "picture",

@@ -293,8 +293,8 @@ function M.act(ctx, id, action, input, version)
     if effect then
       effect(tx, order, from, input)
     end
-    local after = save(tx, order, { action = action, reason = input.reason or input.notes,
-      details = { assignedTo = previous, minutesSpent = input.minutesSpent },
+    local after = save(tx, order, { action = action, reason = input.reason,
+      details = { assignedTo = previous, notes = input.notes, minutesSpent = input.minutesSpent },
       extra = { action = action, previousStatus = from, previousAssignee = previous } })
     move_report(tx, after)
     return view.order(after)

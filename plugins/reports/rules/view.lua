@@ -3,6 +3,13 @@
 
 local M = {}
 
+--- The names that M.member may show, which `fields=` may ask for.
+M.MEMBER_FIELDS = {
+  "id", "title", "description", "category", "severity", "status", "location", "createdAt",
+  "updatedAt", "resolvedAt", "distance", "tags", "isAnonymous", "source", "metadata",
+  "duplicateOf", "slaDueAt", "version", "thumbnailUrl",
+}
+
 local function location(report)
   return {
     description = report.location_description,
@@ -84,13 +91,14 @@ function M.for_anybody(data)
   return copy
 end
 
---- One line of the history; who made the change is for staff only.
+--- One line of the history. Who made the change and why is for staff; only a rejection's reason
+-- is written for whoever reported.
 function M.change(row, is_staff)
   return {
     id = is_staff and row.id or nil,
     from = row.from_status,
     to = row.to_status,
-    reason = row.reason,
+    reason = (is_staff or row.to_status == "rejected") and row.reason or nil,
     changedBy = is_staff and row.changed_by or nil,
     createdAt = row.created_at,
   }
