@@ -47,7 +47,7 @@ local function install(data)
   local code = spawn(with_user({
     "mariadb-install-db", "--no-defaults", "--datadir=" .. fresh,
     "--auth-root-authentication-method=normal", "--skip-test-db",
-    "--skip-name-resolve", -- a container may not know its own name
+    "--force", -- also where a container does not know its own name
   }), log):wait()
   if code ~= 0 then
     error("mariadb-install-db failed: see " .. log, 0)

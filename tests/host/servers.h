@@ -122,7 +122,7 @@ static inline void servers_make_mariadb(void)
                     data,
                     (char *)"--auth-root-authentication-method=normal",
                     (char *)"--skip-test-db",
-                    (char *)"--skip-name-resolve",
+                    (char *)"--force",
                     getuid() ? NULL : (char *)"--user=root",
                     NULL};
     int status = 0;
