@@ -8,27 +8,29 @@ local M = {}
 --- The content type of both.
 M.TYPE = "application/json; charset=utf-8"
 
---- The body of a success. `data` nil is null, `meta` nil is left out.
+--- The body of a success. `data` nil is null, `meta` nil is left out. Put together as text: the
+-- keys come in this order for whoever reads them.
 function M.success(data, meta)
   if data == nil then
     data = json.null
   end
-  return json.encode({ success = true, data = data, meta = meta })
+  local text = '{"success":true,"data":' .. json.encode(data)
+  if meta ~= nil then
+    text = text .. ',"meta":' .. json.encode(meta)
+  end
+  return text .. "}"
 end
 
 --- The body of a failure.
 -- @param err a typed error
 function M.failure(err, request_id)
-  return json.encode({
-    success = false,
-    error = {
-      code = err.code,
-      message = err.message,
-      timestamp = time.now(),
-      requestId = request_id,
-      details = err.details,
-    },
-  })
+  local text = '{"success":false,"error":{"code":' .. json.encode(err.code)
+    .. ',"message":' .. json.encode(err.message)
+    .. ',"timestamp":"' .. time.now() .. '","requestId":' .. json.encode(request_id)
+  if err.details then
+    text = text .. ',"details":' .. json.encode(err.details)
+  end
+  return text .. "}}"
 end
 
 return M
