@@ -17,6 +17,13 @@ return {
     body_idle_ms = 20000, -- without any byte, in either direction
     request_timeout_ms = 30000, -- for the work on one request
     keepalive_timeout_ms = 75000, -- an idle connection
+    gzip_level = 3, -- of answers; 0: none is compressed
+    gzip_min_bytes = 1024, -- smaller ones are not worth it
+    gzip_types = { -- what is not compressed already
+      "application/geo+json", "application/javascript", "application/json",
+      "application/manifest+json", "application/xml", "image/svg+xml", "text/css", "text/csv",
+      "text/html", "text/javascript", "text/markdown", "text/plain", "text/xml",
+    },
   },
   ws = {
     max_message = 1048576, -- bytes of one message, 32 MiB at most

@@ -9,7 +9,8 @@
  *
  * Read from the configuration: http.max_header_bytes, max_headers, max_url_bytes,
  * max_connections, header_timeout_ms (first to last byte of a head), body_idle_ms (a
- * transfer in either direction without progress), keepalive_timeout_ms. */
+ * transfer in either direction without progress), keepalive_timeout_ms, gzip_level,
+ * gzip_min_bytes, gzip_types. */
 #pragma once
 #include "err.h"
 #include "host.h"
@@ -106,7 +107,9 @@ void http_req_stop(struct http_req *req);
 
 /* ---- The answer: one of the following, once. ---- */
 
-/* Writes head and body; copies what the socket does not take at once. Date,
+/* Writes head and body; copies what the socket does not take at once. A body of a type
+ * that gains is sent as gzip when the client accepts it: a strong ETag then ends in
+ * `-gzip"`. `Cache-Control: no-transform` or a Content-Encoding keeps it as it is. Date,
  * Content-Length and Connection are added here; the caller's own (and Transfer-Encoding)
  * are passed over. HEAD, 204 and 304 send no body. 0 also when the client is gone. -1
  * INVALID: answered already, a status outside 200..599, or a header that is no token or
@@ -121,7 +124,8 @@ void http_req_fail(struct http_req *req, int status, const char *code,
 
 /* Opens `path` in the thread pool and calls `done` once, later: with NULL when the file
  * is open and the answer under way (it streams by itself from there), else NOT_FOUND,
- * INVALID (the slice is outside of the file), CLOSED or IO, and nothing was sent.
+ * INVALID (the slice is outside of the file), CLOSED or IO, and nothing was sent. A small
+ * file is compressed as a body is, when the whole of it is asked for.
  * `length` -1 means up to the end. Only regular files. -1 INVALID as for
  * http_req_respond; `done` never runs then. */
 typedef void (*http_file_cb)(void *arg, const struct err *err);
@@ -138,8 +142,8 @@ struct http_detached {
 };
 /* Takes the connection out of HTTP for another protocol: the caller owns the stream and
  * writes the 101 itself. The request counts as answered, its texts stay readable until
- * the release. -1 CLOSED: the client is gone. -1 INVALID: answered already, or it has a
- * body. */
+ * the release. -1 CLOSED: the client is gone. -1 INVALID: answered already, it has a body,
+ * or it is HTTP/1.0. */
 int http_req_detach(struct http_req *req, struct http_detached *out, struct err *err);
 
 bool http_req_responded(const struct http_req *req);

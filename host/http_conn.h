@@ -11,6 +11,7 @@
 #include "buf.h"
 #include "http.h"
 #include <llhttp.h>
+#include <zlib.h>
 
 enum conn_state {
     CONN_HEAD,    /* between requests, or reading a head */
@@ -134,6 +135,12 @@ struct http_server {
     struct http_req *spare;
     unsigned spares;
     struct buf out; /* the head of the answer being built */
+    int gzip_level; /* 0: never */
+    int64_t gzip_min;
+    const char *gzip_types; /* media types, separated by commas */
+    z_stream gzip;          /* once `gzip_open` */
+    bool gzip_open;
+    struct buf zipped; /* the body of the answer being built */
     time_t date_at;
     char date[40]; /* "Date: ...\r\n" */
     size_t date_len;
@@ -179,6 +186,13 @@ void http_req_end_sink(struct http_req *req, const struct err *err);
 
 /* ---- http_response.c ---- */
 
+/* How the body goes, or a head for it. */
+enum http_coding {
+    CODING_FIXED,    /* as it is, whatever the client accepts */
+    CODING_IDENTITY, /* as it is, because the client wants no gzip */
+    CODING_GZIP,
+};
+
 /* Whether this may be sent: http_req_respond's rules. */
 int http_answer_check(const struct http_req *req, int status,
                       const struct http_header *headers, size_t count, struct err *err);
@@ -187,13 +201,29 @@ void http_answer_settle(struct http_req *req);
 /* Appends the head without the lines that depend on the body: those of http_answer_end.
  */
 void http_answer_begin(struct http_server *server, struct buf *out, int status,
-                       const struct http_header *headers, size_t count);
+                       const struct http_header *headers, size_t count,
+                       enum http_coding coding);
 /* Completes the head of the settled request: Connection, Content-Length (-1: none). */
 void http_answer_end(const struct http_req *req, struct buf *out, int64_t length);
 /* Whether the status has no body by definition. */
 bool http_answer_empty(int status);
 /* Answers the present request, whose head may be incomplete, and closes. */
 void http_conn_refuse(struct http_conn *conn, const struct http_refusal *refusal);
+
+/* ---- http_gzip.c ---- */
+
+/* Whether a value of Accept-Encoding prefers gzip to nothing. */
+bool http_gzip_accepted(const char *accept_encoding);
+/* What suits a body of `len` bytes with these headers. */
+enum http_coding http_gzip_choose(const struct http_req *req, int status,
+                                  const struct http_header *headers, size_t count,
+                                  int64_t len);
+/* Compresses into server->zipped; false when that does not make it smaller. */
+bool http_gzip_now(struct http_server *server, const char *data, size_t len);
+/* The same for any thread, appended to `out`. */
+bool http_gzip_once(int level, const char *data, size_t len, struct buf *out);
+void http_gzip_free(struct http_server *server);
+
 /* ---- http_file.c ---- */
 
 void http_file_stop(struct http_file *file); /* while it is being opened */

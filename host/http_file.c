@@ -25,12 +25,14 @@ struct http_file {
     char *path;
     int fd;
     bool head_only;
-    int64_t offset, left; /* of the slice: what is not read yet */
-    struct buf head;      /* begun by send_file, completed when the size is known */
-    char *chunk;          /* CHUNK bytes, or the slice when that is shorter */
-    size_t len;           /* bytes in it */
-    int error;            /* errno of the last job */
-    bool outside;         /* the slice is not inside the file */
+    int64_t offset, left;   /* of the slice: what is not read yet */
+    struct buf head;        /* begun by send_file, completed when the size is known */
+    struct buf zipped_head; /* the same for the compressed file; empty: not wanted */
+    struct buf zipped;      /* what is sent instead of the chunk; empty: the chunk is */
+    char *chunk;            /* CHUNK bytes, or the slice when that is shorter */
+    size_t len;             /* bytes in it */
+    int error;              /* errno of the last job */
+    bool outside;           /* the slice is not inside the file */
     http_file_cb done;
     void *done_arg;
 };
@@ -42,6 +44,8 @@ static void file_free(struct http_file *file)
     free(file->path);
     free(file->chunk);
     buf_free(&file->head);
+    buf_free(&file->zipped_head);
+    buf_free(&file->zipped);
     http_server_unref(file->server);
     free(file);
 }
@@ -87,10 +91,14 @@ static void work_open(uv_work_t *work)
                     (file->left >= 0 && file->left > st.st_size - file->offset);
     if (file->left < 0)
         file->left = st.st_size - file->offset;
-    if (file->outside || file->head_only || !file->left)
+    bool zip = file->zipped_head.len && file->left >= file->server->gzip_min &&
+               file->left <= CHUNK;
+    if (file->outside || (file->head_only && !zip) || !file->left)
         return;
     file->chunk = mem_new(file->left < CHUNK ? (size_t)file->left : CHUNK);
     work_read(work);
+    if (zip && !file->error)
+        http_gzip_once(file->server->gzip_level, file->chunk, file->len, &file->zipped);
 }
 
 static void write_chunk(struct http_file *file, const uv_buf_t *bufs, unsigned count);
@@ -168,15 +176,16 @@ static void begin_stream(struct http_file *file, struct http_req *req)
     req->file = NULL;
     req->responded = true;
     http_answer_settle(req);
-    http_answer_end(req, &file->head, file->left + (int64_t)file->len);
+    struct buf *head = file->zipped.len ? &file->zipped_head : &file->head;
+    uv_buf_t body = {.base = file->chunk, .len = file->len};
+    if (file->zipped.len)
+        body = (uv_buf_t){.base = file->zipped.data, .len = file->zipped.len};
+    http_answer_end(req, head, file->left + (int64_t)body.len);
     file->req = NULL;
     file->conn = conn;
     conn->file = file;
-    uv_buf_t bufs[] = {
-        {.base = file->head.data, .len = file->head.len},
-        {.base = file->chunk, .len = file->len},
-    };
-    write_chunk(file, bufs, file->len ? 2 : 1);
+    uv_buf_t bufs[] = {{.base = head->data, .len = head->len}, body};
+    write_chunk(file, bufs, body.len && !file->head_only ? 2 : 1);
 }
 
 static void after_open(uv_work_t *work, int status)
@@ -239,7 +248,15 @@ int http_req_send_file(struct http_req *req, int status,
     file->done = done;
     file->done_arg = arg;
     file->work.data = file;
-    http_answer_begin(req->server, &file->head, status, headers, count);
+    /* Its size is not known yet: what would be done with one that suits. */
+    enum http_coding coding =
+        http_gzip_choose(req, status, headers, count, req->server->gzip_min);
+    if (coding == CODING_GZIP && !offset && length < 0)
+        http_answer_begin(req->server, &file->zipped_head, status, headers, count,
+                          coding);
+    if (coding == CODING_GZIP)
+        coding = CODING_IDENTITY;
+    http_answer_begin(req->server, &file->head, status, headers, count, coding);
     int queued = uv_queue_work(req->server->loop, &file->work, work_open, after_open);
     if (queued < 0) {
         file_free(file);

@@ -157,8 +157,28 @@ void http_answer_settle(struct http_req *req)
     conn->unwritten = 0;
 }
 
+static void put_header(struct buf *out, const struct http_header *header)
+{
+    buf_append(out, header->name, header->name_len);
+    buf_append(out, ": ", 2);
+    buf_append(out, header->value, header->value_len);
+    buf_append(out, "\r\n", 2);
+}
+
+/* Another representation needs another tag (RFC 9110 8.8.3.3): "x" becomes "x-gzip". A
+ * weak tag is of both. */
+static bool put_gzip_tag(struct buf *out, const struct http_header *header)
+{
+    if (header->name_len != 4 || strncasecmp(header->name, "ETag", 4) != 0 ||
+        header->value_len < 2 || header->value[0] != '"')
+        return false;
+    buf_printf(out, "ETag: %.*s-gzip\"\r\n", (int)header->value_len - 1, header->value);
+    return true;
+}
+
 void http_answer_begin(struct http_server *server, struct buf *out, int status,
-                       const struct http_header *headers, size_t count)
+                       const struct http_header *headers, size_t count,
+                       enum http_coding coding)
 {
     buf_append(out, "HTTP/1.1 ", 9);
     put_number(out, (uint64_t)status);
@@ -167,13 +187,15 @@ void http_answer_begin(struct http_server *server, struct buf *out, int status,
     buf_append(out, "\r\n", 2);
     put_date(server, out);
     for (size_t i = 0; i < count; i++) {
-        if (is_own(&headers[i]))
+        if (is_own(&headers[i]) ||
+            (coding == CODING_GZIP && put_gzip_tag(out, &headers[i])))
             continue;
-        buf_append(out, headers[i].name, headers[i].name_len);
-        buf_append(out, ": ", 2);
-        buf_append(out, headers[i].value, headers[i].value_len);
-        buf_append(out, "\r\n", 2);
+        put_header(out, &headers[i]);
     }
+    if (coding != CODING_FIXED)
+        buf_puts(out, "Vary: Accept-Encoding\r\n");
+    if (coding == CODING_GZIP)
+        buf_puts(out, "Content-Encoding: gzip\r\n");
 }
 
 void http_answer_end(const struct http_req *req, struct buf *out, int64_t length)
@@ -259,9 +281,16 @@ int http_req_respond(struct http_req *req, int status, const struct http_header 
     struct http_server *server = req->server;
     struct buf *out = &server->out;
     bool empty = http_answer_empty(status);
+    enum http_coding coding = http_gzip_choose(req, status, headers, count, (int64_t)len);
+    if (coding == CODING_GZIP && http_gzip_now(server, body, len)) {
+        body = server->zipped.data;
+        len = server->zipped.len;
+    } else if (coding == CODING_GZIP) {
+        coding = CODING_IDENTITY;
+    }
     buf_clear(out);
     http_answer_settle(req);
-    http_answer_begin(server, out, status, headers, count);
+    http_answer_begin(server, out, status, headers, count, coding);
     http_answer_end(req, out, empty ? -1 : (int64_t)len);
     if (empty || req->is_head)
         len = 0;

@@ -51,6 +51,7 @@ void http_server_unref(struct http_server *server)
         free(req);
     }
     buf_free(&server->out);
+    http_gzip_free(server);
     free(server);
 }
 
@@ -485,6 +486,9 @@ struct http_server *http_server_new(struct host *host)
     server->max_headers = (size_t)conf_int(conf, "http.max_headers");
     server->max_url_bytes = (size_t)conf_int(conf, "http.max_url_bytes");
     server->max_connections = (size_t)conf_int(conf, "http.max_connections");
+    server->gzip_level = (int)conf_int(conf, "http.gzip_level");
+    server->gzip_min = conf_int(conf, "http.gzip_min_bytes");
+    server->gzip_types = conf_str(conf, "http.gzip_types");
     server->wait_ms[WAIT_HEAD] = (unsigned)conf_int(conf, "http.header_timeout_ms");
     server->wait_ms[WAIT_IDLE] = (unsigned)conf_int(conf, "http.keepalive_timeout_ms");
     server->wait_ms[WAIT_BODY] = (unsigned)conf_int(conf, "http.body_idle_ms");

@@ -38,6 +38,9 @@ return s.object({
     body_idle_ms = milliseconds(),
     request_timeout_ms = milliseconds(),
     keepalive_timeout_ms = milliseconds(),
+    gzip_level = count(0, 9),
+    gzip_min_bytes = count(1, 1000000),
+    gzip_types = names(),
   }),
   ws = s.object({
     max_message = count(1024, 33554432),

@@ -4,7 +4,7 @@
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ihost \
  *     -isystem /usr/share/include/llhttp tests/fuzz/fuzz_http.c
- * /usr/share/llhttp/{llhttp,api,http}.c \ host/http_*.c
+ * /usr/share/llhttp/{llhttp,api,http}.c \ host/http_{parse,request,response,file,gzip,server}.c
  * host/{uuid,conf,log,utf8,buf,mem,err}.c -luv -lpthread -o fuzz && ./fuzz
  *
  * The first byte is the size of the pieces. */

@@ -245,10 +245,12 @@ static void start(void)
         {"http.max_url_bytes", 1000},        {"http.max_connections", 10},
         {"http.header_timeout_ms", 2000},    {"http.body_idle_ms", 2000},
         {"http.keepalive_timeout_ms", 9000}, {"http.request_timeout_ms", 200},
-        {"http.body_timeout_ms", 5000},
+        {"http.body_timeout_ms", 5000},      {"http.gzip_level", 0},
+        {"http.gzip_min_bytes", 1024},
     };
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
         out += sprintf(out, "%s%c%d", values[i].key, 0, values[i].value) + 1;
+    out += sprintf(out, "http.gzip_types%c", 0) + 1;
     uv_loop_init(&loop);
     CHECK(mkdtemp(dir) != NULL);
     snprintf(path, sizeof(path), "%s/lua", dir);
