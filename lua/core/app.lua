@@ -3,6 +3,7 @@
 --
 -- Everything that depends on a route alone is compiled when the generation is built.
 
+local conditions = require("core.conditions")
 local config = require("core.config")
 local context = require("core.context")
 local envelope = require("core.envelope")
@@ -125,29 +126,6 @@ local function quoted(etag)
   return '"' .. etag .. '"'
 end
 
--- One range of a file: start and length; nil for the whole; false when it lies outside.
-local function requested_range(ctx, answer)
-  local file = answer.file
-  local header = ctx.req:header("range")
-  local condition = header and ctx.req:header("if-range")
-  if not header or not file.size or condition and condition ~= quoted(answer.etag or "") then
-    return nil
-  end
-  local first, last = header:match("^bytes=(%d*)%-(%d*)$")
-  first, last = tonumber(first), tonumber(last)
-  if not first and not last or first and last and last < first then
-    return nil -- is no range, and counts as none (RFC 9110, 14.1.1)
-  end
-  if not first then
-    first, last = math.max(file.size - last, 0), file.size - 1
-  end
-  last = math.min(last or file.size - 1, file.size - 1)
-  if first > last then
-    return false
-  end
-  return first, last - first + 1
-end
-
 local function disposition(file)
   local ascii = file.name:gsub('[^%w .,_()-]', "_")
   local encoded = file.name:gsub("[^%w._-]", function(c)
@@ -164,7 +142,11 @@ local function send_file(ctx, answer, headers)
   if file.name then
     headers["Content-Disposition"] = disposition(file)
   end
-  local offset, length = requested_range(ctx, answer)
+  local offset, length
+  if ctx.method == "GET" and file.size then
+    offset, length = conditions.range(ctx.req:header("range"), ctx.req:header("if-range"),
+      file.size, answer.etag, file.modified_ms)
+  end
   if offset == false then
     errors.raise("RANGE_NOT_SATISFIABLE", "The range lies outside of the file",
       { headers = { ["Content-Range"] = "bytes */" .. file.size } })
@@ -181,18 +163,37 @@ local function send_file(ctx, answer, headers)
   errors.check(sent, err)
 end
 
+-- The tag of the answer, and what the request's conditions make of it: true when that was the
+-- answer. A 304 goes by the tag that the client holds, and varies as the 200 would.
+local function is_conditional(ctx, answer, headers)
+  local etag, modified_ms = answer.etag, answer.file and answer.file.modified_ms
+  if not etag and not modified_ms then
+    return false
+  end
+  headers["ETag"] = etag and quoted(etag) or headers["ETag"]
+  headers["Last-Modified"] = modified_ms and conditions.http_date(modified_ms)
+  if answer.status ~= 200 or ctx.method ~= "GET" and ctx.method ~= "HEAD" then
+    return false
+  end
+  local result, tag = conditions.evaluate(ctx.req, etag, modified_ms)
+  if result == "failed" then
+    errors.raise("PRECONDITION_FAILED", "There is another version of it")
+  elseif result == "held" then
+    headers["ETag"] = tag and quoted(tag) or headers["ETag"]
+    headers["Vary"] = (headers["Vary"] and headers["Vary"] .. ", " or "") .. "Accept-Encoding"
+    respond(ctx, 304, headers, "")
+    return true
+  end
+  return false
+end
+
 local function send(ctx, answer)
   if answer.kind == "none" then
     return
   end
   local headers = headers_of(ctx, answer.headers)
-  local etag = answer.etag
-  if etag then
-    headers["ETag"] = quoted(etag)
-    if (ctx.method == "GET" or ctx.method == "HEAD") and reply.is_fresh(ctx, etag) then
-      respond(ctx, 304, headers, "")
-      return
-    end
+  if is_conditional(ctx, answer, headers) then
+    return
   end
   if answer.kind == "file" then
     send_file(ctx, answer, headers)

@@ -1,5 +1,6 @@
 -- What a handler returns. core.app writes it.
 
+local conditions = require("core.conditions")
 local errors = require("core.errors")
 
 local M = {}
@@ -40,8 +41,8 @@ function M.with_status(status, data, options)
 end
 
 --- A file from disk, with Range and ETag.
--- @param file { path=, type=, size=, etag=, name = for Content-Disposition, disposition = "inline"
---   or "attachment", headers= }
+-- @param file { path=, type=, size=, etag=, modified_ms = or nil, name = for Content-Disposition,
+--   disposition = "inline" or "attachment", headers= }
 function M.file(file)
   return {
     kind = "file",
@@ -62,28 +63,10 @@ function M.none()
   return { kind = "none" }
 end
 
-local function lists(header, etag)
-  if header:find("^%s*%*%s*$") then
-    return true
-  end
-  for tag in header:gmatch('"([^"]*)"') do
-    if tag == etag then
-      return true
-    end
-  end
-  return false
-end
-
---- Whether the client has this version already (If-None-Match).
-function M.is_fresh(ctx, etag)
-  local header = etag and ctx.req and ctx.req:header("if-none-match")
-  return header ~= nil and lists(header, etag)
-end
-
 --- Raises 412 when the client's If-Match names another version than `etag`.
 function M.require_match(ctx, etag)
   local header = ctx.req and ctx.req:header("if-match")
-  if header and not lists(header, etag) then
+  if header and not conditions.matches(header, etag) then
     errors.raise("PRECONDITION_FAILED", "It was changed in the meantime: read it again")
   end
 end

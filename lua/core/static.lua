@@ -50,11 +50,13 @@ local function describe(path, page_headers)
     return nil
   end
   local extension = path:match("%.(%w+)$")
+  local found = fs.stat(path)
   return {
     path = path,
     type = TYPES[extension] or "application/octet-stream",
     size = #content,
     etag = crypto.hex(crypto.hash("sha256", content)):sub(1, 32),
+    modified_ms = found and found.mtime_ms,
     headers = headers_of(extension, page_headers),
   }
 end
