@@ -64,8 +64,13 @@ return {
     workers = 0, -- HTTP workers; 0: one per core
     job_workers = 1,
     grace_ms = 10000, -- for requests under way when stopping
+    heartbeat_ms = 10000, -- a worker whose loop stands still for so long is killed; 0: never
     reload_watch = false, -- reload when a file is saved
     reload_folders = "lua,plugins,config,tenants",
+  },
+  metrics = {
+    token = "", -- what GET /metrics wants as a Bearer token; "": only this machine may ask, and
+    -- nothing that a proxy passes on
   },
   plugins = {
     disabled = {}, -- names of plugins that are not loaded

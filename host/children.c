@@ -25,11 +25,16 @@ uint64_t clock_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-const char *child_name(const struct child *child)
+const char *child_kind(const struct child *child)
 {
     static const char *const kinds[] = {"http", "job", "image"};
+    return kinds[child->kind];
+}
+
+const char *child_name(const struct child *child)
+{
     static char name[32];
-    snprintf(name, sizeof(name), "%s %d", kinds[child->kind], child->index);
+    snprintf(name, sizeof(name), "%s %d", child_kind(child), child->index);
     return name;
 }
 

@@ -18,7 +18,12 @@ struct child {
     uint64_t restart_ms; /* when to start it again, 0: it runs */
     unsigned failures;   /* deaths in a row before it was up: the backoff */
     enum child_reload reload;
+    uint64_t beats;   /* of its loop, when it was last looked at (heartbeat.h) */
+    uint64_t beat_ms; /* when they had grown */
 };
+
+/* "http", "job" or "image". */
+const char *child_kind(const struct child *child);
 
 /* "http 1", valid until the next call. */
 const char *child_name(const struct child *child);

@@ -4,6 +4,7 @@
 #include "host.h"
 #include "image_client.h"
 #include "log.h"
+#include "metrics.h"
 #include "rate_limits.h"
 #include "redis.h"
 #include "vm.h"
@@ -59,11 +60,13 @@ int cli_main(const struct conf *conf, const char *root, int argc, char **argv)
     cli.host.redis = redis_new(&loop, conf);
     cli.host.image = image_client_new(&cli.host);
     cli.host.limits = limits_new(1000);
+    cli.host.metrics = metrics_new(1000);
     cli.vm = cli.host.vm = vm_new(&cli.host);
     vm_run(cli.vm, "core.cli", "main", NULL, on_done, &cli);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
     limits_free(cli.host.limits);
+    metrics_free(cli.host.metrics);
     log_stop();
     return cli.exit_code;
 }

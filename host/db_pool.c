@@ -35,6 +35,7 @@ struct db_pool {
     unsigned free;       /* length of idle */
     struct db_wait *line, **line_end;
     unsigned waiting;
+    uint64_t waits, waited_ms, refused; /* db_pool_stats */
     struct resolve *resolve;
     bool down;
     unsigned retry_ms;   /* 0 after a success */
@@ -118,6 +119,17 @@ static void leave_line(struct db_wait *wait)
         pool->line_end = wait->link;
     wait->link = NULL;
     pool->waiting--;
+    uint64_t entered = wait->deadline - pool->wait_ms;
+    pool->waits++;
+    pool->waited_ms += uv_now(pool->loop) - entered;
+}
+
+/* Out of the line, without a connection. */
+static void refuse(struct db_wait *wait, const struct err *err)
+{
+    leave_line(wait);
+    wait->pool->refused++;
+    wait->ready(wait, NULL, err);
 }
 
 static void on_patience(uv_timer_t *timer)
@@ -125,11 +137,8 @@ static void on_patience(uv_timer_t *timer)
     struct db_pool *pool = timer->data;
     struct err err;
     err_set(&err, ERR_UNAVAILABLE, "no database connection became free in time");
-    while (pool->line && pool->line->deadline <= uv_now(pool->loop)) {
-        struct db_wait *wait = pool->line;
-        leave_line(wait);
-        wait->ready(wait, NULL, &err);
-    }
+    while (pool->line && pool->line->deadline <= uv_now(pool->loop))
+        refuse(pool->line, &err);
     if (pool->line)
         uv_timer_start(timer, on_patience, pool->line->deadline - uv_now(pool->loop), 0);
 }
@@ -137,11 +146,8 @@ static void on_patience(uv_timer_t *timer)
 static void fail_line(struct db_pool *pool, const struct err *err)
 {
     /* Only those here now: who comes back at once is told by db_pool_acquire. */
-    while (pool->line) {
-        struct db_wait *wait = pool->line;
-        leave_line(wait);
-        wait->ready(wait, NULL, err);
-    }
+    while (pool->line)
+        refuse(pool->line, err);
 }
 
 static void on_retry(uv_timer_t *timer);
@@ -365,5 +371,11 @@ void db_pool_release(struct db_pool *pool, struct db_conn *conn)
 struct db_pool_stats db_pool_stats(const struct db_pool *pool)
 {
     return (struct db_pool_stats){
-        .open = pool->open, .idle = pool->free, .waiting = pool->waiting};
+        .open = pool->open,
+        .idle = pool->free,
+        .waiting = pool->waiting,
+        .waits = pool->waits,
+        .waited_ms = pool->waited_ms,
+        .refused = pool->refused,
+    };
 }

@@ -22,7 +22,9 @@ struct db_wait {
 };
 
 struct db_pool_stats {
-    unsigned open, idle, waiting;
+    unsigned open, idle, waiting; /* now */
+    uint64_t waits, waited_ms;    /* since the start: who stood in line, and how long */
+    uint64_t refused;             /* of these, without a connection in the end */
 };
 
 typedef void (*db_pool_closed_cb)(void *arg);

@@ -14,6 +14,8 @@ struct ws_hub;
 struct image_client;
 struct work;
 struct limits;
+struct metrics;
+struct heartbeat;
 struct vm;
 
 struct host {
@@ -32,4 +34,7 @@ struct host {
     struct image_client *image;
     struct work *work;
     struct limits *limits; /* shared by all processes of a server; a command has its own */
+    struct metrics *metrics; /* the same */
+    struct heartbeat *heart; /* NULL where no master watches */
+    size_t slot;             /* this process's in it */
 };

@@ -55,6 +55,7 @@ struct image_client {
     char *socket_path;
     uint64_t timeout_ms;
     int64_t jobs_max, jobs; /* jobs in any state */
+    struct image_stats stats;
     struct image_job *queue, **queue_end;
     struct image_job *sent; /* or NULL */
     struct link *link;      /* or NULL */
@@ -87,6 +88,8 @@ static void end(struct image_job *job)
 {
     struct image_client *client = job->client;
     client->jobs--;
+    client->stats.done += job->done && !job->err.code;
+    client->stats.failed += job->done && job->err.code;
     if (job->done)
         job->done(job->arg, job->err.code ? NULL : &job->result,
                   job->err.code ? &job->err : NULL);
@@ -514,4 +517,9 @@ struct image_job *image_start(struct image_client *client,
 void image_cancel(struct image_job *job)
 {
     job->done = NULL;
+}
+
+struct image_stats image_client_stats(const struct image_client *client)
+{
+    return client->stats;
 }

@@ -43,6 +43,11 @@ struct image_result {
 typedef void (*image_done_cb)(void *arg, const struct image_result *result,
                               const struct err *err);
 
+struct image_stats {
+    uint64_t done, failed; /* since the start; cancelled ones are neither */
+};
+struct image_stats image_client_stats(const struct image_client *client);
+
 /* Reads image.socket, image.timeout_ms and image.queue_max from the host's configuration.
  * Does not connect yet. */
 struct image_client *image_client_new(struct host *host);

@@ -25,6 +25,7 @@ static struct {
     bool stopping; /* it shall write the rest and end */
     struct buf pending;
     unsigned long dropped; /* since the last line that fitted */
+    unsigned long dropped_ever;
 } state = {
     .level = LOG_INFO,
     .mutex = PTHREAD_MUTEX_INITIALIZER,
@@ -99,6 +100,11 @@ void log_stop(void)
     buf_free(&state.pending);
 }
 
+unsigned long log_dropped(void)
+{
+    return state.dropped_ever;
+}
+
 bool log_enabled(enum log_level level)
 {
     return level >= state.level;
@@ -168,6 +174,7 @@ void log_line(enum log_level level, const char *message, size_t len, const char 
     pthread_mutex_lock(&state.mutex);
     if (state.pending.len + line.len > PENDING_MAX) {
         state.dropped++;
+        state.dropped_ever++;
     } else {
         if (state.dropped) {
             buf_printf(&state.pending, "{\"level\":\"warn\",\"message\":\"%lu log lines dropped\"}\n",

@@ -20,6 +20,9 @@ void log_start(void);
 /* Writes what waits and ends the thread. Idempotent; lines after it are written at once. */
 void log_stop(void);
 
+/* Lines dropped since the process began. */
+unsigned long log_dropped(void);
+
 bool log_enabled(enum log_level level);
 
 /* `fields` is the inside of a JSON object without braces (`"a":1,"b":"x"`) or NULL. */

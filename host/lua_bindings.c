@@ -10,6 +10,7 @@ const luaL_Reg lua_bindings[] = {
     {"host.jwt", luaopen_host_jwt},
     {"host.limits", luaopen_host_limits},
     {"host.log", luaopen_host_log},
+    {"host.metrics", luaopen_host_metrics},
     {"host.process", luaopen_host_process},
     {"host.redis", luaopen_host_redis},
     {"host.sys", luaopen_host_sys},

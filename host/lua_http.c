@@ -27,6 +27,7 @@
 #include "buf.h"
 #include "conf.h"
 #include "entry.h"
+#include "heartbeat.h"
 #include "http.h"
 #include "log.h"
 #include "lua_bindings.h"
@@ -565,6 +566,8 @@ static void on_request(void *arg, struct http_req *req)
         http_req_release(req);
         return;
     }
+    if (host->heart)
+        heartbeat_doing(host->heart, host->slot, http_req_method(req), http_req_path(req, NULL));
     register_type(vm->L);
     struct exchange *exchange = mem_new(sizeof(*exchange));
     exchange->req = req;

@@ -12,7 +12,7 @@
 #include <sys/random.h>
 
 static const char vm_key;
-static unsigned generations;
+static unsigned generations, alive;
 
 struct vm *vm_from(lua_State *L)
 {
@@ -77,6 +77,7 @@ struct vm *vm_new(struct host *host)
     struct vm *vm = mem_new(sizeof(*vm));
     vm->host = host;
     vm->generation = ++generations;
+    alive++;
     vm->entries_ref = LUA_NOREF;
     vm->L = luaL_newstate();
     if (!vm->L)
@@ -96,6 +97,11 @@ struct vm *vm_new(struct host *host)
 unsigned vm_generation(const struct vm *vm)
 {
     return vm->generation;
+}
+
+unsigned vm_alive(void)
+{
+    return alive;
 }
 
 size_t vm_memory(const struct vm *vm)
@@ -190,6 +196,7 @@ static void on_grace_closed(uv_handle_t *handle)
     struct vm *vm = handle->data;
     vm_gone_cb gone = vm->gone;
     void *arg = vm->gone_arg;
+    alive--;
     free(vm);
     if (gone)
         gone(arg);

@@ -10,10 +10,12 @@
 #include "channel.h"
 #include "children.h"
 #include "conf.h"
+#include "heartbeat.h"
 #include "image_process.h"
 #include "listener.h"
 #include "log.h"
 #include "mem.h"
+#include "metrics.h"
 #include "rate_limits.h"
 #include "watch.h"
 #include "worker.h"
@@ -38,6 +40,8 @@ enum {
     SAVE_SETTLE_MS = 30,      /* an editor writes several files */
     RELOAD_TIMEOUT_MS = 30000,
     COMMAND_TIMEOUT_MS = 60000,
+    METRICS_MAX = 4096,
+    HEART_LOOKS = 4, /* while server.heartbeat_ms passes */
 };
 
 struct master {
@@ -51,7 +55,10 @@ struct master {
     int control;
     int signals;
     struct watch *watch; /* NULL: no reload on save */
-    struct limits *limits; /* the workers count in it; here, so that it outlives them */
+    struct limits *limits; /* the workers count in these three; here, so that they outlive them */
+    struct metrics *metrics;
+    struct heartbeat *heart; /* a child's slot is its place in `children` */
+    uint64_t heart_due_ms;   /* the next look at the heartbeats; 0: they are not looked at */
 
     struct child *children;
     int count;
@@ -161,7 +168,6 @@ static void close_all(const int *fds, int count)
 static void run_child(const struct child *child, int channel, void *arg)
 {
     struct master *master = arg;
-    static const char *const roles[] = {"http", "job"};
     int nothing[] = {-1};
     for (int i = 0; i < master->count; i++)
         if (&master->children[i] != child)
@@ -175,6 +181,8 @@ static void run_child(const struct child *child, int channel, void *arg)
             close(*fd);
     if (child->kind == CHILD_IMAGE) {
         limits_free(master->limits); /* out of reach of what hostile bytes may do there */
+        metrics_free(master->metrics);
+        heartbeat_free(master->heart);
         _exit(image_process_main(master->image_listener, master->conf));
     }
     close(master->image_listener);
@@ -183,11 +191,14 @@ static void run_child(const struct child *child, int channel, void *arg)
         .root = master->root,
         .argc = master->argc,
         .argv = master->argv,
-        .role = roles[child->kind],
+        .role = child_kind(child),
         .index = child->index,
         .listeners = child->kind == CHILD_HTTP ? master->listeners : nothing,
         .channel = channel,
         .limits = master->limits,
+        .metrics = master->metrics,
+        .heart = master->heart,
+        .slot = (size_t)(child - master->children),
     };
     exit(worker_main(&setup));
 }
@@ -208,6 +219,69 @@ static bool all_up(const struct master *master)
         if (!master->children[i].up)
             return false;
     return true;
+}
+
+/* Counts something that happens to the processes; rare, so that the series is looked up. */
+static void count(struct master *master, const char *name, const char *help, const char *label,
+                  const char *value, int64_t times)
+{
+    char labels[64];
+    snprintf(labels, sizeof(labels), "%s=\"%s\"", label, value);
+    metrics_add(master->metrics,
+                metrics_open(master->metrics, METRIC_COUNTER, name, help, labels), times);
+}
+
+static void count_restart(struct master *master, const char *kind, int64_t times)
+{
+    count(master, "fixxit_process_restarts_total",
+          "Processes that ended and were started again.", "kind", kind, times);
+}
+
+static void count_reload(struct master *master, const char *outcome, int64_t times)
+{
+    count(master, "fixxit_reloads_total", "Reloads of Lua, by outcome.", "outcome", outcome,
+          times);
+}
+
+/* Made before anything is counted: who reads rates wants to see the zero. */
+static void open_counts(struct master *master)
+{
+    static const char *const kinds[] = {"http", "job", "image"};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        count_restart(master, kinds[i], 0);
+    count_reload(master, "ok", 0);
+    count_reload(master, "failed", 0);
+}
+
+/* A worker whose loop has not come round for server.heartbeat_ms is in an endless loop, or as
+ * good as that: killed, it is replaced. When the master itself was late for its look the whole
+ * machine stood still, and nothing is concluded. */
+static void look_at_hearts(struct master *master, uint64_t now)
+{
+    uint64_t limit = (uint64_t)conf_int(master->conf, "server.heartbeat_ms");
+    uint64_t step = limit / HEART_LOOKS + 1;
+    bool late = master->heart_due_ms && now > master->heart_due_ms + step;
+    if (!limit || now < master->heart_due_ms)
+        return;
+    master->heart_due_ms = now + step;
+    for (int i = 0; i < master->count; i++) {
+        struct child *child = &master->children[i];
+        uint64_t beats = heartbeat_count(master->heart, (size_t)i);
+        if (!child->up || child->kind == CHILD_IMAGE)
+            continue;
+        if (late || beats != child->beats || child->beat_ms < child->started_ms) {
+            child->beats = beats;
+            child->beat_ms = now;
+        } else if (now - child->beat_ms >= limit) {
+            char doing[HEARTBEAT_DOING_MAX];
+            heartbeat_last(master->heart, (size_t)i, doing);
+            log_error("%s (pid %d) has stood still for %llu ms: killed; it began last: %s",
+                      child_name(child), child->pid, (unsigned long long)(now - child->beat_ms),
+                      *doing ? doing : "nothing");
+            kill(child->pid, SIGKILL);
+            child->beat_ms = now; /* until it is gone */
+        }
+    }
 }
 
 /* ---- commands ---- */
@@ -288,12 +362,14 @@ static void reload_end(struct master *master)
     if (master->problem[0]) {
         tell_workers(master, "drop");
         log_error("reload failed, the old generation stays: %s", master->problem);
+        count_reload(master, "failed", 1);
         answer_waiting(master, "failed", master->problem);
     } else {
         char text[64];
         tell_workers(master, "switch");
         snprintf(text, sizeof(text), "reloaded in %llu ms", (unsigned long long)took);
         log_info("%s", text);
+        count_reload(master, "ok", 1);
         answer_waiting(master, "ok", text);
     }
     master->reloading = false;
@@ -390,6 +466,7 @@ static void reap(struct master *master)
             }
             read_child(master, child); /* its last words */
             child_ended(child, status);
+            count_restart(master, child_kind(child), 1);
             if (!child->was_up && !master->announced && child->kind != CHILD_IMAGE) {
                 master->failed = true; /* broken from the start: say so and end */
                 begin_stop(master);
@@ -434,6 +511,9 @@ static int run_due(struct master *master)
         reload_begin(master);
     }
     reload_check(master);
+    if (!master->stopping)
+        look_at_hearts(master, now);
+    earlier(&next, master->stopping ? 0 : master->heart_due_ms);
     if (master->saved_ms)
         earlier(&next, master->saved_ms + SAVE_SETTLE_MS);
     if (master->reloading)
@@ -527,6 +607,9 @@ int master_main(const struct conf *conf, const char *root, int argc, char **argv
         return 1;
     }
     master.limits = limits_new((size_t)conf_int(conf, "limits.keys"));
+    master.metrics = metrics_new(METRICS_MAX);
+    master.heart = heartbeat_new(CHILDREN_MAX);
+    open_counts(&master);
     if (conf_bool(conf, "server.reload_watch"))
         master.watch = watch_new(root, conf_str(conf, "server.reload_folders"));
     int64_t workers = conf_int(conf, "server.workers");
@@ -540,6 +623,8 @@ int master_main(const struct conf *conf, const char *root, int argc, char **argv
     remove_files(&master);
     watch_free(master.watch);
     limits_free(master.limits);
+    metrics_free(master.metrics);
+    heartbeat_free(master.heart);
     free(master.children);
     return master.failed ? 1 : 0;
 }

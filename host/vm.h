@@ -36,5 +36,8 @@ void vm_retire(struct vm *vm, unsigned grace_ms, vm_gone_cb gone, void *arg);
 /* Counts up by one with each vm_new of the process. */
 unsigned vm_generation(const struct vm *vm);
 
+/* How many vms this process has that are not closed. */
+unsigned vm_alive(void);
+
 /* Bytes that its Lua heap holds now. */
 size_t vm_memory(const struct vm *vm);

@@ -13,6 +13,7 @@
 #include "image_client.h"
 #include "log.h"
 #include "redis.h"
+#include "vitals.h"
 #include "vm.h"
 #include "work.h"
 #include "ws.h"
@@ -31,6 +32,7 @@ struct worker {
     const struct worker_setup *setup;
     uv_loop_t loop;
     struct host host;
+    struct vitals *vitals;
     struct vm *next;      /* being built or waiting for the switch */
     bool next_ready;
     unsigned reload;      /* the master's number of the build under way */
@@ -49,6 +51,7 @@ static void close_everything(struct worker *worker)
     uv_close((uv_handle_t *)&worker->drain_timer, NULL);
     uv_close((uv_handle_t *)&worker->term, NULL);
     uv_close((uv_handle_t *)&worker->channel, NULL);
+    vitals_stop(worker->vitals);
     http_server_free(host->http);
     ws_hub_free(host->ws);
     image_client_close(host->image);
@@ -227,6 +230,7 @@ static void open_modules(struct worker *worker)
     host->http = http_server_new(host);
     lua_http_install(host);
     lua_ws_install(host);
+    worker->vitals = vitals_start(host);
 }
 
 int worker_main(const struct worker_setup *setup)
@@ -244,7 +248,10 @@ int worker_main(const struct worker_setup *setup)
                  .root = setup->root,
                  .argc = setup->argc,
                  .argv = setup->argv,
-                 .limits = setup->limits},
+                 .limits = setup->limits,
+                 .metrics = setup->metrics,
+                 .heart = setup->heart,
+                 .slot = setup->slot},
     };
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group: the master decides */
     signal(SIGHUP, SIG_IGN);

@@ -1,8 +1,11 @@
 /* worker.h - a process that runs Lua: one loop, one current VM, the modules of struct host. */
 #pragma once
+#include <stddef.h>
 
 struct conf;
+struct heartbeat;
 struct limits;
+struct metrics;
 
 struct worker_setup {
     const struct conf *conf;
@@ -13,7 +16,10 @@ struct worker_setup {
     int index;           /* 1.. within the role */
     const int *listeners; /* listening sockets, ended by -1; the worker owns them */
     int channel;         /* to the master (channel.h); owned */
-    struct limits *limits; /* of all workers together */
+    struct limits *limits;   /* this and the next two are of all workers together */
+    struct metrics *metrics;
+    struct heartbeat *heart;
+    size_t slot; /* of this worker in `heart` */
 };
 
 /* Runs until SIGTERM or the end of the master; returns the exit code. Call right after fork. */

@@ -14,6 +14,7 @@ local log = require("core.log")
 local rate_limit = require("core.rate_limit")
 local registry = require("core.registry")
 local reply = require("core.reply")
+local request_metrics = require("core.request_metrics")
 local router = require("core.router")
 local static = require("core.static")
 local time = require("core.time")
@@ -307,11 +308,11 @@ local function serve(ctx)
   end
 end
 
-local function write_access_log(ctx)
+local function write_access_log(ctx, ms)
   if log.enabled("info") then
     log.info(ctx, "request", {
       method = ctx.method, path = ctx.path, status = ctx.status, ip = ctx.ip,
-      ms = math.floor((time.monotonic_ms() - ctx.started_ms) * 10 + 0.5) / 10,
+      ms = math.floor(ms * 10 + 0.5) / 10,
     })
   end
 end
@@ -323,7 +324,9 @@ function M.request(req)
   if not ok then
     fail(ctx, err)
   end
-  write_access_log(ctx)
+  local ms = time.monotonic_ms() - ctx.started_ms
+  request_metrics.count(ctx, ms)
+  write_access_log(ctx, ms)
 end
 
 local function has_public(permissions)
@@ -347,6 +350,7 @@ function M.build()
     input.compile(route, names)
   end
   rate_limit.build(registry.routes)
+  request_metrics.build(registry.routes)
   routes = built
   origins = {}
   for _, origin in ipairs(config.get().cors.origins) do

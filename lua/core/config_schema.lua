@@ -81,9 +81,11 @@ return s.object({
     workers = count(0, 256),
     job_workers = count(0, 256),
     grace_ms = milliseconds(),
+    heartbeat_ms = count(0, 3600000),
     reload_watch = s.boolean(),
     reload_folders = text(),
   }),
+  metrics = s.object({ token = text() }),
   plugins = s.object({ disabled = names() }),
   log = s.object({
     level = s.enum({ "debug", "info", "warn", "error" }),

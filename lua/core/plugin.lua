@@ -30,7 +30,7 @@ local ROUTE_KEYS = {
   name = "string",
 }
 
-local HOOK_LISTS = { ready = true, rooms = true }
+local HOOK_LISTS = { ready = true, rooms = true, health = true, collect = true }
 
 local function problem(loading, where, format, ...)
   loading.problems[#loading.problems + 1] = where .. ": " .. format:format(...)
