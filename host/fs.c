@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { CHUNK = 64 * 1024, FILE_MODE = 0600, DIR_MODE = 0700 };
@@ -199,6 +200,17 @@ static int run_stat(const struct fs_request *request, struct fs_result *result,
     return 0;
 }
 
+static int run_space(const struct fs_request *request, struct fs_result *result,
+                     struct err *err)
+{
+    struct statvfs space;
+    if (statvfs(request->path, &space) < 0)
+        return fail(err, "statvfs", request->path);
+    result->size = (int64_t)(space.f_bavail * space.f_frsize);
+    result->total = (int64_t)(space.f_blocks * space.f_frsize);
+    return 0;
+}
+
 static int is_entry(const struct dirent *entry)
 {
     return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
@@ -292,6 +304,8 @@ static int run(const struct fs_request *request, struct fs_result *result,
         return make_dirs(request->path, err);
     case FS_STAT:
         return run_stat(request, result, err);
+    case FS_SPACE:
+        return run_space(request, result, err);
     case FS_LIST:
         return run_list(request, result, err);
     case FS_COPY:

@@ -18,6 +18,7 @@ enum fs_kind {
     FS_UNLINK,  /* path */
     FS_MKDIR,   /* path with its parents; an existing folder is fine */
     FS_STAT,    /* path -> size, mtime_ms, is_dir */
+    FS_SPACE,   /* path -> size: bytes free to us on its file system; total */
     FS_LIST,    /* path -> data: the names, sorted by bytes, each ended by a NUL */
     FS_COPY,    /* path -> to, durable and all or nothing like FS_WRITE */
     FS_INSTALL, /* path -> to: fsync, parents of `to`, rename, fsync of the folder */
@@ -36,6 +37,7 @@ struct fs_request {
 struct fs_result {
     struct buf data;
     int64_t size;
+    int64_t total; /* FS_SPACE */
     int64_t mtime_ms;
     bool is_dir;
 };

@@ -1,15 +1,18 @@
 /* Lua: host.fs - files, read and written in the thread pool.
  *
+ * All but the last two wait:
  *   fs.read(path, max) -> text | nil, err           max bytes, 64 MiB when left out
- * (waits) fs.write(path, text) -> true | nil, err         all or nothing, durable (waits)
- *   fs.rename(from, to) -> true | nil, err (waits) fs.copy(from, to) -> true | nil, err
- * all or nothing, durable            (waits) fs.install(tmp, final) -> true | nil, err
- * durable rename, makes the parents  (waits) fs.unlink(path) -> true | nil, err (waits)
+ *   fs.write(path, text) -> true | nil, err         all or nothing, durable
+ *   fs.rename(from, to) -> true | nil, err
+ *   fs.copy(from, to) -> true | nil, err            all or nothing, durable
+ *   fs.install(tmp, final) -> true | nil, err       durable rename, makes the parents
+ *   fs.unlink(path) -> true | nil, err
  *   fs.mkdir(path) -> true | nil, err               with parents; existing is fine
- * (waits) fs.stat(path) -> {size, mtime_ms, type = "file"|"dir"} | nil, err (waits)
- *   fs.list(path) -> {names, sorted} | nil, err (waits) fs.hash(path) -> sha256 in hex |
- * nil, err                                          (waits) fs.read_now(path, max),
- * fs.list_now(path)       the same, blocking: boot and commands only
+ *   fs.stat(path) -> {size, mtime_ms, type = "file"|"dir"} | nil, err
+ *   fs.space(path) -> {free, total} | nil, err      bytes of its file system
+ *   fs.list(path) -> {names, sorted} | nil, err
+ *   fs.hash(path) -> sha256 in hex | nil, err
+ *   fs.read_now(path, max), fs.list_now(path)       the same, blocking: boot and commands only
  *
  * err.code: NOT_FOUND EXISTS DISK_FULL TOO_LARGE IO. An operation whose task is cancelled
  * goes on to its end; only nobody hears of it. */
@@ -55,6 +58,13 @@ static int push_result(lua_State *L, enum fs_kind kind, const struct fs_result *
         lua_setfield(L, -2, "mtime_ms");
         lua_pushstring(L, result->is_dir ? "dir" : "file");
         lua_setfield(L, -2, "type");
+        return 1;
+    case FS_SPACE:
+        lua_createtable(L, 0, 2);
+        lua_pushnumber(L, (lua_Number)result->size);
+        lua_setfield(L, -2, "free");
+        lua_pushnumber(L, (lua_Number)result->total);
+        lua_setfield(L, -2, "total");
         return 1;
     case FS_LIST:
         lua_newtable(L);
@@ -187,6 +197,12 @@ static int l_stat(lua_State *L)
     return start(L, &request);
 }
 
+static int l_space(lua_State *L)
+{
+    struct fs_request request = one_path(L, FS_SPACE);
+    return start(L, &request);
+}
+
 static int l_list(lua_State *L)
 {
     struct fs_request request = one_path(L, FS_LIST);
@@ -210,7 +226,7 @@ static const luaL_Reg functions[] = {
     {"rename", l_rename}, {"copy", l_copy},         {"install", l_install},
     {"unlink", l_unlink}, {"mkdir", l_mkdir},       {"stat", l_stat},
     {"list", l_list},     {"list_now", l_list_now}, {"hash", l_hash},
-    {NULL, NULL},
+    {"space", l_space},   {NULL, NULL},
 };
 
 int luaopen_host_fs(lua_State *L)

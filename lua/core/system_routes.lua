@@ -1,19 +1,23 @@
--- The framework's own routes: health, readiness, and the API's description.
+-- The framework's own routes: health, readiness, metrics, and the API's description.
 
+local config = require("core.config")
+local crypto = require("core.crypto")
 local db = require("core.db")
 local errors = require("core.errors")
+local health = require("core.health")
 local json = require("core.json")
+local metrics = require("core.metrics")
 local migrate = require("core.migrate")
 local openapi = require("core.openapi")
-local redis = require("core.redis")
 local registry = require("core.registry")
 local reply = require("core.reply")
 local schema = require("core.schema")
-local sys = require("core.sys")
 local time = require("core.time")
 
 local JSON_TYPE = "application/json; charset=utf-8"
 local NO_STORE = { ["Content-Type"] = JSON_TYPE, ["Cache-Control"] = "no-store" }
+local METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+local LOOPBACK = { ["127.0.0.1"] = true, ["::1"] = true, [""] = true } -- "": a Unix socket
 local NOTHING = schema.object({})
 
 local function get_health()
@@ -43,35 +47,39 @@ local function get_ready(ctx)
   return answer_ready(503, { status = "not ready", reason = reason })
 end
 
-local function timed(fn)
-  local started = time.monotonic_ms()
-  local value, err = fn()
-  local ms = math.floor((time.monotonic_ms() - started) * 100 + 0.5) / 100
-  return value ~= nil and err == nil, ms
+local function get_system_health(ctx)
+  local answer = health.examine(ctx:can("system.read") or ctx.actor.platform_admin)
+  return reply.with_status(answer.status == "down" and 503 or 200, answer,
+    { headers = { ["Cache-Control"] = "no-store" } })
 end
 
-local function database_state()
-  local ok, ms = timed(db.ping)
-  return { status = ok and "up" or "down", responseTime = ms }
+-- With a token set, who has it; else who sits on this machine: what a proxy passes on comes from
+-- elsewhere, whatever the peer's address is.
+local function check_scraper(ctx)
+  local token = config.get().metrics.token
+  local req = ctx.req
+  if token ~= "" then
+    local given = (req:header("authorization") or ""):match("^[Bb]earer (.+)$")
+    if not given or not crypto.equal(given, token) then
+      errors.raise("UNAUTHORIZED", "Give the token of metrics.token",
+        { headers = { ["WWW-Authenticate"] = "Bearer" } })
+    end
+  elseif not LOOPBACK[ctx.ip] or req:header("x-forwarded-for") or req:header("forwarded") then
+    errors.raise("FORBIDDEN", "Only this machine may ask; set metrics.token for others")
+  end
 end
 
-local function redis_state()
-  local ok, ms = timed(function()
-    return redis.call("PING")
-  end)
-  return { status = ok and "up" or "down", responseTime = ms }
-end
-
-local function get_system_health()
-  local database, cache = database_state(), redis_state()
-  local status = database.status == "down" and "down" or cache.status == "down" and "degraded"
-    or "ok"
-  return reply.with_status(status == "down" and 503 or 200, {
-    status = status,
-    timestamp = time.now(),
-    uptime = math.floor((time.now_ms() - sys.shared_get("started_ms")) / 1000),
-    services = { database = database, redis = cache },
-  }, { headers = { ["Cache-Control"] = "no-store" } })
+-- The gauges that come from the database keep their last values while it is away.
+local function get_metrics(ctx)
+  check_scraper(ctx)
+  local up = true
+  for _, collect in ipairs(registry.hooks.collect or {}) do
+    up = pcall(collect) and up
+  end
+  metrics.set(metrics.gauge("fixxit_database_up", "Whether the database answered just now."),
+    up and 1 or 0)
+  return reply.raw(200, { ["Content-Type"] = METRICS_TYPE, ["Cache-Control"] = "no-store" },
+    metrics.text())
 end
 
 local function get_openapi()
@@ -94,7 +102,12 @@ return {
   route("/health", nil, "Whether the process lives.", get_health),
   route("/ready", "", "Whether requests can be served: the database answers and is migrated.",
     get_ready, { [503] = "not ready" }),
-  route("/system/health", nil, "The state of what the service needs.", get_system_health,
-    { [503] = "the database is down" }),
+  {
+    method = "GET", path = "/system/health", permission = "public", rate = "open", tenant = false,
+    summary = "The state of what the service needs; system.read shows more.", query = NOTHING,
+    answers = { [503] = "the database is down" }, handler = get_system_health,
+  },
+  route("/metrics", "", "Counts and durations for Prometheus.", get_metrics,
+    { [401] = "not the token", [403] = "from elsewhere, and no token is set" }),
   route("/openapi.json", nil, "This description of the API.", get_openapi),
 }

@@ -7,12 +7,15 @@ local db = require("core.db")
 local json = require("core.json")
 local sys = require("core.sys")
 local uuid = require("core.uuid")
+local figures = require("services.events.figures")
 local follower = require("services.events.follower")
 local record = require("services.events.record")
 local relay = require("services.events.relay")
 local store = require("services.events.store")
 
 local M = {}
+
+M.hooks = { collect = figures.collect }
 
 local started = {} -- what start made and stop ends
 local epoch -- does not change while a generation lives: a restore restarts the server

@@ -52,6 +52,14 @@ function M.has_outbox(ctx)
   return db.platform(ctx):one("SELECT id FROM outbox LIMIT 1") ~= nil
 end
 
+--- What the relay has not numbered yet: {rows_waiting= (counted up to `limit`), oldest_s=}.
+function M.find_backlog(ctx, limit)
+  return db.platform(ctx):one(
+    [[SELECT (SELECT COUNT(*) FROM (SELECT id FROM outbox LIMIT ?) few) AS rows_waiting,
+        COALESCE((SELECT TIMESTAMPDIFF(MICROSECOND, occurred_at, NOW(3)) FROM outbox
+          ORDER BY id LIMIT 1), 0) / 1000000 AS oldest_s]], limit)
+end
+
 --- Copies the oldest committed outbox rows into the log, numbered on from each tenant's counter.
 -- @return how many, the log id of the first
 function M.number_outbox(ctx, limit)

@@ -8,6 +8,7 @@ local registry = require("core.registry")
 local sys = require("core.sys")
 local time = require("core.time")
 local uuid = require("core.uuid")
+local figures = require("services.jobs.figures")
 local runner = require("services.jobs.runner")
 local store = require("services.jobs.store")
 
@@ -15,6 +16,8 @@ local M = {}
 
 local PRIORITY = 5
 local SCHEDULES_MS = 1000
+
+M.hooks = { collect = figures.collect, health = figures.health }
 
 local started = {} -- what start made and stop ends
 

@@ -120,6 +120,14 @@ function M.count_by_state(ctx)
   return db.platform(ctx):query("SELECT state, COUNT(*) AS jobs FROM jobs GROUP BY state")
 end
 
+--- What waits and is due: {due=, oldest_s=}.
+function M.find_backlog(ctx)
+  return db.platform(ctx):one(
+    [[SELECT COUNT(*) AS due,
+        COALESCE(TIMESTAMPDIFF(MICROSECOND, MIN(run_at), NOW(3)), 0) / 1000000 AS oldest_s
+      FROM jobs WHERE state = 'waiting' AND run_at <= NOW(3)]])
+end
+
 function M.purge(ctx, done_hours, dead_days)
   local scope = db.platform(ctx)
   return scope:exec(

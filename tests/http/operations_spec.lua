@@ -1,0 +1,177 @@
+-- What an operator sees: metrics, health, the log.
+local exposition = require("tests.support.exposition")
+local servers = require("tests.support.server")
+
+local function until_true(check, seconds)
+  for _ = 1, (seconds or 5) * 20 do
+    local value = check()
+    if value then
+      return value
+    end
+    servers.sleep(0.05)
+  end
+  return check()
+end
+
+describe("an operator", function()
+  local server, api
+
+  setup(function()
+    server = servers.start({ env = { FIXXIT_SERVER_WORKERS = 2 } })
+    api = server.api
+  end)
+
+  teardown(function()
+    server:stop()
+  end)
+
+  local function scrape(options)
+    local answer = api:get("/metrics", { root = true, headers = options })
+    return answer, answer.status == 200 and exposition.parse(answer.body)
+  end
+
+  local function value(name, labels)
+    local _, samples = scrape()
+    return exposition.value(samples, name, labels)
+  end
+
+  describe("reading /metrics", function()
+    it("gets text that a scraper can read", function()
+      local answer = scrape()
+      assert.equal("text/plain; version=0.0.4; charset=utf-8", answer.headers["content-type"])
+      for _, name in ipairs({
+        "fixxit_http_requests_total", "fixxit_http_request_seconds_count", "fixxit_db_pool_open",
+        "fixxit_db_pool_waiting", "fixxit_db_pool_wait_seconds_total", "fixxit_jobs",
+        "fixxit_jobs_oldest_seconds", "fixxit_outbox_rows", "fixxit_outbox_oldest_seconds",
+        "fixxit_ws_connections", "fixxit_ws_dropped_total", "fixxit_reloads_total",
+        "fixxit_lua_generations", "fixxit_lua_bytes", "fixxit_loop_turn_seconds_count",
+        "fixxit_loop_turn_max_seconds", "fixxit_process_restarts_total",
+        "fixxit_log_dropped_total", "fixxit_image_jobs_total", "fixxit_database_up",
+      }) do
+        assert.truthy(value(name), name)
+      end
+      assert.equal(0, value("fixxit_metrics_refused_total"))
+      assert.equal(1, value("fixxit_database_up"))
+    end)
+
+    it("finds every request counted once, whichever worker answered it", function()
+      local labels = { route = "/api/v1/reports/:id", method = "GET", status = "4xx" }
+      local before = value("fixxit_http_requests_total", labels) or 0
+      for _ = 1, 40 do
+        api:get("/reports/no-uuid", { tenant = "riverton" })
+      end
+      assert.equal(before + 40, value("fixxit_http_requests_total", labels))
+      local time = { route = "/api/v1/reports/:id", method = "GET" }
+      assert.equal(before + 40, value("fixxit_http_request_seconds_count", time))
+      time.le = "+Inf"
+      assert.equal(before + 40, value("fixxit_http_request_seconds_bucket", time))
+    end)
+
+    it("never finds a path that a client chose as a label", function()
+      api:get("/no/such/place-xyzzy")
+      api:get("/xyzzy", { root = true })
+      local answer = scrape()
+      assert.is_nil(answer.body:find("xyzzy", 1, true))
+    end)
+
+    it("finds the counts of a worker that was killed, and the restart", function()
+      local labels = { route = "/health", status = "2xx" }
+      for _ = 1, 10 do
+        api:get("/health", { root = true })
+      end
+      local before = value("fixxit_http_requests_total", labels)
+      local restarts = value("fixxit_process_restarts_total", { kind = "http" })
+      for _, pid in ipairs(server:pids("http")) do
+        servers.shell("kill -KILL " .. pid)
+      end
+      assert.is_true(until_true(function()
+        return value("fixxit_process_restarts_total", { kind = "http" }) == restarts + 2
+      end, 10))
+      assert.equal(before, value("fixxit_http_requests_total", labels))
+    end)
+
+    it("is refused through a proxy, which may pass on anybody", function()
+      assert.equal(403, scrape({ ["X-Forwarded-For"] = "203.0.113.9" }).status)
+      assert.equal(403, scrape({ ["Forwarded"] = "for=203.0.113.9" }).status)
+    end)
+  end)
+
+  describe("asking for the health", function()
+    local function health(token)
+      local answer = api:get("/system/health", { token = token })
+      return answer.json.data, answer
+    end
+
+    it("gets the state of each service and of the process", function()
+      local data, answer = health()
+      assert.equal(200, answer.status)
+      assert.equal("no-store", answer.headers["cache-control"])
+      assert.equal("ok", data.status)
+      assert.matches("^%d+%-%d+%-%d+T[%d:.]+Z$", data.timestamp)
+      assert.equal("number", type(data.uptime))
+      for _, name in ipairs({ "database", "redis", "storage", "queue" }) do
+        assert.equal("up", data.services[name].status, name)
+        assert.equal("number", type(data.services[name].responseTime), name)
+      end
+      assert.truthy(data.metrics.memoryUsage > 1e6)
+      assert.equal("number", type(data.metrics.cpuUsage))
+      assert.equal("number", type(data.metrics.activeConnections))
+    end)
+
+    it("sees what stands behind it only with the permission", function()
+      local owner = api:login("owner@riverton.example").token
+      local platform = api:login("platform@fixxit.example").token
+      assert.is_nil(health().services.storage.freeBytes)
+      assert.is_nil(health(owner).services.storage.freeBytes)
+      local data = health(platform)
+      assert.truthy(data.services.storage.freeBytes > 0)
+      assert.equal(0, data.services.queue.dead)
+    end)
+
+    it("hears that it is degraded, not down, when Redis is gone", function()
+      local _, pid = servers.shell("pgrep -f -- '" .. server.data .. "/run/redis.sock'")
+      pid = pid:match("%d+")
+      servers.shell("kill -STOP " .. pid)
+      local data, answer = health()
+      servers.shell("kill -CONT " .. pid)
+      assert.equal(200, answer.status)
+      assert.equal("degraded", data.status)
+      assert.equal("down", data.services.redis.status)
+      assert.equal("up", data.services.database.status)
+      assert.is_true(until_true(function()
+        return health().status == "ok"
+      end, 10))
+    end)
+
+    it("gets /health and /api/v1/health without an envelope", function()
+      for _, answer in ipairs({ api:get("/health", { root = true }), api:get("/health") }) do
+        assert.equal(200, answer.status)
+        assert.equal("ok", answer.json.status)
+        assert.is_nil(answer.json.success)
+      end
+    end)
+  end)
+end)
+
+describe("a token for metrics", function()
+  local server
+
+  setup(function()
+    server = servers.start({ env = { FIXXIT_METRICS_TOKEN = "scrape-me", FIXXIT_SERVER_WORKERS = 1 } })
+  end)
+
+  teardown(function()
+    server:stop()
+  end)
+
+  local function ask(headers)
+    return server.api:get("/metrics", { root = true, headers = headers }).status
+  end
+
+  it("lets in who has it, from anywhere, and nobody else", function()
+    assert.equal(401, ask())
+    assert.equal(401, ask({ Authorization = "Bearer scrape" }))
+    assert.equal(200, ask({ Authorization = "Bearer scrape-me" }))
+    assert.equal(200, ask({ Authorization = "Bearer scrape-me", ["X-Forwarded-For"] = "203.0.113.9" }))
+  end)
+end)
