@@ -10,7 +10,12 @@ CFLAGS := -std=gnu11 -O2 -g -fvisibility=hidden -fstack-protector-strong -fno-co
 LDLIBS := $(shell pkg-config --libs $(LIBS)) -lpthread -lm -lz
 LDFLAGS := -Wl,-E
 
-ifeq ($(FLAVOUR),asan)
+ifeq ($(FLAVOUR),fuzz)
+CC      := clang-14
+CFLAGS  += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
+	-Wno-missing-field-initializers
+LDFLAGS += -fsanitize=address,undefined
+else ifeq ($(FLAVOUR),asan)
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
 else
@@ -48,4 +53,15 @@ $(OBJ)/tests/%: tests/host/%.c tests/host/check.h $(OBJ)/libhost.a
 	@echo "  TEST  $@"
 	$(Q)$(CC) $(CFLAGS) -Itests/host -MMD -MP $(LDFLAGS) -o $@ $< $(OBJ)/libhost.a $(LDLIBS)
 
--include $(wildcard $(OBJ)/*.d) $(wildcard $(OBJ)/tests/*.d)
+# libFuzzer brings main(); the archive gives each target what it needs and no more.
+FUZZERS := $(patsubst tests/fuzz/%.c,$(OBJ)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+
+$(OBJ)/fuzz/%: tests/fuzz/%.c $(OBJ)/libhost.a
+	@mkdir -p $(@D)
+	@echo "  FUZZ  $@"
+	$(Q)$(CC) $(CFLAGS) -Itests/host -MMD -MP $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(OBJ)/libhost.a $(LDLIBS)
+
+-include $(wildcard $(OBJ)/fuzz/*.d) $(wildcard $(OBJ)/*.d) $(wildcard $(OBJ)/tests/*.d)

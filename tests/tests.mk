@@ -10,6 +10,9 @@ BUSTED  := luajit /usr/bin/busted
 ASAN    := ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 WITH    = TEST_BIN=$(BIN) TEST_TEMPLATE=$(abspath $(TEMPLATE))
 
+FUZZ_SECONDS ?= 5
+
+.PHONY: test-fuzz test-full test-valgrind
 .PHONY: test test-release test-asan test-host test-arch test-lua test-http test-kill test-deps
 
 test: ## everything: C, Lua, HTTP, kill -9, once more under ASan and UBSan (under 15 minutes)
@@ -17,7 +20,7 @@ test: ## everything: C, Lua, HTTP, kill -9, once more under ASan and UBSan (unde
 	$(Q)$(MAKE) --no-print-directory test-asan
 	@echo "make test: all passed"
 
-test-release: test-arch test-host test-lua test-http test-kill
+test-release: test-arch test-host test-fuzz test-lua test-http test-kill
 
 test-asan: ## the same suites on a binary with ASan and UBSan
 	$(Q)$(ASAN) $(MAKE) --no-print-directory FLAVOUR=asan test-host test-lua test-http
@@ -40,6 +43,23 @@ test-http: test-deps $(BIN) $(TEMPLATE)/fresh ## black-box specs over HTTP and W
 
 test-kill: test-deps $(BIN) $(TEMPLATE)/fresh ## 100 times kill -9 under load
 	$(Q)$(WITH) $(BUSTED) tests/kill
+
+test-fuzz: deps ## every parser of outside bytes, FUZZ_SECONDS (5) each
+	$(Q)sh tests/support/install-packages clang-14 libclang-rt-14-dev
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) -f host/build.mk BUILD=$(BUILD) FLAVOUR=fuzz BIN=$(BUILD)/fuzz/fixxit OBJ=$(BUILD)/obj/fuzz LIBS="$(LIBS)" fuzzers
+	$(Q)sh tests/support/run-fuzzers $(BUILD)/obj/fuzz/fuzz $(FUZZ_SECONDS)
+
+test-valgrind: test-deps $(BIN) ## the C unit tests under valgrind
+	$(Q)sh tests/support/install-packages valgrind
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) -f host/build.mk BUILD=$(BUILD) FLAVOUR=$(FLAVOUR) BIN=$(BIN) OBJ=$(OBJ) LIBS="$(LIBS)" tests
+	$(Q)RUNNER="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --suppressions=tests/support/valgrind.supp" \
+		sh tests/support/run-host-tests $(OBJ)/tests
+
+test-full: ## what takes longer: make test, valgrind, five minutes of each fuzzer, tests/full
+	$(Q)$(MAKE) --no-print-directory test
+	$(Q)$(MAKE) --no-print-directory test-valgrind
+	$(Q)$(MAKE) --no-print-directory test-fuzz FUZZ_SECONDS=300
+	$(Q)test ! -d tests/full || $(WITH) $(BUSTED) tests/full
 
 # Stale when a migration or a seed is newer; tests/support/server.lua makes the new one.
 $(TEMPLATE)/fresh: $(TEMPLATE_FROM)

@@ -2,9 +2,18 @@
 local bit = require("bit")
 local cqueues = require("cqueues")
 local errno = require("cqueues.errno")
+local ffi = require("ffi")
 local socket = require("cqueues.socket")
 
+ffi.cdef([[
+struct rlimit { unsigned long current, most; };
+int getrlimit(int what, struct rlimit *limit);
+int setrlimit(int what, const struct rlimit *limit);
+]])
+
 local M = {}
+
+local RLIMIT_NOFILE = 7
 
 local PATIENCE_S = 10
 local PIECE_PAUSE_S = 0.02
@@ -14,9 +23,10 @@ local Peer = {}
 Peer.__index = Peer
 
 --- Sends an opening handshake.
+-- @param where a port of the loopback address, or the path of a Unix socket
 -- @param changes header -> value, false to leave it out; METHOD, VERSION, HOST, TARGET likewise
 -- @return peer with status and headers of the answer
-function M.open(port, changes)
+function M.open(where, changes)
   local request = { METHOD = "GET", VERSION = "HTTP/1.1", HOST = "localhost", TARGET = "/ws" }
   local headers = { Upgrade = "websocket", Connection = "Upgrade", ["Sec-WebSocket-Key"] = KEY,
     ["Sec-WebSocket-Version"] = "13" }
@@ -30,7 +40,8 @@ function M.open(port, changes)
       lines[#lines + 1] = name .. ": " .. value
     end
   end
-  local peer = socket.connect("127.0.0.1", port)
+  local peer = type(where) == "number" and socket.connect("127.0.0.1", where)
+    or socket.connect({ path = where })
   peer:setmode("bn", "bn")
   peer:settimeout(PATIENCE_S)
   peer:onerror(function(_, _, code)
@@ -128,6 +139,14 @@ function Peer:frame(timeout_s)
     payload = payload,
     code = opcode == 8 and #payload >= 2 and number_of(payload:sub(1, 2)) or nil,
   }
+end
+
+--- Lets this process open as many sockets as it may: often 1024 is only what it begins with.
+function M.raise_file_limit()
+  local limit = ffi.new("struct rlimit")
+  assert(ffi.C.getrlimit(RLIMIT_NOFILE, limit) == 0)
+  limit.current = limit.most
+  assert(ffi.C.setrlimit(RLIMIT_NOFILE, limit) == 0)
 end
 
 function Peer:close()
