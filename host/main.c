@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,6 +37,16 @@ static int find_root(char *root)
     return -1;
 }
 
+/* As many connections as the hard limit allows: the soft one is often 1024. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* For commands that need pictures without a server; ends with the one who started it. */
 static int image_process(const struct conf *conf)
 {
@@ -57,6 +68,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "fixxit: cannot find its lua folder: set FIXXIT_ROOT\n");
         return 1;
     }
+    raise_file_limit();
     const char *command = argc > 1 ? argv[1] : "help";
     for (int i = 2; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0)
