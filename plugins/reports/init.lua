@@ -41,6 +41,7 @@ M.topics = {
       local report = service.find(ctx, id)
       return report and room_of(report.id)
     end,
+    snapshot = service.get,
   },
   track = {
     anonymous = true,
@@ -50,6 +51,7 @@ M.topics = {
         return room_of(report.id), own.tenant.id
       end
     end,
+    snapshot = service.track,
   },
 }
 

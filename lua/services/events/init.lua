@@ -70,11 +70,18 @@ end
 --- The place in the log up to which this worker has handed events on.
 M.position = follower.position
 
---- Whether a tenant's events after `seq` can still be told one by one.
+--- The number of a tenant's latest event, 0 when there is none yet. Whatever is read after it
+-- holds what the events up to it did.
+function M.last_seq(ctx, tenant_id)
+  local counter = store.find_counter(ctx, tenant_id)
+  return counter and counter.seq or 0
+end
+
+--- Whether a tenant's events after `seq` can still be told one by one. A number may come from a
+-- worker that is ahead of this one.
 -- @param limits max (number of events), seconds (age of the oldest)
 function M.can_resume(ctx, tenant_id, seq, limits)
-  local last = store.find_last_seq(ctx, tenant_id, follower.position())
-  local last_seq = last and last.seq or 0
+  local last_seq = M.last_seq(ctx, tenant_id)
   if seq == last_seq then
     return true
   elseif seq > last_seq or last_seq - seq > limits.max then

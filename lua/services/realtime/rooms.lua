@@ -42,7 +42,8 @@ function M.by_right(ctx)
 end
 
 --- The room of a topic such as "report:<id>", if the context may hear it.
--- @return room, the id of the tenant that it is in; or nil
+-- @return room, the id of the tenant that it is in, a function that reads the topic's present
+--   state; or nil
 function M.of_topic(ctx, topic)
   local kind, key = topic:match("^(%l+):(.+)$")
   local rule = kind and registry.topics[kind]
@@ -53,7 +54,9 @@ function M.of_topic(ctx, topic)
   if not room then
     return nil
   end
-  return room, tenant_id or ctx.tenant and ctx.tenant.id
+  return room, tenant_id or ctx.tenant and ctx.tenant.id, function()
+    return rule.snapshot(ctx, key)
+  end
 end
 
 --- The bookkeeping rooms of a signed-in connection: by session, by user, by the second in which

@@ -130,4 +130,13 @@ describe("the follower", function()
     assert.equal(2, #list)
     assert.equal(events.position(), position)
   end)
+
+  it("takes a number from a worker that is ahead of this one", function()
+    local ctx = new_tenant()
+    emit(ctx, 2)
+    relay.number("a", lead("a")) -- nobody follows: this worker has handed nothing on
+    assert.equal(2, events.last_seq(ctx, ctx.tenant.id))
+    assert.is_true(events.can_resume(ctx, ctx.tenant.id, 2, { max = 10, seconds = 60 }))
+    assert.is_false(events.can_resume(ctx, ctx.tenant.id, 3, { max = 10, seconds = 60 }))
+  end)
 end)
