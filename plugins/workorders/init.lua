@@ -4,6 +4,7 @@ local reports = require("plugins.reports")
 local access = require("plugins.workorders.rules.access")
 local remediations = require("plugins.workorders.remediations")
 local service = require("plugins.workorders.service")
+local teams = require("plugins.workorders.teams")
 
 local M = {}
 
@@ -33,6 +34,19 @@ M.events = {
   ["workorder.assigned"] = { socket = "workorder:assigned", rooms = rooms },
   ["workorder.updated"] = { socket = "workorder:updated", rooms = rooms },
   ["remediation.completed"] = { socket = "remediation:completed", rooms = rooms },
+}
+
+-- Who does or reads work hears what is given to their teams.
+M.hooks = {
+  rooms = function(ctx)
+    local found = {}
+    if ctx:can("workorders.work") or ctx:can("workorders.read") then
+      for i, id in ipairs(teams.ids_of_user(ctx, ctx.actor.user_id)) do
+        found[i] = "team_" .. id
+      end
+    end
+    return found
+  end,
 }
 
 M.file_parents = {

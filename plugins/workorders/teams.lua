@@ -20,4 +20,7 @@ function M.list(ctx)
   return found
 end
 
+--- Returns the ids of the teams that a person is in.
+M.ids_of_user = teams_store.ids_of_user
+
 return M
