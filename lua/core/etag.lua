@@ -11,11 +11,18 @@ local DIGEST_BYTES = 8
 -- No row has it: an If-Match that is none of our tags never matches.
 local NO_VERSION = -1
 
+local function digest(shown)
+  local hash = crypto.hash("sha256", json.encode(shown, { sorted = true }))
+  return crypto.hex(hash:sub(1, DIGEST_BYTES))
+end
+
 --- Returns the tag (without quotes) of what is shown of a row of that version.
 function M.of(version, shown)
-  local digest = crypto.hash("sha256", json.encode(shown, { sorted = true })):sub(1, DIGEST_BYTES)
-  return version .. "-" .. crypto.hex(digest)
+  return version .. "-" .. digest(shown)
 end
+
+--- Returns the tag of what is shown of something that has no version.
+M.of_shown = digest
 
 --- Returns the version that the request's If-Match names, or nil when it names none or any.
 function M.wanted_version(ctx)

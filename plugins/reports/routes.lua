@@ -54,7 +54,8 @@ return {
     params = schema.code, summary = "Where a report stands, by its tracking code.",
     answers = { [404] = "no such code" },
     handler = function(ctx, input)
-      return reply.ok(service.track(ctx, input.params.code))
+      local report = service.track(ctx, input.params.code)
+      return reply.ok(report, { etag = etag.of_shown(report) })
     end,
   },
   {

@@ -1,6 +1,7 @@
 --- Signing up, in and out; one's own account; the tenant's people.
 
 local errors = require("core.errors")
+local etag = require("core.etag")
 local json = require("core.json")
 local paging = require("core.paging")
 local reply = require("core.reply")
@@ -52,12 +53,19 @@ local function logout(ctx, input)
     cookies.refresh(ctx) and { headers = { ["Set-Cookie"] = cookies.clear() } } or nil)
 end
 
+local function answer(person)
+  return reply.ok(person, { etag = etag.of_shown(person) })
+end
+
 local function show_profile(ctx)
-  return reply.ok(service.profile(ctx))
+  return answer(service.profile(ctx))
 end
 
 local function change_profile(ctx, input)
-  return reply.ok(service.update_profile(ctx, input.body))
+  if ctx.req:header("if-match") then
+    reply.require_match(ctx, etag.of_shown(service.profile(ctx)))
+  end
+  return answer(service.update_profile(ctx, input.body))
 end
 
 local MEMBERS = paging.query_schema({
@@ -111,7 +119,7 @@ local routes = {
   { method = "GET", path = "/users/:id", summary = "A member of the tenant.",
     permission = "users.read", answers = { [200] = "the member", [404] = "no such member" },
     handler = function(ctx, input)
-      return reply.ok(people.get(ctx, input.params.id))
+      return answer(people.get(ctx, input.params.id))
     end },
 }
 
