@@ -18,7 +18,8 @@ end
 local function read_phone(value)
   local digits = select(2, value:gsub("%d", ""))
   local well_formed = value:find("^%+?[%d%s()/.-]+$")
-  return #value <= PHONE_MAX and well_formed and digits >= PHONE_DIGITS_MIN and digits <= PHONE_DIGITS_MAX and value or nil
+  return #value <= PHONE_MAX and well_formed and digits >= PHONE_DIGITS_MIN
+    and digits <= PHONE_DIGITS_MAX and value or nil
 end
 
 return {
