@@ -115,7 +115,71 @@ describe("a socket", function()
     assert.equal(report().id, other:expect_event("report:created", 3).data.id)
     other:send({ type = "resume", epoch = last.epoch, lastSeq = last.seq + 1000 })
     assert.truthy(other:expect("resync"))
+    for _, seq in ipairs({ -1, 1.5, 1e300, "1", true, {} }) do
+      other:send({ type = "resume", epoch = last.epoch, lastSeq = seq })
+      assert.truthy(other:expect("resync"))
+    end
     other:close()
+    local lost = signed_in(dispatcher, "&lastEventId=nonsense")
+    assert.truthy(lost:expect("resync"))
+    lost:close()
+  end)
+
+  it("hears what is given to its team, and nothing of other teams", function()
+    local team
+    for _, each in ipairs(api:get("/teams", { token = dispatcher.token }).json.data) do
+      if #each.members == 1 and each.members[1].id ~= technician.user.id then
+        team = each
+      end
+    end
+    local members = signed_in(api:login("tech2@riverton.example"))
+    local others = signed_in(technician)
+    local order = api:post("/workorders", { token = dispatcher.token,
+      json = { title = "Fill the hole" } }).json.data
+    assert.equal(200, api:put("/workorders/" .. order.id .. "/assign", { token = dispatcher.token,
+      json = { teamId = assert(team, "a team of tech2 alone").id } }).status)
+    assert.equal(order.id, members:expect_event("workorder:assigned", 3).data.id)
+    assert.is_nil(others:expect_event("workorder:assigned", 1))
+    members:close()
+    others:close()
+  end)
+
+  it("may not hear what it may not see, by whatever name", function()
+    local made = report()
+    local socket = signed_in(api:login("citizen@riverton.example"))
+    local tenant_id = dispatcher.user.tenant.id
+    for _, topic in ipairs({ "report:" .. made.id, "report:" .. made.id:upper(), "report:",
+      "report:\240\159\152\128", "track:AAAAAAAA", "tenant_" .. tenant_id .. "_admin",
+      "tenant:" .. tenant_id, "user:" .. dispatcher.user.id, "!session:x" }) do
+      socket:send({ type = "subscribe", topic = topic })
+      local refusal = socket:expect("error")
+      assert.equal("FORBIDDEN", refusal.code)
+      assert.equal(topic, refusal.topic)
+    end
+    socket:close()
+    local reader = signed_in(api:login("viewer@riverton.example"))
+    reader:send({ type = "subscribe", topic = "report:" .. made.id:upper() })
+    assert.truthy(reader:expect("subscribed"))
+    assert.equal(200, api:put("/reports/" .. made.id .. "/status",
+      { token = dispatcher.token, json = { status = "acknowledged" } }).status)
+    assert.equal(made.id, reader:expect_event("report:updated", 3).data.id)
+    reader:close()
+  end)
+
+  it("becomes who signs in last, and hears as nobody else", function()
+    local made = report()
+    local socket = signed_in(dispatcher)
+    socket:send({ type = "subscribe", topic = "report:" .. made.id })
+    assert.truthy(socket:expect("subscribed"))
+    socket:send({ type = "auth", token = api:login("dispatcher@northgrid.example").token })
+    assert.truthy(socket:expect("auth:ok"))
+    report()
+    api:put("/reports/" .. made.id .. "/status",
+      { token = dispatcher.token, json = { status = "acknowledged" } })
+    assert.is_nil(socket:expect("event", 1))
+    local theirs = report("northgrid")
+    assert.equal(theirs.id, socket:expect_event("report:created", 3).data.id)
+    socket:close()
   end)
 
   it("is told of frames that mean nothing, and closed when they go on", function()

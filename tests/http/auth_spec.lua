@@ -1,0 +1,236 @@
+-- Tokens and sessions from outside: forged and stale tokens, rotation, locking, many at once.
+local cjson = require("cjson.safe")
+local cqueues = require("cqueues")
+local basexx = require("basexx")
+local hmac = require("openssl.hmac")
+local servers = require("tests.support.server")
+
+local PASSWORD = "Fixxit-demo-2026"
+local SECRET = "development-secret-that-production-refuses" -- of config/test.lua
+
+local function sign(header, claims, options)
+  local text = basexx.to_url64(cjson.encode(header)) .. "."
+    .. basexx.to_url64(type(claims) == "string" and claims or cjson.encode(claims))
+  local digest = hmac.new(options and options.key or SECRET, options and options.hash or "sha256")
+  return text .. "." .. basexx.to_url64(digest:final(text))
+end
+
+local function copy(from, changes)
+  local made = {}
+  for name, value in pairs(from) do
+    made[name] = value
+  end
+  for name, value in pairs(changes) do
+    made[name] = value ~= cjson.null and value or nil
+  end
+  return made
+end
+
+-- Calls all functions at the same time; returns what they return.
+local function at_once(calls)
+  local loop, results = cqueues.new(), {}
+  for i, call in ipairs(calls) do
+    loop:wrap(function()
+      results[i] = call()
+    end)
+  end
+  assert(loop:loop())
+  return results
+end
+
+local function count(answers, status, code)
+  local n = 0
+  for _, answer in ipairs(answers) do
+    local found = answer.json.error and answer.json.error.code
+    if answer.status == status and (code == nil or code == found) then
+      n = n + 1
+    end
+  end
+  return n
+end
+
+describe("a token", function()
+  local server, api, owner, claims
+
+  setup(function()
+    server = servers.start()
+    api = server.api
+    owner = api:login("owner@riverton.example")
+    claims = cjson.decode(basexx.from_url64(owner.token:match("%.([^.]+)%.")))
+  end)
+
+  teardown(function()
+    server:stop()
+  end)
+
+  local function status(token)
+    local answer = api:get("/users/me", { token = token })
+    assert.is_true(answer.status == 200 or answer.json.error.code == "UNAUTHORIZED"
+      or answer.json.error.code == "TOKEN_EXPIRED", answer.body)
+    return answer.status
+  end
+
+  local HEADER = { alg = "HS256", typ = "JWT", kid = "hs-1" }
+
+  it("holds when it is signed as ours are", function()
+    assert.equal(200, status(owner.token))
+    assert.equal(200, status(sign(HEADER, claims)))
+    for _, name in ipairs({ "iss", "aud", "sub", "tid", "role", "jti", "iat", "exp" }) do
+      assert.truthy(claims[name], name)
+    end
+  end)
+
+  it("does not hold with another algorithm, or none", function()
+    local unsigned = basexx.to_url64('{"alg":"none"}') .. "." .. owner.token:match("%.([^.]+)%.") .. "."
+    assert.equal(401, status(unsigned))
+    assert.equal(401, status(unsigned .. owner.token:match("[^.]+$")))
+    assert.equal(401, status(sign(copy(HEADER, { alg = "HS512" }), claims, { hash = "sha512" })))
+    assert.equal(401, status(sign(copy(HEADER, { alg = "HS384" }), claims, { hash = "sha384" })))
+    for _, algorithm in ipairs({ "RS256", "ES256", "hs256", "", cjson.null, { "HS256" } }) do
+      assert.equal(401, status(sign(copy(HEADER, { alg = algorithm }), claims)))
+    end
+    assert.equal(401, status(sign(copy(HEADER, { crit = { "exp" } }), claims)))
+  end)
+
+  it("does not hold with other claims", function()
+    local now = os.time()
+    local citizen = api:login("citizen@riverton.example").user
+    local northgrid = api:login("owner@northgrid.example").user.tenant.id
+    for what, changes in pairs({
+      audience = { aud = "another" }, no_audience = { aud = cjson.null },
+      issuer = { iss = "another" }, expired = { exp = now - 60 }, no_expiry = { exp = cjson.null },
+      expiry_as_text = { exp = "9999999999" }, future = { iat = now + 600 },
+      not_yet = { nbf = now + 600 }, other_person = { sub = citizen.id },
+      other_tenant = { tid = northgrid }, no_tenant = { tid = cjson.null },
+      no_session = { sid = cjson.null }, session_number = { sid = 5 }, session_object = { sid = {} },
+      unknown_session = { sid = claims.jti },
+    }) do
+      assert.equal(401, status(sign(HEADER, copy(claims, changes))), what)
+    end
+    for _, text in ipairs({ "[]", "null", "{", '"x"', "" }) do
+      assert.equal(401, status(sign(HEADER, text)), text)
+    end
+    local other_role = api:get("/users", { token = sign(HEADER, copy(claims, { role = "public" })) })
+    assert.equal(200, other_role.status) -- rights come from the membership, not from the token
+  end)
+
+  it("does not hold when it was changed or cut", function()
+    assert.equal(401, status(sign(HEADER, claims, { key = ("x"):rep(40) })))
+    for _, text in ipairs({ owner.token:sub(1, -2), owner.token:sub(1, -40), owner.token .. "A",
+      owner.token .. ".x", owner.token .. "=", owner.token:match("^(.+)%."), "..", "x",
+      owner.token .. ("A"):rep(6000) }) do
+      assert.equal(401, status(text), text:sub(-20))
+    end
+    for _, header in ipairs({ "Basic abc", "Bearer", "Token " .. owner.token,
+      "Bearer " .. owner.token .. " x", "\255" }) do
+      assert.equal(401, api:get("/users/me", { headers = { authorization = header } }).status, header)
+    end
+  end)
+
+  it("dies at logout", function()
+    local session = api:login("viewer@riverton.example")
+    assert.equal(200, api:post("/auth/logout", { token = session.token, json = {} }).status)
+    assert.equal(401, status(session.token))
+    assert.equal(401, api:post("/auth/refresh",
+      { json = { refreshToken = session.refreshToken } }).status)
+  end)
+end)
+
+describe("a session", function()
+  local server, api
+
+  setup(function()
+    server = servers.start()
+    api = server.api
+  end)
+
+  teardown(function()
+    server:stop()
+  end)
+
+  local function refresh(token)
+    return api:post("/auth/refresh", { json = { refreshToken = token } })
+  end
+
+  it("goes on with a new token each time; an old one ends it", function()
+    local first = api:login("viewer@riverton.example")
+    local second = refresh(first.refreshToken)
+    assert.equal(200, second.status)
+    assert.equal(900, second.json.data.expiresIn)
+    assert.equal(200, api:get("/users/me", { token = second.json.data.accessToken }).status)
+    local reuse = refresh(first.refreshToken)
+    assert.equal(401, reuse.status)
+    assert.equal("TOKEN_REUSED", reuse.json.error.code)
+    assert.equal(401, refresh(second.json.data.refreshToken).status)
+    assert.equal(401, api:get("/users/me", { token = second.json.data.accessToken }).status)
+  end)
+
+  it("ends when its token is used in several places at once", function()
+    local session = api:login("viewer@riverton.example")
+    local calls = {}
+    for i = 1, 5 do
+      calls[i] = function()
+        return refresh(session.refreshToken)
+      end
+    end
+    local answers = at_once(calls)
+    assert.equal(1, count(answers, 200))
+    assert.equal(1, count(answers, 401, "TOKEN_REUSED"))
+    for _, answer in ipairs(answers) do
+      if answer.status == 200 then
+        assert.equal(401, api:get("/users/me", { token = answer.json.data.accessToken }).status)
+      end
+    end
+  end)
+
+  it("by cookie needs the CSRF token, and keeps the refresh token from scripts", function()
+    local answer = api:post("/auth/login?cookie=true",
+      { json = { email = "viewer@riverton.example", password = PASSWORD } })
+    assert.is_nil(answer.json.data.refreshToken)
+    local cookies = answer.headers["set-cookie"]
+    assert.matches("fixxit_refresh=[^;]+;.*HttpOnly", cookies)
+    assert.matches("Secure; SameSite=Strict", cookies)
+    local cookie = cookies:match("fixxit_refresh=[^;]+")
+    local function by_cookie(csrf)
+      return api:post("/auth/refresh", { headers = { cookie = cookie, ["x-csrf-token"] = csrf } })
+    end
+    assert.equal(403, by_cookie(nil).status)
+    assert.equal(403, by_cookie("wrong").status)
+    assert.equal(200, by_cookie(answer.json.data.csrfToken).status)
+  end)
+
+  it("is one account, when many register the same address at once", function()
+    local calls = {}
+    for i = 1, 6 do
+      calls[i] = function()
+        return api:post("/auth/register", { json = { fullName = "Twin " .. i, password = PASSWORD,
+          email = i % 2 == 0 and "Twin@X.example" or "twin@x.EXAMPLE" } })
+      end
+    end
+    local answers = at_once(calls)
+    assert.equal(1, count(answers, 201))
+    assert.equal(5, count(answers, 409, "EMAIL_TAKEN"))
+  end)
+
+  it("is locked after five failures, known address or not, with the same answers", function()
+    for _, email in ipairs({ "tech1@northgrid.example", "nobody@x.example" }) do
+      for _ = 1, 5 do
+        local answer = api:post("/auth/login", { json = { email = email, password = "wrong" } })
+        assert.equal(401, answer.status)
+        assert.equal("INVALID_CREDENTIALS", answer.json.error.code)
+      end
+      local answer = api:post("/auth/login", { json = { email = email, password = PASSWORD } })
+      assert.equal(429, answer.status)
+      assert.equal("ACCOUNT_LOCKED", answer.json.error.code)
+      assert.is_true(math.abs(900 - tonumber(answer.headers["retry-after"])) <= 5)
+    end
+  end)
+
+  it("leaves no password, token or address in the log", function()
+    local log = server:log_text()
+    for _, secret in ipairs({ PASSWORD, "eyJhbGciOi", "@northgrid.example", "@x.example" }) do
+      local shown = log:gsub("Sign in with[^\n]*\n[^C]*Ctrl%-C", "") -- dev greets with the demo accounts
+      assert.is_nil(shown:find(secret, 1, true), secret)
+    end
+  end)
+end)
