@@ -78,6 +78,7 @@ return {
   log = {
     level = "info", -- debug, info, warn, error
     format = "json", -- json: an object a line; text: for people
+    access = "", -- file for the lines about requests, opened again on SIGUSR1; "": with the others
   },
   files = {
     max_bytes = 10485760, -- of one upload

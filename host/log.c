@@ -1,8 +1,14 @@
-/* Design: callers append finished lines to `pending` under a mutex and signal; the thread
- * swaps the buffer for an empty one and writes it outside the lock. Two buffers, no copies. */
+/* Design: callers append finished lines to a stream's `pending` under a mutex and signal; the
+ * thread swaps the buffer for an empty one and writes it outside the lock. No copies.
+ *
+ * The access log's descriptor keeps its number when the file is opened again (dup2), so that the
+ * thread may be writing meanwhile. Processes share the file by O_APPEND. */
 #include "log.h"
 #include "buf.h"
 #include "mem.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,6 +20,12 @@
 
 enum { PENDING_MAX = 1024 * 1024 };
 
+struct stream {
+    int fd;
+    struct buf pending;
+    unsigned long dropped; /* since the last line that fitted */
+};
+
 static struct {
     enum log_level level;
     bool json;
@@ -23,10 +35,12 @@ static struct {
     pthread_t thread;
     bool running;  /* the thread exists */
     bool stopping; /* it shall write the rest and end */
-    struct buf pending;
-    unsigned long dropped; /* since the last line that fitted */
-    unsigned long dropped_ever;
+    struct stream log, access; /* access.fd is -1 while its lines go to the log */
+    char access_path[PATH_MAX];
+    unsigned long dropped; /* ever, of both */
 } state = {
+    .log = {.fd = STDERR_FILENO},
+    .access = {.fd = -1},
     .level = LOG_INFO,
     .mutex = PTHREAD_MUTEX_INITIALIZER,
     .wake = PTHREAD_COND_INITIALIZER,
@@ -35,10 +49,10 @@ static struct {
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static const char *const level_colours[] = {"\x1b[2m", "\x1b[32m", "\x1b[33m", "\x1b[31m"};
 
-static void write_all(const char *data, size_t len)
+static void write_all(int fd, const char *data, size_t len)
 {
     while (len) {
-        ssize_t done = write(STDERR_FILENO, data, len);
+        ssize_t done = write(fd, data, len);
         if (done <= 0)
             return; /* nowhere left to complain */
         data += done;
@@ -52,14 +66,15 @@ static void *writer(void *arg)
     struct buf writing = {0};
     pthread_mutex_lock(&state.mutex);
     for (;;) {
-        while (!state.pending.len && !state.stopping)
+        while (!state.log.pending.len && !state.access.pending.len && !state.stopping)
             pthread_cond_wait(&state.wake, &state.mutex);
-        if (!state.pending.len)
+        struct stream *stream = state.log.pending.len ? &state.log : &state.access;
+        if (!stream->pending.len)
             break;
-        struct buf full = state.pending;
-        state.pending = writing;
+        struct buf full = stream->pending;
+        stream->pending = writing;
         pthread_mutex_unlock(&state.mutex);
-        write_all(full.data, full.len);
+        write_all(stream->fd, full.data, full.len);
         buf_clear(&full);
         writing = full;
         pthread_mutex_lock(&state.mutex);
@@ -97,12 +112,13 @@ void log_stop(void)
     pthread_mutex_unlock(&state.mutex);
     pthread_join(state.thread, NULL);
     state.running = false;
-    buf_free(&state.pending);
+    buf_free(&state.log.pending);
+    buf_free(&state.access.pending);
 }
 
 unsigned long log_dropped(void)
 {
-    return state.dropped_ever;
+    return state.dropped;
 }
 
 bool log_enabled(enum log_level level)
@@ -158,34 +174,76 @@ static void put_text(struct buf *line, enum log_level level, const char *message
     buf_putc(line, '\n');
 }
 
-void log_line(enum log_level level, const char *message, size_t len, const char *fields,
-              size_t fields_len)
+static void put_line(struct stream *stream, enum log_level level, const char *message, size_t len,
+                     const char *fields, size_t fields_len)
 {
-    if (!log_enabled(level))
-        return;
-    static __thread struct buf line; /* reused; log_line is called from the loop's thread */
+    static __thread struct buf line; /* reused; the lines come from the loop's thread */
     line.len = 0;
     (state.json ? put_json : put_text)(&line, level, message, len, fields, fields_len);
     if (!state.running) {
-        write_all(line.data, line.len);
+        write_all(stream->fd, line.data, line.len);
         buf_free(&line);
         return;
     }
     pthread_mutex_lock(&state.mutex);
-    if (state.pending.len + line.len > PENDING_MAX) {
+    if (stream->pending.len + line.len > PENDING_MAX) {
+        stream->dropped++;
         state.dropped++;
-        state.dropped_ever++;
     } else {
-        if (state.dropped) {
-            buf_printf(&state.pending, "{\"level\":\"warn\",\"message\":\"%lu log lines dropped\"}\n",
-                       state.dropped);
-            state.dropped = 0;
+        if (stream->dropped) {
+            buf_printf(&stream->pending,
+                       "{\"level\":\"warn\",\"message\":\"%lu log lines dropped\"}\n",
+                       stream->dropped);
+            stream->dropped = 0;
         }
-        buf_append(&state.pending, line.data, line.len);
+        buf_append(&stream->pending, line.data, line.len);
         pthread_cond_signal(&state.wake);
     }
     pthread_mutex_unlock(&state.mutex);
     buf_clear(&line);
+}
+
+void log_line(enum log_level level, const char *message, size_t len, const char *fields,
+              size_t fields_len)
+{
+    if (log_enabled(level))
+        put_line(&state.log, level, message, len, fields, fields_len);
+}
+
+bool log_access_enabled(void)
+{
+    return state.access.fd >= 0 || log_enabled(LOG_INFO);
+}
+
+void log_access(const char *message, size_t len, const char *fields, size_t fields_len)
+{
+    if (log_access_enabled())
+        put_line(state.access.fd >= 0 ? &state.access : &state.log, LOG_INFO, message, len,
+                 fields, fields_len);
+}
+
+int log_access_open(const char *path)
+{
+    snprintf(state.access_path, sizeof(state.access_path), "%s", path);
+    return log_access_reopen();
+}
+
+int log_access_reopen(void)
+{
+    if (!*state.access_path)
+        return 0;
+    int fd = open(state.access_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fd < 0) {
+        log_error("access log %s: %s", state.access_path, strerror(errno));
+        return -1;
+    }
+    if (state.access.fd < 0) {
+        state.access.fd = fd;
+        return 0;
+    }
+    dup3(fd, state.access.fd, O_CLOEXEC);
+    close(fd);
+    return 0;
 }
 
 void log_printf(enum log_level level, const char *fmt, ...)

@@ -29,6 +29,17 @@ bool log_enabled(enum log_level level);
 void log_line(enum log_level level, const char *message, size_t len, const char *fields,
               size_t fields_len);
 
+/* Lines about requests go to a file of their own, whatever the level is; without one, to the log
+ * at level info. "" means none. -1, and a line in the log, when the file cannot be opened; what
+ * was open before stays. */
+int log_access_open(const char *path);
+
+/* After the file was moved away: goes on in a new one of the same name. */
+int log_access_reopen(void);
+
+bool log_access_enabled(void);
+void log_access(const char *message, size_t len, const char *fields, size_t fields_len);
+
 void log_printf(enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 #define log_debug(...) log_printf(LOG_DEBUG, __VA_ARGS__)

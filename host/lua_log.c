@@ -3,6 +3,8 @@
  *   log.write(level, message, fields)   level: "debug" "info" "warn" "error"; fields: the inside
  *                                       of a JSON object as text ('"a":1,"b":"x"'), or nil
  *   log.enabled(level) -> boolean
+ *   log.access(message, fields)         the same for a line about a request
+ *   log.access_enabled() -> boolean
  */
 #include "log.h"
 #include "lua_bindings.h"
@@ -32,9 +34,26 @@ static int l_enabled(lua_State *L)
     return 1;
 }
 
+static int l_access(lua_State *L)
+{
+    size_t len, fields_len = 0;
+    const char *message = luaL_checklstring(L, 1, &len);
+    const char *fields = luaL_optlstring(L, 2, NULL, &fields_len);
+    log_access(message, len, fields, fields_len);
+    return 0;
+}
+
+static int l_access_enabled(lua_State *L)
+{
+    lua_pushboolean(L, log_access_enabled());
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"write", l_write},
     {"enabled", l_enabled},
+    {"access", l_access},
+    {"access_enabled", l_access_enabled},
     {NULL, NULL},
 };
 

@@ -475,6 +475,13 @@ static void reap(struct master *master)
     }
 }
 
+static void reopen_logs(struct master *master)
+{
+    for (int i = 0; i < master->count; i++)
+        if (master->children[i].channel >= 0)
+            channel_send(master->children[i].channel, "reopen", 0, NULL);
+}
+
 static void read_signals(struct master *master)
 {
     struct signalfd_siginfo info;
@@ -483,6 +490,8 @@ static void read_signals(struct master *master)
             reap(master);
         else if (info.ssi_signo == SIGHUP)
             reload_begin(master);
+        else if (info.ssi_signo == SIGUSR1)
+            reopen_logs(master);
         else
             begin_stop(master);
     }
@@ -583,6 +592,7 @@ static int open_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigprocmask(SIG_BLOCK, &set, NULL);

@@ -189,6 +189,7 @@ static void switch_to_next(struct worker *worker)
 {
     if (!worker->next || !worker->next_ready)
         return;
+    log_access_reopen();
     struct vm *old = worker->host.vm;
     worker->host.vm = worker->next;
     worker->next = NULL;
@@ -208,6 +209,8 @@ static void on_channel(uv_poll_t *handle, int status, int events)
         return;
     } else if (strcmp(message.word, "build") == 0) {
         build_next(worker, message.number);
+    } else if (strcmp(message.word, "reopen") == 0) {
+        log_access_reopen();
     } else if (message.number != worker->reload) {
         return;
     } else if (strcmp(message.word, "switch") == 0) {
@@ -255,9 +258,12 @@ int worker_main(const struct worker_setup *setup)
     };
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group: the master decides */
     signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     log_init((enum log_level)log_level_parse(conf_str(conf, "log.level")),
              strcmp(conf_str(conf, "log.format"), "json") == 0, name);
+    log_access_open(conf_str(conf, "log.access"));
     log_start();
     uv_loop_init(&worker.loop);
     uv_timer_init(&worker.loop, &worker.drain_timer);

@@ -18,11 +18,13 @@ local request_metrics = require("core.request_metrics")
 local router = require("core.router")
 local static = require("core.static")
 local time = require("core.time")
+local trace = require("core.trace")
 local uuid = require("core.uuid")
 
 local M = {}
 
 local REQUEST_ID_MAX, USER_AGENT_MAX = 100, 300
+local SWITCHED = 101 -- a WebSocket: its handler answered itself
 local PREFLIGHT_MAX_AGE_S = "600"
 local EXPOSED = "X-Request-Id, Location, ETag, Retry-After, RateLimit-Limit, RateLimit-Remaining, "
   .. "RateLimit-Reset, Idempotent-Replayed"
@@ -67,6 +69,7 @@ end
 local function new_context(req)
   return context.new({
     request_id = request_id(req),
+    trace_id = trace.id_of(req:header("traceparent")),
     method = req:method(),
     path = req:path(),
     ip = req:ip(),
@@ -309,12 +312,10 @@ local function serve(ctx)
 end
 
 local function write_access_log(ctx, ms)
-  if log.enabled("info") then
-    log.info(ctx, "request", {
-      method = ctx.method, path = ctx.path, status = ctx.status, ip = ctx.ip,
-      ms = math.floor(ms * 10 + 0.5) / 10,
-    })
-  end
+  log.access(ctx, {
+    method = ctx.method, path = ctx.path, status = ctx.status or SWITCHED, ip = ctx.ip,
+    ms = math.floor(ms * 10 + 0.5) / 10,
+  })
 end
 
 --- The entry point of a request; runs in a task of its own.

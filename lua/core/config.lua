@@ -214,6 +214,7 @@ local function derive(values)
   local data = absolute(values.server.data)
   values.server.data = data
   values.http.unix_socket = absolute(values.http.unix_socket)
+  values.log.access = absolute(values.log.access)
   if values.image.socket == "" then
     values.image.socket = data .. "/run/image.sock"
   end

@@ -90,6 +90,7 @@ return s.object({
   log = s.object({
     level = s.enum({ "debug", "info", "warn", "error" }),
     format = s.enum({ "json", "text" }),
+    access = text(),
   }),
   files = s.object({
     max_bytes = count(1024, 1073741824),

@@ -43,18 +43,23 @@ local function masked(fields)
   return copy
 end
 
-local function write(level, ctx, message, fields)
-  if not host.enabled(level) then
-    return
-  end
+-- The inside of a JSON object, or nil when there is nothing to say.
+local function encoded(ctx, fields)
   local line = fields and masked(fields) or {}
   if ctx then
     line.requestId = ctx.request_id
+    line.traceId = ctx.trace_id
     line.tenantId = ctx.tenant and ctx.tenant.id
     line.userId = ctx.actor and ctx.actor.user_id
   end
   local ok, text = pcall(json.encode, line)
-  host.write(level, message, ok and text ~= "{}" and text:sub(2, -2) or nil)
+  return ok and text ~= "{}" and text:sub(2, -2) or nil
+end
+
+local function write(level, ctx, message, fields)
+  if host.enabled(level) then
+    host.write(level, message, encoded(ctx, fields))
+  end
 end
 
 --- Writes one line. `ctx` may be nil, `fields` is an optional flat table.
@@ -72,6 +77,13 @@ end
 
 function M.error(ctx, message, fields)
   write("error", ctx, message, fields)
+end
+
+--- One line about a request that was answered, to the access log.
+function M.access(ctx, fields)
+  if host.access_enabled() then
+    host.access("request", encoded(ctx, fields))
+  end
 end
 
 --- Whether lines of this level are written: to save the work of preparing one.

@@ -1,4 +1,5 @@
 -- What an operator sees: metrics, health, the log.
+local cjson = require("cjson.safe")
 local exposition = require("tests.support.exposition")
 local servers = require("tests.support.server")
 
@@ -173,5 +174,72 @@ describe("a token for metrics", function()
     assert.equal(401, ask({ Authorization = "Bearer scrape" }))
     assert.equal(200, ask({ Authorization = "Bearer scrape-me" }))
     assert.equal(200, ask({ Authorization = "Bearer scrape-me", ["X-Forwarded-For"] = "203.0.113.9" }))
+  end)
+end)
+
+describe("the access log", function()
+  local server, path
+
+  setup(function()
+    path = os.tmpname()
+    server = servers.start({ env = {
+      FIXXIT_LOG_ACCESS = path, FIXXIT_LOG_FORMAT = "json", FIXXIT_SERVER_WORKERS = 2,
+    } })
+  end)
+
+  teardown(function()
+    server:stop()
+    os.remove(path)
+  end)
+
+  -- The line about a request, once it is there.
+  local function line_of(request_id, file)
+    return until_true(function()
+      for line in (servers.read_file(file or path) or ""):gmatch("[^\n]+") do
+        local entry = assert(cjson.decode(line))
+        if entry.requestId == request_id then
+          return entry
+        end
+      end
+    end)
+  end
+
+  it("has a line of its own for each request, and the log has none", function()
+    local signed_in = server.api:login("dispatcher@riverton.example")
+    server.api:get("/reports?limit=1", { token = signed_in.token, headers = {
+      ["X-Request-Id"] = "op-1", traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    } })
+    local entry = line_of("op-1")
+    assert.equal("request", entry.message)
+    assert.equal("info", entry.level)
+    assert.matches("^%d%d%d%d%-%d%d%-%d%dT[%d:.]+Z$", entry.timestamp)
+    assert.same({ "GET", "/api/v1/reports", 200 }, { entry.method, entry.path, entry.status })
+    assert.equal(signed_in.user.id, entry.userId)
+    assert.equal(36, #entry.tenantId)
+    assert.equal("number", type(entry.ms))
+    assert.equal("0af7651916cd43dd8448eb211c80319c", entry.traceId)
+    assert.is_nil(server:log_text():find("op-1", 1, true))
+  end)
+
+  it("gives a request without a trace one of its own", function()
+    server.api:get("/health", { headers = { ["X-Request-Id"] = "op-2" } })
+    assert.equal(32, #line_of("op-2").traceId)
+  end)
+
+  it("goes on in a new file after SIGUSR1 when the old one was moved away", function()
+    os.rename(path, path .. ".1")
+    servers.shell("kill -USR1 " .. server:master())
+    assert.is_true(until_true(function()
+      return servers.read_file(path) ~= nil
+    end))
+    -- each worker opens it again by itself: the first request after that is in the new file
+    local n = 0
+    assert.is_true(until_true(function()
+      n = n + 1
+      server.api:get("/health", { headers = { ["X-Request-Id"] = "op-new-" .. n } })
+      servers.sleep(0.05)
+      return (servers.read_file(path) or ""):find("op-new-" .. n, 1, true) ~= nil
+    end))
+    os.remove(path .. ".1")
   end)
 end)

@@ -161,6 +161,11 @@ function Server:pids(role)
   return pids
 end
 
+--- The master's pid: a child of `fixxit dev`, which is server.pid.
+function Server:master()
+  return tonumber((read_file(self.data .. "/run/ready") or ""):match("%d+"))
+end
+
 --- Runs a command of the binary against its data folder. @return exit code, output
 function Server:command(words)
   return shell(("FIXXIT_ENV=test FIXXIT_DATA=%s PORT=%d %s %s"):format(self.data, self.port, BIN, words))
