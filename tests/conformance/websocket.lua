@@ -258,8 +258,8 @@ M.compressed = {
 }
 
 local ACCEPT = { ["sec-websocket-accept"] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" }
-local AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 local DEFLATE = "Sec-WebSocket-Extensions"
+local AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 
 -- `changes`: header -> other value, false to leave it out; METHOD, VERSION and HOST likewise.
 M.handshakes = {
@@ -280,6 +280,9 @@ M.handshakes = {
   { "4.2.1", "a key of 15 bytes", { ["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub25j" }, 400 },
   { "4.2.1", "a key of 17 bytes", { ["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub25jZTE=" }, 400 },
   { "4.2.1", "a key that is no base64", { ["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub2*jZQ==" }, 400 },
+  { "4.2.1", "two keys", { ["Sec-WebSocket-Key"] =
+    "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==" }, 400 },
+  { "4.2.1", "a body", { ["Content-Length"] = "5" }, 400 },
   { "4.4", "no version", { ["Sec-WebSocket-Version"] = false }, 426,
     { ["sec-websocket-version"] = "13" } },
   { "4.4", "version 8", { ["Sec-WebSocket-Version"] = "8" }, 426,
@@ -291,6 +294,9 @@ M.handshakes = {
   { "9.1", "no extension", {}, 101, { ["sec-websocket-extensions"] = false } },
   { "9.1", "an unknown extension", { [DEFLATE] = "x-mux; a=1" }, 101,
     { ["sec-websocket-extensions"] = false } },
+  { "9.1", "extensions in two headers",
+    { [DEFLATE] = "x-mux\r\nSec-WebSocket-Extensions: permessage-deflate" }, 101,
+    { ["sec-websocket-extensions"] = AGREED } },
   { "9.1", "a malformed extension", { [DEFLATE] = "permessage-deflate; =" }, 400 },
   { "7692 7.1", "permessage-deflate", { [DEFLATE] = "permessage-deflate; client_max_window_bits" },
     101, { ["sec-websocket-extensions"] = AGREED } },

@@ -325,7 +325,7 @@ describe("a signed-in socket", function()
 
   setup(function()
     server = servers.start({ env = { FIXXIT_SERVER_WORKERS = 1, FIXXIT_LIMITS_SCALE = 1000,
-      FIXXIT_AUTH_ACCESS_TTL_S = ACCESS_TTL_S } })
+      FIXXIT_AUTH_ACCESS_TTL_S = ACCESS_TTL_S, FIXXIT_WS_DEFLATE = "false" } })
     api = server.api
   end)
 
@@ -362,6 +362,13 @@ describe("a signed-in socket", function()
     end
     local sanitized = servers.read_file("/proc/" .. pid .. "/maps"):find("libasan", 1, true)
     assert.is_true(sanitized or each <= IDLE_MAX_BYTES, ("%d bytes each"):format(each))
+  end)
+
+  it("is not compressed where that is turned off", function()
+    local peer = raw_socket.open(server.port, { ["Sec-WebSocket-Extensions"] = "permessage-deflate" })
+    assert.equal(101, peer.status)
+    assert.is_nil(peer.headers["sec-websocket-extensions"])
+    peer:close()
   end)
 
   it("is told when its token expires, and goes on with a new one or is closed", function()

@@ -52,6 +52,21 @@ describe("the WebSocket server", function()
     peer:close()
   end
 
+  it("takes frames that come together with the handshake", function()
+    local peer = raw_socket.open(server.port, { TAIL = corpus.frame(0x81, '{"type":"ping"}') .. PROBE })
+    assert.equal("json welcome", name_of(peer:frame()))
+    assert.equal("json pong", name_of(peer:frame()))
+    assert.equal("pong still there", name_of(peer:frame()))
+    peer:close()
+  end)
+
+  it("ends with a client that ends without a close", function()
+    local peer = raw_socket.open(server.port)
+    assert.equal("json welcome", name_of(peer:frame()))
+    peer.socket:shutdown("w")
+    assert.is_false(peer:frame(3))
+  end)
+
   for _, case in ipairs(corpus.messages) do
     it(("%s: %s"):format(case[1], case[2]), function()
       run(case)

@@ -24,10 +24,12 @@ Peer.__index = Peer
 
 --- Sends an opening handshake.
 -- @param where a port of the loopback address, or the path of a Unix socket
--- @param changes header -> value, false to leave it out; METHOD, VERSION, HOST, TARGET likewise
+-- @param changes header -> value, false to leave it out; METHOD, VERSION, HOST, TARGET likewise;
+--   TAIL: bytes to send right behind
 -- @return peer with status and headers of the answer
 function M.open(where, changes)
-  local request = { METHOD = "GET", VERSION = "HTTP/1.1", HOST = "localhost", TARGET = "/ws" }
+  local request = { METHOD = "GET", VERSION = "HTTP/1.1", HOST = "localhost", TARGET = "/ws",
+    TAIL = "" }
   local headers = { Upgrade = "websocket", Connection = "Upgrade", ["Sec-WebSocket-Key"] = KEY,
     ["Sec-WebSocket-Version"] = "13" }
   for name, value in pairs(changes or {}) do
@@ -48,7 +50,7 @@ function M.open(where, changes)
     return code
   end)
   local self = setmetatable({ socket = peer, rest = "" }, Peer)
-  self:send(table.concat(lines, "\r\n") .. "\r\n\r\n")
+  self:send(table.concat(lines, "\r\n") .. "\r\n\r\n" .. request.TAIL)
   self:read_head()
   return self
 end
