@@ -30,7 +30,8 @@ function M.wanted_version(ctx)
   if not header or header:find("^%s*%*%s*$") then
     return nil
   end
-  return tonumber(header:match('^%s*W?/?"(%d+)[^"]*"%s*$')) or NO_VERSION
+  local tag = header:match('^%s*W?/?"([^"]*)"%s*$') or ""
+  return tonumber(tag:match("^%d+")) or NO_VERSION
 end
 
 return M

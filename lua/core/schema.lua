@@ -97,7 +97,7 @@ local function check_string(schema, value, state, prefix, name)
     return add_problem(state, prefix .. name, "format", "must not hold control characters")
   end
   if schema.trim then
-    value = value:match("^%s*(.-)%s*$")
+    value = text.trim(value)
   end
   if not text.length_within(value, schema.min, schema.max) then
     return add_problem(state, prefix .. name, "length", length_message(schema, "characters"))

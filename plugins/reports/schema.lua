@@ -84,19 +84,19 @@ M.nearby = s.object({
 })
 
 -- Text of the form "number,number,…" with a fixed count of numbers.
-local NUMBER = "%s*(%-?%d+%.?%d*)%s*"
+local NUMBER = "^%s*(%-?%d+%.?%d*)%s*$"
 
 --- Returns the numbers of a comma-separated text, or nil when they are not `count` numbers.
 function M.numbers(text, count)
-  local pattern = "^" .. NUMBER .. (("," .. NUMBER):rep(count - 1)) .. "$"
-  local found = { text:match(pattern) }
-  if #found ~= count then
-    return nil
+  local found = {}
+  for part in (text .. ","):gmatch("([^,]*),") do
+    local number = tonumber(part:match(NUMBER))
+    if not number then
+      return nil
+    end
+    found[#found + 1] = number
   end
-  for i = 1, count do
-    found[i] = tonumber(found[i])
-  end
-  return found
+  return #found == count and found or nil
 end
 
 local function check_list(query, problem)

@@ -167,6 +167,18 @@ describe("a hostile client", function()
     end
   end)
 
+  it("cannot keep the server busy with one long value", function()
+    local started = os.time()
+    answered(api:post("/reports", { tenant = "riverton",
+      json = report({ title = "a" .. (" "):rep(500000) .. "b" }) }), "spaces in a title", 400)
+    answered(api:put("/reports/" .. UNKNOWN, { token = sessions.dispatcher,
+      json = { title = "changed" }, headers = { ["if-match"] = '"' .. ("1"):rep(15000) } }),
+      "digits in If-Match", 404)
+    answered(api:get("/reports?bbox=" .. ("1"):rep(23) .. (("," .. ("1"):rep(23)):rep(3)) .. "x",
+      { token = sessions.dispatcher }), "digits in bbox", 400)
+    assert.is_true(os.time() - started < 5)
+  end)
+
   it("cannot tell other people's remediations from none by sending pictures", function()
     local order = accepted_order()
     local id = api:post("/remediations", { token = sessions.tech1,

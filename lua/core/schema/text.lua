@@ -35,6 +35,20 @@ function M.is_utf8(value)
   return true
 end
 
+--- The text without white space at its ends. In one pass: a pattern such as "^%s*(.-)%s*$" takes
+-- the square of the length of a run of spaces, which a client chooses.
+function M.trim(value)
+  local first = value:find("%S")
+  if not first then
+    return ""
+  end
+  local last = #value
+  while value:find("^%s", last) do
+    last = last - 1
+  end
+  return value:sub(first, last)
+end
+
 --- The number of characters.
 function M.length(value)
   local _, continuations = value:gsub("[\128-\191]", "")

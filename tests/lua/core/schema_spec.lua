@@ -131,6 +131,14 @@ describe("text", function()
     assert.equal("length", select(2, one(s.string({ trim = true, min = 1 }), "   ")).code)
   end)
 
+  it("is trimmed in one pass, however many spaces are in it", function()
+    local started = os.clock()
+    local text = "a" .. (" "):rep(200000) .. "b"
+    assert.equal(text, (one(s.string({ trim = true }), " " .. text .. "\n")))
+    assert.equal("", (one(s.string({ trim = true }), (" "):rep(200000))))
+    assert.is_true(os.clock() - started < 1) -- a pattern took minutes
+  end)
+
   it("holds no control characters but tab and line ends", function()
     assert.equal("a\tb\r\n", (one(s.string(), "a\tb\r\n")))
     assert.equal("format", select(2, one(s.string(), "a\0b")).code)
