@@ -2,7 +2,7 @@
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ihost \
  *     tests/fuzz/fuzz_ws_deflate.c host/{ws_deflate,ws_frame,utf8,buf,mem,err}.c -lz -o fuzz
- *   ./fuzz -max_len=2000 tests/fuzz/corpus/ws
+ *   ./fuzz -max_len=2000 tests/fuzz/corpus/ws_deflate
  *
  * The first byte chooses what the rest is: an offer of the handshake, a message to inflate
  * against a limit, a message that must come back as it was, or frames. */

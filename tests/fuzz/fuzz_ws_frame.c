@@ -3,7 +3,7 @@
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ihost \
  *     tests/fuzz/fuzz_ws_frame.c host/{ws_frame,ws_deflate,utf8,buf,mem,err}.c -lz -o fuzz
- *   ./fuzz -max_len=600 tests/fuzz/corpus/ws
+ *   ./fuzz -max_len=600 tests/fuzz/corpus/ws_frame
  *
  * The first byte chooses the pieces and the limit, the rest are frames. */
 #include "utf8.h"
