@@ -28,9 +28,10 @@ struct http_server *http_server_new(struct host *host);
  * now on (also on failure). May be called for several. */
 int http_server_start(struct http_server *server, int listen_fd, struct err *err);
 
-/* Closes the listeners and the idle connections; the others close after their present
- * answer, which says `Connection: close`. Idempotent. http_server_stats tells when all
- * are gone. */
+/* From now on each answer says `Connection: close`, and the connection closes after it.
+ * Who is about to send or connect is still served: the listeners and the connections that
+ * stay silent are closed a quarter of a second later. Idempotent. http_server_stats tells
+ * when all are gone. */
 void http_server_drain(struct http_server *server);
 
 /* Closes everything at once. The memory goes when the loop has closed the last handle and
@@ -40,6 +41,7 @@ void http_server_free(struct http_server *server);
 struct http_stats {
     size_t connections; /* open now, without detached ones */
     uint64_t requests;  /* handed to the handler since the start */
+    bool listening;
 };
 struct http_stats http_server_stats(const struct http_server *server);
 

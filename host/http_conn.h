@@ -132,6 +132,7 @@ struct http_server {
     uint64_t requests;
     size_t refs; /* handles that are open, and requests that are out */
     bool draining, closing;
+    uint64_t silence_over; /* when draining: loop time at which who is silent is closed */
     struct http_req *spare;
     unsigned spares;
     struct buf out; /* the head of the answer being built */

@@ -17,6 +17,7 @@ enum {
     BACKLOG = 1024,
     READ_AHEAD = 16 * 1024,
     LINGER_MS = 2000,
+    DRAIN_SILENCE_MS = 250,
     LINGER_BYTES = 16 * 1024 * 1024,
 };
 
@@ -233,10 +234,26 @@ static void finish(struct http_conn *conn, bool clean)
     http_conn_wait(conn, WAIT_LINGER);
 }
 
+/* Whether nothing is under way from the client, as far as this machine knows. */
+static bool is_silent(const struct http_conn *conn)
+{
+    char byte;
+    int fd;
+    if (conn->left || conn->req)
+        return false;
+    return uv_fileno((uv_handle_t *)conn->stream, &fd) < 0 ||
+           recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+static bool is_silence_over(const struct http_server *server)
+{
+    return server->draining && uv_now(server->loop) >= server->silence_over;
+}
+
 static void next_request(struct http_conn *conn)
 {
-    if (conn->server->draining) {
-        finish(conn, !conn->left);
+    if (is_silence_over(conn->server) && is_silent(conn)) {
+        http_conn_close(conn);
         return;
     }
     conn->state = CONN_HEAD;
@@ -375,6 +392,31 @@ static void expire(struct http_conn *conn)
     }
 }
 
+static void on_listener_closed(uv_handle_t *handle)
+{
+    struct http_listener *listener = handle->data;
+    http_server_unref(listener->server);
+    free(listener);
+}
+
+static void close_listeners(struct http_server *server)
+{
+    while (server->listeners) {
+        struct http_listener *listener = server->listeners;
+        server->listeners = listener->next;
+        uv_close(&listener->uv.handle, on_listener_closed);
+    }
+}
+
+static void close_silent(struct http_conn *head)
+{
+    for (struct http_conn *conn = head->next, *next; conn != head; conn = next) {
+        next = conn->next;
+        if (is_silent(conn))
+            http_conn_close(conn);
+    }
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct http_server *server = timer->data;
@@ -384,7 +426,12 @@ static void on_tick(uv_timer_t *timer)
         while (head->next != head && head->next->deadline <= now)
             expire(head->next); /* moves it to another place, or out */
     }
-    if (!server->connections)
+    if (is_silence_over(server)) {
+        close_listeners(server);
+        close_silent(&server->waits[WAIT_IDLE]);
+        close_silent(&server->waits[WAIT_HEAD]);
+    }
+    if (!server->connections && (!server->draining || !server->listeners))
         uv_timer_stop(timer);
 }
 
@@ -454,25 +501,9 @@ static void on_connection(uv_stream_t *stream, int status)
     http_conn_read(conn);
 }
 
-static void on_listener_closed(uv_handle_t *handle)
-{
-    struct http_listener *listener = handle->data;
-    http_server_unref(listener->server);
-    free(listener);
-}
-
 static void on_timer_closed(uv_handle_t *handle)
 {
     http_server_unref(handle->data);
-}
-
-static void close_listeners(struct http_server *server)
-{
-    while (server->listeners) {
-        struct http_listener *listener = server->listeners;
-        server->listeners = listener->next;
-        uv_close(&listener->uv.handle, on_listener_closed);
-    }
 }
 
 struct http_server *http_server_new(struct host *host)
@@ -543,16 +574,8 @@ void http_server_drain(struct http_server *server)
     if (server->draining)
         return;
     server->draining = true;
-    close_listeners(server);
-    struct http_conn *idle = &server->waits[WAIT_IDLE];
-    while (idle->next != idle)
-        http_conn_close(idle->next);
-    struct http_conn *head = &server->waits[WAIT_HEAD];
-    for (struct http_conn *conn = head->next, *next; conn != head; conn = next) {
-        next = conn->next;
-        if (!conn->req) /* not a byte of a request yet */
-            http_conn_close(conn);
-    }
+    server->silence_over = uv_now(server->loop) + DRAIN_SILENCE_MS;
+    uv_timer_start(&server->timer, on_tick, TICK_MS, TICK_MS);
 }
 
 void http_server_free(struct http_server *server)
@@ -571,7 +594,9 @@ void http_server_free(struct http_server *server)
 
 struct http_stats http_server_stats(const struct http_server *server)
 {
-    return (struct http_stats){server->connections, server->requests};
+    return (struct http_stats){.connections = server->connections,
+                               .requests = server->requests,
+                               .listening = server->listeners != NULL};
 }
 
 void http_server_on_request(struct http_server *server, http_request_cb handler,

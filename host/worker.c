@@ -1,5 +1,6 @@
 /* Life: modules -> boot generation 1 -> listeners open, "up" -> (build, switch | drop)* -> drain:
- * listeners closed, sockets told, the VM retired -> modules closed -> loop empty -> exit.
+ * listeners closed, requests answered, sockets told -> the VM retired -> modules closed -> loop
+ * empty -> exit.
  *
  * `host.vm` is the generation that gets new work; `next` is the one being built, if any. Retired
  * generations belong to themselves until they are gone. */
@@ -40,8 +41,10 @@ struct worker {
     uv_signal_t term;
     uv_timer_t drain_timer;
     bool draining;
+    bool sockets_gone;
+    bool retired; /* the last VM was told to end */
     bool vm_gone;
-    uint64_t drain_deadline; /* loop time */
+    uint64_t work_deadline, drain_deadline; /* loop time */
     int exit_code;
 };
 
@@ -60,14 +63,47 @@ static void close_everything(struct worker *worker)
     work_free(host->work);
 }
 
-/* Waits for the VM's tasks and for the connections to go, at most until the deadline. */
+static void drop_next(struct worker *worker)
+{
+    struct vm *vm = worker->next;
+    worker->next = NULL;
+    if (vm)
+        vm_retire(vm, 0, NULL, NULL);
+}
+
+static bool is_over(const struct worker *worker, uint64_t deadline)
+{
+    return uv_now(&worker->loop) >= deadline;
+}
+
+static void on_last_vm_gone(void *arg)
+{
+    struct worker *worker = arg;
+    worker->vm_gone = true;
+}
+
+/* No more work comes: the VM stops what it runs by itself and ends its tasks. */
+static void retire_last(struct worker *worker)
+{
+    struct vm *vm = worker->host.vm;
+    uint64_t left = worker->drain_deadline - uv_now(&worker->loop);
+    worker->host.vm = NULL;
+    worker->retired = true;
+    worker->vm_gone = !vm;
+    if (vm)
+        vm_retire(vm, (unsigned)left * 2 / 3, on_last_vm_gone, worker);
+}
+
+/* Requests and sockets end first, served by a VM that is whole; then the VM. What has not ended
+ * by half of the time is cut. */
 static void on_drain_tick(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
-    struct host *host = &worker->host;
-    bool over = uv_now(&worker->loop) >= worker->drain_deadline;
-    bool idle = http_server_stats(host->http).connections == 0 &&
-                ws_hub_stats(host->ws).connections == 0;
+    struct http_stats http = http_server_stats(worker->host.http);
+    bool idle = !http.listening && !http.connections && worker->sockets_gone;
+    bool over = is_over(worker, worker->drain_deadline);
+    if (!worker->retired && (idle || is_over(worker, worker->work_deadline)))
+        retire_last(worker);
     if (worker->vm_gone && (idle || over)) {
         close_everything(worker);
     } else if (over) { /* its tasks still hold what we would free: leave as a crash would */
@@ -77,22 +113,10 @@ static void on_drain_tick(uv_timer_t *timer)
     }
 }
 
-static void on_last_vm_gone(void *arg)
-{
-    struct worker *worker = arg;
-    worker->vm_gone = true;
-}
-
-/* The sockets' ends were still told to Lua; now the VM can go. */
 static void on_sockets_gone(void *arg)
 {
     struct worker *worker = arg;
-    struct vm *vm = worker->host.vm;
-    worker->host.vm = NULL;
-    worker->vm_gone = !vm;
-    if (vm)
-        vm_retire(vm, (unsigned)conf_int(worker->host.conf, "server.grace_ms") / 2,
-                  on_last_vm_gone, worker);
+    worker->sockets_gone = true;
 }
 
 static void drain(struct worker *worker)
@@ -100,16 +124,15 @@ static void drain(struct worker *worker)
     if (worker->draining)
         return;
     struct host *host = &worker->host;
-    unsigned grace = (unsigned)conf_int(host->conf, "server.grace_ms");
+    uint64_t now = uv_now(&worker->loop);
+    uint64_t grace = (uint64_t)conf_int(host->conf, "server.grace_ms");
     worker->draining = true;
-    worker->drain_deadline = uv_now(&worker->loop) + grace * 3 / 4; /* before the master's kill */
+    worker->work_deadline = now + grace / 2;
+    worker->drain_deadline = now + grace * 3 / 4; /* before the master's kill */
     http_server_drain(host->http);
-    if (worker->next) {
-        vm_retire(worker->next, 0, NULL, NULL);
-        worker->next = NULL;
-    }
+    drop_next(worker);
     ws_hub_drain(host->ws, on_sockets_gone, worker);
-    uv_timer_start(&worker->drain_timer, on_drain_tick, DRAIN_POLL_MS, DRAIN_POLL_MS);
+    uv_timer_start(&worker->drain_timer, on_drain_tick, 0, DRAIN_POLL_MS);
 }
 
 static void on_term(uv_signal_t *handle, int number)
@@ -166,14 +189,6 @@ static void on_next_boot(void *arg, struct vm *vm, const char *problem)
         vm_retire(vm, 0, NULL, NULL);
     }
     tell(worker, problem ? "failed" : "ready", worker->reload, problem);
-}
-
-static void drop_next(struct worker *worker)
-{
-    struct vm *vm = worker->next;
-    worker->next = NULL;
-    if (vm)
-        vm_retire(vm, 0, NULL, NULL);
 }
 
 static void build_next(struct worker *worker, unsigned number)

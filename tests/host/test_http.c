@@ -995,16 +995,30 @@ static void hands_a_connection_over(void)
 
 static void drains(void)
 {
-    struct client idle, busy;
+    struct client idle, late, fresh, busy;
     connect_client(&idle);
     send_text(&idle, GET("/hello"));
     CHECK(await(&idle, 1));
+    connect_client(&late);
+    send_text(&late, GET("/hello"));
+    CHECK(await(&late, 1));
     connect_client(&busy);
     send_text(&busy, GET("/hold"));
     for (int i = 0; i < 50 && !held; i++)
         turn();
     http_server_drain(server);
+    /* Who speaks or connects in the quarter of a second after that is served. */
+    send_text(&late, GET("/hello"));
+    CHECK(await(&late, 2));
+    CHECK(strstr(late.got, "Connection: close\r\n"));
+    CHECK(await_eof(&late));
+    connect_client(&fresh);
+    send_text(&fresh, GET("/hello"));
+    CHECK(await(&fresh, 1));
+    CHECK(await_eof(&fresh));
+    CHECK(http_server_stats(server).listening);
     CHECK(await_eof(&idle));
+    CHECK(!http_server_stats(server).listening);
     respond(held, 200, "last", 4);
     http_req_release(held);
     held = NULL;
@@ -1012,6 +1026,8 @@ static void drains(void)
     CHECK(strstr(busy.got, "Connection: close\r\n"));
     CHECK(await_eof(&busy));
     close_client(&idle);
+    close_client(&late);
+    close_client(&fresh);
     close_client(&busy);
     wait_for_no_connection();
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
