@@ -2,6 +2,10 @@
  *
  *   task.spawn(fn, ...)              run fn(...) as a task of its own until its first wait;
  *                                    an error in it goes to the log
+ *   task.cancel(thread) -> boolean   fails the waits of the task that runs in this coroutine (what
+ *                                    coroutine.running() gave it), now and later; false when it
+ *                                    has ended. Not oneself. Only while the task is known to run:
+ *                                    ended ones leave their coroutine to others
  *   task.sleep(ms) -> true | nil, err                                            (waits)
  *   task.deadline(ms)                the running task's waits fail after ms from now; 0: never
  *   task.signal() -> signal          something to wait for
@@ -338,6 +342,19 @@ static int l_spawn(lua_State *L)
     return 0;
 }
 
+static int l_cancel(lua_State *L)
+{
+    lua_State *thread = lua_tothread(L, 1);
+    luaL_argcheck(L, thread && thread != L, 1, "another task's coroutine expected");
+    struct task *task = vm_from(L)->tasks;
+    while (task && task->L != thread)
+        task = task->next;
+    if (task)
+        task_cancel(task);
+    lua_pushboolean(L, task != NULL);
+    return 1;
+}
+
 static int l_deadline(lua_State *L)
 {
     task_set_deadline(task_current(L), (unsigned)luaL_checknumber(L, 1));
@@ -462,6 +479,7 @@ static int signal_gc(lua_State *L)
 
 static const luaL_Reg functions[] = {
     {"spawn", l_spawn},
+    {"cancel", l_cancel},
     {"sleep", l_sleep},
     {"deadline", l_deadline},
     {"signal", l_signal},

@@ -241,8 +241,10 @@ void vm_retire(struct vm *vm, unsigned grace_ms, vm_gone_cb gone, void *arg)
     vm->gone = gone;
     vm->gone_arg = arg;
     uv_timer_start(&vm->grace, on_grace_over, grace_ms, 0);
-    if (vm_push_entry(vm, vm->L, "stop"))
-        task_spawn(vm, vm->L, 0, 0, on_stopped, NULL);
-    else if (!vm->tasks)
+    if (vm_push_entry(vm, vm->L, "stop")) {
+        lua_pushnumber(vm->L, grace_ms);
+        task_spawn(vm, vm->L, 1, 0, on_stopped, NULL);
+    } else if (!vm->tasks) {
         vm_idle(vm);
+    }
 }

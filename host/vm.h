@@ -29,7 +29,7 @@ void vm_boot(struct vm *vm, vm_boot_cb done, void *arg);
 void vm_run(struct vm *vm, const char *module, const char *function, const char *text,
             vm_run_cb done, void *arg);
 
-/* Runs its stop entry point, waits until all tasks ended, closes it, calls `gone` (or NULL).
+/* Runs its stop entry point with `grace_ms`, waits until all tasks ended, closes it, calls `gone` (or NULL).
  * Tasks that do not end within `grace_ms` are cancelled. */
 void vm_retire(struct vm *vm, unsigned grace_ms, vm_gone_cb gone, void *arg);
 

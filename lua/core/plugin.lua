@@ -352,11 +352,12 @@ function M.start(role)
 end
 
 --- Stops in reverse order what was started.
-function M.stop()
+-- @param grace_ms after which whatever still runs is cancelled
+function M.stop(grace_ms)
   for i = #registry.modules, 1, -1 do
     local module = registry.modules[i]
     if module.started and module.init and module.init.stop then
-      module.init.stop(registry)
+      module.init.stop(registry, grace_ms)
     end
     module.started = nil
   end

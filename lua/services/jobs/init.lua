@@ -116,10 +116,10 @@ function M.start()
   })
 end
 
-function M.stop()
+function M.stop(_, grace_ms)
   for _, name in ipairs({ "runner", "schedules" }) do
     if started[name] then
-      started[name]:stop()
+      started[name]:stop(grace_ms)
     end
   end
   started = {}

@@ -1,8 +1,9 @@
 --- Runs the queue in a job worker: takes what is due, runs each job as a task of its own, keeps
 -- its lock alive meanwhile, and writes down how it ended.
 --
--- A worker that dies leaves its jobs locked for LOCK_S; then any other takes them over. So a
--- handler can run twice: one that reaches outside uses job.id as its idempotency key.
+-- A worker that is stopped ends the jobs that do not end by themselves and gives them back. One
+-- that dies leaves its jobs locked for LOCK_S; then any other takes them over. So a handler can
+-- run twice: one that reaches outside uses job.id as its idempotency key.
 
 local background = require("core.background")
 local context = require("core.context")
@@ -25,6 +26,7 @@ local POLL_MS = 1000
 local RECOVER_MS = 10000
 local UNKNOWN_DELAY_S = 15
 local CONCURRENCY = 8
+local GIVE_BACK_MS = 1500 -- of the time that a stop leaves
 local TIMEOUT_MS = 30000
 local MAX_ATTEMPTS = 8
 local BACKOFF_MIN_MS, BACKOFF_MAX_MS = 2000, 3600000
@@ -108,19 +110,25 @@ end
 local function perform(runner, job)
   local handler = registry.jobs[job.name]
   local done = task.signal()
+  job.thread = coroutine.running()
+  runner.jobs[job] = true
   task.spawn(keep_alive, job, done)
   task.deadline(handler.timeout_ms or TIMEOUT_MS)
   local ok, outcome = xpcall(function()
     return handler.run(job_context(job), json.decode(job.payload), handle_of(job))
   end, errors.capture)
   task.deadline(0)
-  local written, problem = pcall(settle, job, handler, ok, outcome)
-  if not written then -- the lock runs out and another attempt follows
-    log.error(nil, "the end of a job could not be written",
-      { job = job.id, name = job.name, error = describe(problem) })
+  runner.jobs[job] = nil
+  if not job.given_back then
+    local written, problem = pcall(settle, job, handler, ok, outcome)
+    if not written then -- the lock runs out and another attempt follows
+      log.error(nil, "the end of a job could not be written",
+        { job = job.id, name = job.name, error = describe(problem) })
+    end
   end
   job.ended = true
   done:notify()
+  runner.ended:notify()
   runner.running = runner.running - 1
   runner.loop:wake()
 end
@@ -170,7 +178,9 @@ local function turn(runner)
   end
   local jobs, next_ms = claim(runner)
   for _, job in ipairs(jobs) do
-    if registry.jobs[job.name] then
+    if runner.stopped then
+      store.give_back(system(job), job, 0)
+    elseif registry.jobs[job.name] then
       runner.running = runner.running + 1
       task.spawn(perform, runner, job)
     else
@@ -183,10 +193,35 @@ local function turn(runner)
   return math.max(10, math.min(next_ms or POLL_MS, POLL_MS))
 end
 
---- Starts taking jobs. runner:stop() takes no more; those under way end by themselves.
+-- Jobs that have not ended when the time is nearly over are cancelled, and only then free for
+-- others.
+local function give_back_rest(runner, grace_ms)
+  local deadline = sys.monotonic_ms() + math.max(grace_ms - GIVE_BACK_MS, grace_ms / 2)
+  while next(runner.jobs) and sys.monotonic_ms() < deadline do
+    local _, err = runner.ended:wait(math.max(deadline - sys.monotonic_ms(), 1))
+    if err and err.code ~= "TIMEOUT" then
+      return
+    end
+  end
+  local rest = {}
+  for job in pairs(runner.jobs) do
+    job.given_back = true
+    rest[#rest + 1] = job
+  end
+  for _, job in ipairs(rest) do
+    task.cancel(job.thread)
+    store.give_back(system(job), job, 0)
+    log.info(nil, "job given back", { job = job.id, name = job.name })
+  end
+end
+
+--- Starts taking jobs.
 function M.start()
   local runner = setmetatable({
     running = 0,
+    jobs = {}, -- set of those whose handlers run
+    ended = task.signal(), -- one of them has
+    stopped = false,
     recover_at = 0,
     holder = ("%s:%d:%s"):format(sys.hostname(), sys.pid(), uuid.v7()):sub(1, 120),
   }, Runner)
@@ -201,8 +236,12 @@ function M.start()
   return runner
 end
 
-function Runner:stop()
+--- Takes no more. Jobs under way may end by themselves for most of `grace_ms`; then they are
+-- cancelled and wait again, as if they had not been taken. Does not wait.
+function Runner:stop(grace_ms)
+  self.stopped = true
   self.loop:stop()
+  task.spawn(give_back_rest, self, grace_ms)
 end
 
 return M

@@ -36,7 +36,7 @@ describe("the queue", function()
 
   after_each(function()
     if running then
-      running:stop()
+      running:stop(1000)
       running = nil
     end
     for name in pairs(registry.jobs) do
@@ -145,7 +145,7 @@ describe("the queue", function()
     running = runner.start()
     local second = runner.start()
     finally(function()
-      second:stop()
+      second:stop(1000)
     end)
     wait_for(last, "done")
     task.sleep(300)
@@ -161,6 +161,32 @@ describe("the queue", function()
       assert.truthy(ms >= base * 0.75 and ms <= base * 1.25)
     end
     assert.truthy(runner.backoff_ms(50) <= 3600000 * 1.25)
+  end)
+
+  it("gives back what has not ended when it is stopped, uncounted, after it was cut", function()
+    local begun, cut = 0, nil
+    handle("t.slow", function()
+      begun = begun + 1
+      local _, err = task.sleep(20000)
+      cut = err and err.code
+    end)
+    handle("t.short", function()
+      task.sleep(100)
+    end)
+    local slow, short = enqueue("t.slow"), enqueue("t.short")
+    local first = runner.start()
+    wait_for(slow, "running")
+    wait_for(short, "running")
+    first:stop(600)
+    assert.equal("running", jobs.find(system, slow).state)
+    local job = wait_for(slow, "waiting")
+    assert.equal("CANCELLED", cut)
+    assert.equal(0, job.attempts)
+    assert.is_nil(job.last_error)
+    assert.equal("done", wait_for(short, "done").state)
+    running = runner.start()
+    assert.equal(1, wait_for(slow, "running").attempts)
+    assert.equal(2, begun)
   end)
 end)
 
