@@ -17,6 +17,7 @@ return {
     body_idle_ms = 20000, -- without any byte, in either direction
     request_timeout_ms = 30000, -- for the work on one request
     keepalive_timeout_ms = 75000, -- an idle connection
+    allow_private = false, -- let requests of ours reach loopback and private networks
     gzip_level = 3, -- of answers; 0: none is compressed
     gzip_min_bytes = 1024, -- smaller ones are not worth it
     gzip_types = { -- what is not compressed already

@@ -1,6 +1,7 @@
 -- The tests: as development, quiet, and passwords hashed quickly.
 
 return {
+  http = { allow_private = true },
   db = { user = "root", pool_max = 6 },
   log = { format = "text", level = "warn" },
   server = { workers = 1 },

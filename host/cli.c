@@ -2,6 +2,7 @@
 #include "conf.h"
 #include "db_pool.h"
 #include "host.h"
+#include "http_client.h"
 #include "image_client.h"
 #include "log.h"
 #include "metrics.h"
@@ -24,6 +25,7 @@ static void on_vm_gone(void *arg)
 {
     struct host *host = &((struct cli *)arg)->host;
     image_client_close(host->image);
+    http_client_close(host->http_client);
     redis_close(host->redis, NULL, NULL);
     db_pool_close(host->db, NULL, NULL);
     work_free(host->work);
@@ -59,6 +61,7 @@ int cli_main(const struct conf *conf, const char *root, int argc, char **argv)
     cli.host.db = db_pool_new(&loop, conf);
     cli.host.redis = redis_new(&loop, conf);
     cli.host.image = image_client_new(&cli.host);
+    cli.host.http_client = http_client_new(&loop);
     cli.host.limits = limits_new(1000);
     cli.host.metrics = metrics_new(1000);
     cli.vm = cli.host.vm = vm_new(&cli.host);

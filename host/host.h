@@ -11,6 +11,7 @@ struct db_pool;
 struct redis;
 struct http_server;
 struct ws_hub;
+struct http_client;
 struct image_client;
 struct work;
 struct limits;
@@ -32,6 +33,7 @@ struct host {
     struct http_server *http;
     struct ws_hub *ws;
     struct image_client *image;
+    struct http_client *http_client;
     struct work *work;
     struct limits *limits; /* shared by all processes of a server; a command has its own */
     struct metrics *metrics; /* the same */

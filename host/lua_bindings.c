@@ -5,6 +5,7 @@ const luaL_Reg lua_bindings[] = {
     {"host.db", luaopen_host_db},
     {"host.fs", luaopen_host_fs},
     {"host.http", luaopen_host_http},
+    {"host.http_client", luaopen_host_http_client},
     {"host.image", luaopen_host_image},
     {"host.json", luaopen_host_json},
     {"host.jwt", luaopen_host_jwt},

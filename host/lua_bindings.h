@@ -10,6 +10,7 @@ int luaopen_host_crypto(lua_State *L);
 int luaopen_host_db(lua_State *L);
 int luaopen_host_fs(lua_State *L);
 int luaopen_host_http(lua_State *L);
+int luaopen_host_http_client(lua_State *L);
 int luaopen_host_image(lua_State *L);
 int luaopen_host_json(lua_State *L);
 int luaopen_host_jwt(lua_State *L);

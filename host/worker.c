@@ -11,6 +11,7 @@
 #include "entry.h"
 #include "host.h"
 #include "http.h"
+#include "http_client.h"
 #include "image_client.h"
 #include "log.h"
 #include "redis.h"
@@ -58,6 +59,7 @@ static void close_everything(struct worker *worker)
     http_server_free(host->http);
     ws_hub_free(host->ws);
     image_client_close(host->image);
+    http_client_close(host->http_client);
     redis_close(host->redis, NULL, NULL);
     db_pool_close(host->db, NULL, NULL);
     work_free(host->work);
@@ -244,6 +246,7 @@ static void open_modules(struct worker *worker)
     host->db = db_pool_new(host->loop, host->conf);
     host->redis = redis_new(host->loop, host->conf);
     host->image = image_client_new(host);
+    host->http_client = http_client_new(host->loop);
     host->ws = ws_hub_new(host);
     host->http = http_server_new(host);
     lua_http_install(host);

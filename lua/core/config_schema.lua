@@ -38,6 +38,7 @@ return s.object({
     body_idle_ms = milliseconds(),
     request_timeout_ms = milliseconds(),
     keepalive_timeout_ms = milliseconds(),
+    allow_private = s.boolean(),
     gzip_level = count(0, 9),
     gzip_min_bytes = count(1, 1000000),
     gzip_types = names(),

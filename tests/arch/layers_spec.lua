@@ -75,7 +75,7 @@ describe("the host", function()
     local table_text = sources.read("host/lua_bindings.c")
     violations(function(report)
       for _, path in ipairs(sources.files("host", ".c")) do
-        for name in sources.code(path):gmatch("int luaopen_(host_%w+)%s*%(lua_State %*L%)%s*{") do
+        for name in sources.code(path):gmatch("int luaopen_(host_[%w_]+)%s*%(lua_State %*L%)%s*{") do
           if not table_text:find("luaopen_" .. name, 1, true) then
             report(path, name .. " is not in lua_bindings.c")
           end
