@@ -28,15 +28,21 @@ function M.is_assignee(person, order)
   return order.team_id ~= nil and person.teams[order.team_id] == true
 end
 
---- Tells whether the person may see the work order: all of them, one's own, or one's team's.
-function M.can_read(person, order)
-  return person.reads_all or M.is_assignee(person, order)
-    or (order.team_id ~= nil and person.teams[order.team_id] == true)
+local function is_in_team(person, order)
+  return order.team_id ~= nil and person.teams[order.team_id] == true
 end
 
--- Who may take each action. Accepting and rejecting is for those who will do the work.
+--- Tells whether the person may see the work order: all of them, one's own, or one's team's.
+function M.can_read(person, order)
+  return person.reads_all or M.is_assignee(person, order) or is_in_team(person, order)
+end
+
+-- Who may take each action. Accepting and rejecting is for those who will do the work; of two
+-- members of a team, the slower one was allowed to, and hears that it has been done (409).
 local ALLOWED = {
-  accept = function(person, order) return person.works and M.is_assignee(person, order) end,
+  accept = function(person, order)
+    return person.works and (M.is_assignee(person, order) or is_in_team(person, order))
+  end,
   work = function(person, order)
     return person.updates or (person.works and M.is_assignee(person, order))
   end,
