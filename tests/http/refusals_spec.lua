@@ -1,4 +1,5 @@
 -- What bad input gets: one error shape, the right status, the fields named.
+local client = require("tests.support.client")
 local pictures = require("tests.support.pictures")
 local servers = require("tests.support.server")
 
@@ -144,6 +145,40 @@ describe("bad input", function()
       { token = sessions.owner, json = { userId = ids.tech2 } }))
     assert.equal(200, api:put("/workorders/" .. order .. "/assign",
       { token = sessions.owner, json = { userId = ids.tech2, force = true } }).status)
+  end)
+
+  -- How many of these answers have each status.
+  local function tally(answers)
+    local counts = {}
+    for _, answer in ipairs(answers) do
+      counts[answer.status] = (counts[answer.status] or 0) + 1
+    end
+    return counts
+  end
+
+  it("gets 409 when many do at once what can be done once", function()
+    local team
+    for _, each in ipairs(api:get("/teams", { token = sessions.dispatcher }).json.data) do
+      team = #each.members == 2 and each or team
+    end
+    local order = api:post("/workorders", { token = sessions.dispatcher,
+      json = { title = "Sweep the square" } }).json.data.id
+    local function put(token, action, body)
+      return function()
+        return api:put("/workorders/" .. order .. "/" .. action, { token = token, json = body })
+      end
+    end
+    local tech1, tech2 = sessions.tech1, sessions.tech2
+    assert.same({ [200] = 1, [409] = 1 }, tally(client.at_once({
+      put(sessions.dispatcher, "assign", { teamId = assert(team).id }),
+      put(sessions.owner, "assign", { teamId = team.id }) })))
+    assert.same({ [200] = 1, [409] = 3 }, tally(client.at_once({
+      put(tech1, "accept", {}), put(tech2, "accept", {}), put(tech1, "accept", {}),
+      put(tech2, "accept", {}) })))
+    local holder = api:get("/workorders/" .. order, { token = tech1 }).json.data.assignee.name
+    local mine = holder:find("^Tom") and tech1 or tech2
+    assert.same({ [200] = 1, [409] = 2 }, tally(client.at_once({
+      put(mine, "start", {}), put(mine, "start", {}), put(mine, "start", {}) })))
   end)
 
   local function with_photos(photos)

@@ -1,6 +1,7 @@
 --- A REST and WebSocket client for the black-box tests, on lua-http: an implementation of
 -- HTTP/1.1 and RFC 6455 that shares no line with the server.
 local cjson = require("cjson.safe")
+local cqueues = require("cqueues")
 local http_request = require("http.request")
 local http_websocket = require("http.websocket")
 
@@ -34,6 +35,18 @@ function M.multipart(parts)
   end
   out[#out + 1] = "--" .. boundary .. "--\r\n"
   return table.concat(out), "multipart/form-data; boundary=" .. boundary
+end
+
+--- Calls all functions at the same time. @return array of what each returned
+function M.at_once(calls)
+  local loop, results = cqueues.new(), {}
+  for i, call in ipairs(calls) do
+    loop:wrap(function()
+      results[i] = call()
+    end)
+  end
+  assert(loop:loop())
+  return results
 end
 
 local function collect_headers(headers)
