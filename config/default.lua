@@ -18,6 +18,9 @@ return {
     request_timeout_ms = 30000, -- for the work on one request
     keepalive_timeout_ms = 75000, -- an idle connection
     allow_private = false, -- let requests of ours reach loopback and private networks
+    trusted_proxies = {}, -- networks ("10.0.0.0/8"), or "unix": their word about the client counts
+    forwarded_header = "x-forwarded-for", -- what they write it into; the other: "forwarded"
+    proxy_protocol = {}, -- "tcp", "unix": listeners whose connections begin with a PROXY header
     gzip_level = 3, -- of answers; 0: none is compressed
     gzip_min_bytes = 1024, -- smaller ones are not worth it
     gzip_types = { -- what is not compressed already

@@ -10,7 +10,7 @@
  * Read from the configuration: http.max_header_bytes, max_headers, max_url_bytes,
  * max_connections, header_timeout_ms (first to last byte of a head), body_idle_ms (a
  * transfer in either direction without progress), keepalive_timeout_ms, gzip_level,
- * gzip_min_bytes, gzip_types. */
+ * gzip_min_bytes, gzip_types, trusted_proxies, forwarded_header, proxy_protocol. */
 #pragma once
 #include "err.h"
 #include "host.h"
@@ -73,7 +73,8 @@ struct http_header {
 bool http_req_header_at(const struct http_req *req, size_t index,
                         struct http_header *out);
 
-/* The peer's address as text, "" on a Unix socket. */
+/* The client's address as text: the peer's ("" on a Unix socket), or what a trusted peer
+ * tells by its PROXY header or http.forwarded_header. */
 const char *http_req_ip(const struct http_req *req);
 bool http_req_has_body(const struct http_req *req);
 /* -1 when the head does not say (no body, or chunked). */

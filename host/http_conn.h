@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 enum conn_state {
+    CONN_PROXY,   /* before the first request: a PROXY header must come */
     CONN_HEAD,    /* between requests, or reading a head */
     CONN_REQUEST, /* the handler has it; `req` is set and unanswered */
     CONN_ANSWER,  /* the answer is being written */
@@ -51,6 +52,7 @@ struct http_conn {
     bool eof;          /* the client sent its FIN */
     bool body_done;    /* the parser is at the end of the present message */
     bool close_after;  /* no further request */
+    bool trusted;      /* the peer may tell whom it speaks for */
     llhttp_t parser;
     const struct http_refusal
         *refusal;                     /* set by a parser callback that stops the parser */
@@ -106,6 +108,9 @@ struct http_req {
     char ip[46];
 };
 
+struct http_network; /* http_peer.c */
+struct conf;
+
 struct http_listener {
     union {
         uv_stream_t stream;
@@ -115,7 +120,8 @@ struct http_listener {
     } uv;
     struct http_server *server;
     struct http_listener *next;
-    bool is_unix, closed;
+    bool is_unix;
+    bool proxied; /* connections begin with a PROXY header */
 };
 
 struct http_server {
@@ -135,8 +141,12 @@ struct http_server {
     uint64_t silence_over; /* when draining: loop time at which who is silent is closed */
     struct http_req *spare;
     unsigned spares;
-    struct buf out; /* the head of the answer being built */
-    int gzip_level; /* 0: never */
+    struct buf out;               /* the head of the answer being built */
+    struct http_network *trusted; /* the proxies whose word counts */
+    size_t trusted_count;
+    bool trusts_unix;             /* who connects through a Unix socket, too */
+    const char *forwarded_header; /* what they write */
+    int gzip_level;               /* 0: never */
     int64_t gzip_min;
     const char *gzip_types; /* media types, separated by commas */
     z_stream gzip;          /* once `gzip_open` */
@@ -210,6 +220,15 @@ void http_answer_end(const struct http_req *req, struct buf *out, int64_t length
 bool http_answer_empty(int status);
 /* Answers the present request, whose head may be incomplete, and closes. */
 void http_conn_refuse(struct http_conn *conn, const struct http_refusal *refusal);
+
+/* ---- http_peer.c ---- */
+
+/* Reads http.trusted_proxies and http.forwarded_header. */
+void http_peer_configure(struct http_server *server, const struct conf *conf);
+/* Whether the word of this address counts; "" is a Unix socket's. */
+bool http_peer_is_trusted(const struct http_server *server, const char *ip);
+/* Sets req->ip, of a trusted peer, to the address that its headers tell. */
+void http_peer_resolve(struct http_req *req);
 
 /* ---- http_gzip.c ---- */
 

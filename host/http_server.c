@@ -7,6 +7,7 @@
 #include "http_conn.h"
 #include "log.h"
 #include "mem.h"
+#include "proxy_protocol.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -53,6 +54,7 @@ void http_server_unref(struct http_server *server)
     }
     buf_free(&server->out);
     http_gzip_free(server);
+    free(server->trusted);
     free(server);
 }
 
@@ -298,6 +300,8 @@ static void dispatch(struct http_conn *conn)
         return;
     }
     memcpy(req->ip, conn->ip, sizeof(req->ip));
+    if (conn->trusted)
+        http_peer_resolve(req);
     req->held = true;
     server->refs++;
     server->requests++;
@@ -326,6 +330,25 @@ static bool step_head(struct http_conn *conn)
     return false;
 }
 
+/* Nothing but the header is believed, and nothing is answered without it. */
+static bool step_proxy(struct http_conn *conn)
+{
+    struct proxy_header header;
+    int used = proxy_header_parse(conn->data, conn->left, &header);
+    if (used < 0)
+        http_conn_close(conn);
+    if (used <= 0)
+        return false;
+    conn->data += used;
+    conn->left -= (size_t)used;
+    conn->state = CONN_HEAD;
+    if (*header.ip) {
+        memcpy(conn->ip, header.ip, sizeof(conn->ip));
+        conn->trusted = http_peer_is_trusted(conn->server, conn->ip);
+    }
+    return true;
+}
+
 static void step_discard(struct http_conn *conn)
 {
     enum http_parsed parsed = http_parse_body(conn);
@@ -342,8 +365,8 @@ static void after_eof(struct http_conn *conn)
     err_set(&err, ERR_CLOSED, "the client closed the connection");
     if (conn->state == CONN_REQUEST && !conn->body_done)
         http_req_end_sink(conn->req, &err); /* may answer at once */
-    if (conn->state == CONN_HEAD || conn->state == CONN_DISCARD ||
-        conn->state == CONN_LINGER)
+    if (conn->state == CONN_PROXY || conn->state == CONN_HEAD ||
+        conn->state == CONN_DISCARD || conn->state == CONN_LINGER)
         http_conn_close(conn);
 }
 
@@ -356,6 +379,9 @@ void http_conn_run(struct http_conn *conn)
     while (conn->left) {
         if (conn->state == CONN_HEAD) {
             if (!step_head(conn))
+                break;
+        } else if (conn->state == CONN_PROXY) {
+            if (!step_proxy(conn))
                 break;
         } else if (conn->state == CONN_DISCARD) {
             step_discard(conn);
@@ -476,7 +502,7 @@ static void on_connection(uv_stream_t *stream, int status)
     conn->stream = new_stream(listener);
     conn->stream->data = conn;
     conn->refs = 1;
-    conn->state = CONN_HEAD;
+    conn->state = listener->proxied ? CONN_PROXY : CONN_HEAD;
     http_parse_init(conn);
     list_append(&server->waits[WAIT_NONE], conn);
     server->connections++;
@@ -498,6 +524,12 @@ static void on_connection(uv_stream_t *stream, int status)
             conn); /* no lingering: that would hold what there is too much of */
         return;
     }
+    conn->trusted = http_peer_is_trusted(server, conn->ip);
+    if (listener->proxied && !conn->trusted) {
+        log_warn("http: %s may not send a PROXY header", *conn->ip ? conn->ip : "unix");
+        http_conn_close(conn);
+        return;
+    }
     http_conn_read(conn);
 }
 
@@ -517,6 +549,7 @@ struct http_server *http_server_new(struct host *host)
     server->max_headers = (size_t)conf_int(conf, "http.max_headers");
     server->max_url_bytes = (size_t)conf_int(conf, "http.max_url_bytes");
     server->max_connections = (size_t)conf_int(conf, "http.max_connections");
+    http_peer_configure(server, conf);
     server->gzip_level = (int)conf_int(conf, "http.gzip_level");
     server->gzip_min = conf_int(conf, "http.gzip_min_bytes");
     server->gzip_types = conf_str(conf, "http.gzip_types");
@@ -546,6 +579,8 @@ int http_server_start(struct http_server *server, int listen_fd, struct err *err
     struct http_listener *listener = mem_new(sizeof(*listener));
     listener->server = server;
     listener->is_unix = addr.ss_family == AF_UNIX;
+    listener->proxied = strstr(conf_str(server->host->conf, "http.proxy_protocol"),
+                               listener->is_unix ? "unix" : "tcp");
     int status;
     if (listener->is_unix) {
         uv_pipe_init(server->loop, &listener->uv.pipe, 0);

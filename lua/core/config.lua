@@ -238,6 +238,21 @@ local function check_sockets(values, problems)
   end
 end
 
+local function check_proxies(values, problems)
+  local http = values.http
+  for _, network in ipairs(http.trusted_proxies) do
+    local address = network:match("^(.*)/%d+$") or network
+    if network ~= "unix" and not address:find("^[%x.:]+$") then
+      problems[#problems + 1] = "http.trusted_proxies: " .. network
+        .. " is no network such as 10.0.0.0/8"
+    end
+  end
+  if #http.proxy_protocol > 0 and #http.trusted_proxies == 0 then
+    problems[#problems + 1] = "http.proxy_protocol: needs http.trusted_proxies, or nobody can "
+      .. "connect"
+  end
+end
+
 local function check_production(values, problems)
   if values.env ~= "production" then
     return
@@ -287,6 +302,7 @@ function M.load(argv, environ)
   if not invalid then
     derive(clean)
     check_sockets(clean, problems)
+    check_proxies(clean, problems)
     check_production(clean, problems)
   end
   if #problems > 0 then

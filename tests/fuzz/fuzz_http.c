@@ -2,10 +2,7 @@
  * read at once and read in pieces must give the same requests, and each must keep the
  * promises of http.h: limits, clean names, a path, no second Host.
  *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ihost \
- *     -isystem /usr/share/include/llhttp tests/fuzz/fuzz_http.c
- * /usr/share/llhttp/{llhttp,api,http}.c \ host/http_{parse,request,response,file,gzip,server}.c
- * host/{uuid,conf,log,utf8,buf,mem,err}.c -luv -lpthread -o fuzz && ./fuzz
+ *   make test-fuzz
  *
  * The first byte is the size of the pieces. */
 #include "http_conn.h"

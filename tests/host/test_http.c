@@ -1056,6 +1056,9 @@ static void start(void)
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
         out += sprintf(out, "%s%c%d", values[i].key, 0, values[i].value) + 1;
     out += sprintf(out, "http.gzip_types%ctext/plain,application/json", 0) + 1;
+    out += sprintf(out, "http.trusted_proxies%c", 0) + 1;
+    out += sprintf(out, "http.forwarded_header%cx-forwarded-for", 0) + 1;
+    out += sprintf(out, "http.proxy_protocol%c", 0) + 1;
     uv_loop_init(&loop);
     host.loop = &loop;
     host.conf = conf_parse(text, (size_t)(out - text));

@@ -250,7 +250,10 @@ static void start(void)
     };
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
         out += sprintf(out, "%s%c%d", values[i].key, 0, values[i].value) + 1;
-    out += sprintf(out, "http.gzip_types%c", 0) + 1;
+    static const char *const texts[] = {"http.gzip_types", "http.trusted_proxies",
+                                        "http.forwarded_header", "http.proxy_protocol"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        out += sprintf(out, "%s%c", texts[i], 0) + 1;
     uv_loop_init(&loop);
     CHECK(mkdtemp(dir) != NULL);
     snprintf(path, sizeof(path), "%s/lua", dir);

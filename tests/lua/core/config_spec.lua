@@ -84,6 +84,14 @@ describe("the configuration", function()
     assert.matches("env: must be one of", problems({}, "serve", "--env", "staging"), 1, true)
   end)
 
+  it("trusts networks only, and somebody where it wants a PROXY header", function()
+    local values = load({ FIXXIT_HTTP_TRUSTED_PROXIES = "unix, 10.0.0.0/8, fd00::/8" }, "serve")
+    assert.same({ "unix", "10.0.0.0/8", "fd00::/8" }, { unpack(values.http.trusted_proxies) })
+    assert.matches("http.trusted_proxies: proxy.example is", problems({ FIXXIT_HTTP_TRUSTED_PROXIES = "proxy.example" }))
+    assert.matches("http.trusted_proxies: 10.0.0.0/x is", problems({ FIXXIT_HTTP_TRUSTED_PROXIES = "10.0.0.0/x" }))
+    assert.matches("http.proxy_protocol: needs", problems({ FIXXIT_HTTP_PROXY_PROTOCOL = "tcp" }))
+  end)
+
   it("says when a socket's path is too long", function()
     assert.matches("shorter data folder", problems({ FIXXIT_DATA = "/tmp/" .. ("x"):rep(100) }), 1,
       true)
