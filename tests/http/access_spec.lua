@@ -66,6 +66,7 @@ local DOORS = {
   ["PUT /api/v1/workorders/:id/start"] = WORK,
   ["PUT /api/v1/workorders/:id/verify"] = DISPATCH,
   ["GET /health"] = ANYBODY,
+  ["GET /metrics"] = ANYBODY, -- by token, or from the same machine
   ["GET /ready"] = ANYBODY,
   ["GET /ws"] = ANYBODY,
 }
