@@ -106,6 +106,7 @@ return {
     forgot_per_minute = 5,
     refresh_per_minute = 60,
     anonymous_report_per_minute = 10,
+    frame_per_minute = 6000, -- of sockets: those that ask the database
     free_per_15_minutes = 100, -- per user, or per address of anonymous callers, by the tenant's tier
     pro_per_15_minutes = 1000,
     open_per_minute = 6000000, -- per address, where nothing else applies: enterprise, no tenant

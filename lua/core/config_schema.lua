@@ -118,6 +118,7 @@ return s.object({
     forgot_per_minute = count(1, 1000000),
     refresh_per_minute = count(1, 1000000),
     anonymous_report_per_minute = count(1, 1000000),
+    frame_per_minute = count(1, 1000000),
     free_per_15_minutes = count(1, 1000000),
     pro_per_15_minutes = count(1, 1000000),
     open_per_minute = count(1, 100000000),

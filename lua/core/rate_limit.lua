@@ -26,6 +26,7 @@ local CLASSES = {
   -- Who is signed in reports under the standard class.
   report = { setting = "anonymous_report_per_minute", period_ms = MINUTE_MS,
     anonymous_only = true },
+  frame = { setting = "frame_per_minute", period_ms = MINUTE_MS },
 }
 
 -- A tier that is not here has no limit.
@@ -142,6 +143,12 @@ function M.enter_tenant(ctx)
   else
     take_or_raise(ctx, class, tenant.id .. " " .. (ctx.actor.user_id or network(ctx.ip)))
   end
+end
+
+--- Counts what is no request of its own, such as a frame of a socket, per address; raises 429.
+-- @param name a class that has a setting
+function M.count(ctx, name)
+  take_or_raise(ctx, classes[name], network(ctx.ip))
 end
 
 --- Adds the headers of every answer. What was refused before it reached its class (no such route,

@@ -9,6 +9,7 @@ local LONG = ("the lamp by the gate is broken; "):rep(150) -- makes an event of 
 local QUEUE_MAX = 65536
 local SLOW_EVENTS = 120 -- several times what the queue and the kernel hold for a slow reader
 local ACCESS_TTL_S, GRACE_S = 10, 10
+local FRAMES = 20 -- a minute
 local IDLE = 3000
 local IDLE_MAX_BYTES = 4096
 
@@ -324,7 +325,8 @@ describe("a signed-in socket", function()
   local server, api
 
   setup(function()
-    server = servers.start({ env = { FIXXIT_SERVER_WORKERS = 1, FIXXIT_LIMITS_SCALE = 1000,
+    server = servers.start({ env = { FIXXIT_SERVER_WORKERS = 1, FIXXIT_LIMITS_SCALE = 1,
+      FIXXIT_LIMITS_FRAME_PER_MINUTE = FRAMES,
       FIXXIT_AUTH_ACCESS_TTL_S = ACCESS_TTL_S, FIXXIT_WS_DEFLATE = "false" } })
     api = server.api
   end)
@@ -389,5 +391,19 @@ describe("a signed-in socket", function()
     assert.truthy(expect(stays, "pong"))
     stays:close()
     goes:close()
+  end)
+
+  it("may not ask more by frames than its address may, and hears so", function()
+    local peer, codes = raw_socket.open(server.port), {}
+    for i = 1, FRAMES * 2 do
+      send(peer, { type = "subscribe", topic = "track:" .. i })
+      local refusal = assert(expect(peer, "error"))
+      assert.equal("track:" .. i, refusal.topic)
+      codes[refusal.code] = (codes[refusal.code] or 0) + 1
+    end
+    assert.is_true(codes.FORBIDDEN <= FRAMES and codes.RATE_LIMITED >= FRAMES)
+    send(peer, { type = "ping" })
+    assert.truthy(expect(peer, "pong"))
+    peer:close()
   end)
 end)

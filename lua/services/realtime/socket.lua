@@ -9,6 +9,7 @@ local context = require("core.context")
 local errors = require("core.errors")
 local json = require("core.json")
 local log = require("core.log")
+local rate_limit = require("core.rate_limit")
 local task = require("core.task")
 local time = require("core.time")
 local uuid = require("core.uuid")
@@ -26,7 +27,7 @@ local SIGN_IN_MS = 5000
 local SIGN_IN_SLACK_MS = 1000
 local EXPIRY_GRACE_MS = 10000
 local BAD_MAX = 5
-local TOPICS_MAX = 100
+local TOPICS_MAX, TOPIC_MAX = 100, 200 -- topics of a connection, bytes of one
 local FRAME_DEPTH = { max_depth = 16 }
 local RESUME = { max = 10000, seconds = 3600 }
 local REPLAY_BATCH = 200
@@ -158,6 +159,9 @@ end
 
 local handlers = {}
 
+-- Those that ask the database: else a socket would be a way around the limits of requests.
+local COUNTED = { auth = true, resume = true, subscribe = true }
+
 function handlers.ping(id)
   connection.send(id, { type = "pong", ts = time.now() })
 end
@@ -185,6 +189,10 @@ local function count(topics)
   return n
 end
 
+local function is_topic(value)
+  return type(value) == "string" and #value <= TOPIC_MAX
+end
+
 -- An anonymous connection acts in the tenant that it or the topic's own key names.
 local function topic_context(state, frame)
   local ctx = connection.context(state)
@@ -196,7 +204,7 @@ end
 
 function handlers.subscribe(id, state, frame)
   local topic = frame.topic
-  if type(topic) ~= "string" or #topic > 200 then
+  if not is_topic(topic) then
     return false
   end
   local ok, room, tenant_id = pcall(function()
@@ -260,6 +268,13 @@ function M.on_message(id, text, binary)
   local handler = handlers[frame.type]
   if not handler then
     return refuse_frame(id, state, "The frame's type is not known")
+  end
+  if COUNTED[frame.type] then
+    local allowed, err = pcall(rate_limit.count, context.new({ ip = state.ip }), "frame")
+    if not allowed then
+      return connection.refuse(id, "RATE_LIMITED", err.message,
+        { topic = is_topic(frame.topic) and frame.topic or nil })
+    end
   end
   local ok, result = xpcall(handler, errors.capture, id, state, frame)
   if not ok then
