@@ -8,6 +8,7 @@
 #include "metrics.h"
 #include "rate_limits.h"
 #include "redis.h"
+#include "smtp.h"
 #include "vm.h"
 #include "work.h"
 #include <signal.h>
@@ -26,6 +27,7 @@ static void on_vm_gone(void *arg)
     struct host *host = &((struct cli *)arg)->host;
     image_client_close(host->image);
     http_client_close(host->http_client);
+    smtp_close(host->smtp);
     redis_close(host->redis, NULL, NULL);
     db_pool_close(host->db, NULL, NULL);
     work_free(host->work);
@@ -57,11 +59,12 @@ int cli_main(const struct conf *conf, const char *root, int argc, char **argv)
         .argc = argc,
         .argv = argv,
     };
-    cli.host.work = work_new(&loop);
+    cli.host.work = work_new(&loop, 0);
     cli.host.db = db_pool_new(&loop, conf);
     cli.host.redis = redis_new(&loop, conf);
     cli.host.image = image_client_new(&cli.host);
     cli.host.http_client = http_client_new(&loop);
+    cli.host.smtp = smtp_new(&loop);
     cli.host.limits = limits_new(1000);
     cli.host.metrics = metrics_new(1000);
     cli.vm = cli.host.vm = vm_new(&cli.host);

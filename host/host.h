@@ -12,6 +12,7 @@ struct redis;
 struct http_server;
 struct ws_hub;
 struct http_client;
+struct smtp;
 struct image_client;
 struct work;
 struct limits;
@@ -34,6 +35,7 @@ struct host {
     struct ws_hub *ws;
     struct image_client *image;
     struct http_client *http_client;
+    struct smtp *smtp;
     struct work *work;
     struct limits *limits; /* shared by all processes of a server; a command has its own */
     struct metrics *metrics; /* the same */

@@ -14,6 +14,7 @@ const luaL_Reg lua_bindings[] = {
     {"host.metrics", luaopen_host_metrics},
     {"host.process", luaopen_host_process},
     {"host.redis", luaopen_host_redis},
+    {"host.smtp", luaopen_host_smtp},
     {"host.sys", luaopen_host_sys},
     {"host.task", luaopen_host_task},
     {"host.uuid", luaopen_host_uuid},

@@ -206,7 +206,6 @@ static int l_request(lua_State *L)
     struct http_fetch_options options = {
         .method = check_text(L, "method"),
         .url = opt_string(L, 1, "url", "", NULL),
-        .body = opt_string(L, 1, "body", NULL, &options.body_len),
         .save = check_text(L, "save"),
         .ca_file = check_text(L, "ca_file"),
         .timeout_ms =
@@ -214,6 +213,7 @@ static int l_request(lua_State *L)
         .max_bytes = (uint64_t)check_range(L, "max_bytes", MAX_BYTES, 0, 1e15),
         .follow = (unsigned)check_range(L, "follow", 0, 0, FOLLOW_MAX),
     };
+    options.body = opt_string(L, 1, "body", NULL, &options.body_len);
     lua_getfield(L, 1, "url");
     if (lua_objlen(L, -1) !=
         strlen(options.url)) /* may come from outside: no mistake of ours */

@@ -122,10 +122,11 @@ static void start_threads(struct work *work)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-struct work *work_new(uv_loop_t *loop)
+struct work *work_new(uv_loop_t *loop, unsigned threads)
 {
     unsigned processors = uv_available_parallelism();
-    unsigned threads = processors > 1 ? processors - 1 : 1;
+    if (threads == 0)
+        threads = processors > 1 ? processors - 1 : 1;
     struct work *work = mem_new(sizeof(*work) + threads * sizeof(work->thread[0]));
     work->threads = threads;
     work->wake.data = work;

@@ -2,8 +2,7 @@
  *
  * libuv's pool also serves files and names: a burst of sign-ins there would hold up every
  * file. Here work waits in a short queue, and what does not fit is refused at once. The
- * threads are one less than the processors and run at a lower priority, so the loop keeps
- * its share. */
+ * threads run at a lower priority, so the loop keeps its share. */
 #pragma once
 #include "err.h"
 #include <stdbool.h>
@@ -21,8 +20,8 @@ typedef void (*work_run_cb)(void *arg);
 typedef void (*work_done_cb)(void *arg, bool ran);
 
 /* After fork: threads do not survive one. While a job is under way the loop stays alive.
- */
-struct work *work_new(uv_loop_t *loop);
+ * `threads` 0: one less than the processors. */
+struct work *work_new(uv_loop_t *loop, unsigned threads);
 
 /* On 0 `run` and then `done` will be called; on -1 (ERR_BUSY) neither. Loop thread only.
  */

@@ -15,6 +15,7 @@
 #include "image_client.h"
 #include "log.h"
 #include "redis.h"
+#include "smtp.h"
 #include "vitals.h"
 #include "vm.h"
 #include "work.h"
@@ -60,6 +61,7 @@ static void close_everything(struct worker *worker)
     ws_hub_free(host->ws);
     image_client_close(host->image);
     http_client_close(host->http_client);
+    smtp_close(host->smtp);
     redis_close(host->redis, NULL, NULL);
     db_pool_close(host->db, NULL, NULL);
     work_free(host->work);
@@ -242,11 +244,12 @@ static void on_channel(uv_poll_t *handle, int status, int events)
 static void open_modules(struct worker *worker)
 {
     struct host *host = &worker->host;
-    host->work = work_new(host->loop);
+    host->work = work_new(host->loop, 0);
     host->db = db_pool_new(host->loop, host->conf);
     host->redis = redis_new(host->loop, host->conf);
     host->image = image_client_new(host);
     host->http_client = http_client_new(host->loop);
+    host->smtp = smtp_new(host->loop);
     host->ws = ws_hub_new(host);
     host->http = http_server_new(host);
     lua_http_install(host);

@@ -1,4 +1,5 @@
 #include "../../host/http_client.h" /* beside this file is another of that name */
+#include "certificate.h"
 #include "check.h"
 #include "log.h"
 #include "loop.h"
@@ -529,27 +530,9 @@ static int tls_port(const char *log)
 static void verifies_certificates(void)
 {
     static char key[128], cert[128];
-    int status = 0;
+    certificate_make("one.test");
     strcpy(key, servers_path("key.pem"));
     strcpy(cert, servers_path("cert.pem"));
-    char *make[] = {(char *)"openssl",
-                    (char *)"req",
-                    (char *)"-x509",
-                    (char *)"-newkey",
-                    (char *)"rsa:2048",
-                    (char *)"-nodes",
-                    (char *)"-keyout",
-                    key,
-                    (char *)"-out",
-                    cert,
-                    (char *)"-days",
-                    (char *)"2",
-                    (char *)"-subj",
-                    (char *)"/CN=one.test",
-                    (char *)"-addext",
-                    (char *)"subjectAltName=DNS:one.test",
-                    NULL};
-    CHECK(waitpid(servers_spawn(make), &status, 0) > 0 && status == 0);
     char *serve[] = {(char *)"openssl", (char *)"s_server",
                      (char *)"-accept", (char *)"127.0.0.1:0",
                      (char *)"-key",    key,
