@@ -34,7 +34,8 @@ const char *child_kind(const struct child *child)
 const char *child_name(const struct child *child)
 {
     static char name[32];
-    snprintf(name, sizeof(name), "%s %d", child_kind(child), child->index);
+    snprintf(name, sizeof(name), "%s %d%s", child_kind(child), child->index,
+             child->kill_ms ? " (old)" : "");
     return name;
 }
 
@@ -94,6 +95,7 @@ int child_start(struct child *child, child_run run, void *arg)
     child->pid = pid;
     child->channel = ends[0];
     child->restart_ms = 0;
+    child->old = false;
     child->reload = RELOAD_NONE;
     child->up = child->kind == CHILD_IMAGE;
     return 0;

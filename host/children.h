@@ -18,6 +18,8 @@ struct child {
     uint64_t restart_ms; /* when to start it again, 0: it runs */
     unsigned failures;   /* deaths in a row before it was up: the backoff */
     enum child_reload reload;
+    bool old;         /* of the binary before this one (handoff.h): has no heartbeat slot */
+    uint64_t kill_ms; /* it was told to end for good, and is killed then; 0: it stays */
     uint64_t beats;   /* of its loop, when it was last looked at (heartbeat.h) */
     uint64_t beat_ms; /* when they had grown */
 };
@@ -25,7 +27,7 @@ struct child {
 /* "http", "job" or "image". */
 const char *child_kind(const struct child *child);
 
-/* "http 1", valid until the next call. */
+/* "http 1", "http 1 (old)" of one that ends for good; valid until the next call. */
 const char *child_name(const struct child *child);
 
 /* What the new process runs; it never returns. `channel` is its end, -1 for an image. */

@@ -204,20 +204,24 @@ static void serve_ready(struct process *process)
 
 /* The master's handlers and mask came along with the fork. SIGALRM at its default is
  * death: no code of ours stands between a decoder that does not come to an end and the
- * kernel. What a terminal sends to all is for the master to answer: workers that drain
+ * kernel. So is SIGTERM, but only between two pictures: it is blocked except while we
+ * wait. What a terminal sends to all is for the master to answer: workers that drain
  * still need us. */
 static void reset_signals(void)
 {
-    sigset_t none;
-    sigemptyset(&none);
+    sigset_t waiting_only;
+    sigemptyset(&waiting_only);
+    sigaddset(&waiting_only, SIGTERM);
     for (int i = 1; i < NSIG; i++)
         signal(i, i == SIGINT || i == SIGHUP ? SIG_IGN : SIG_DFL);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    sigprocmask(SIG_SETMASK, &waiting_only, NULL);
 }
 
 int image_process_main(int listen_fd, const struct conf *conf)
 {
     struct err err;
+    sigset_t none;
+    sigemptyset(&none);
     struct process process = {
         .polls = {{.fd = listen_fd, .events = POLLIN}},
         .count = 1,
@@ -235,7 +239,7 @@ int image_process_main(int listen_fd, const struct conf *conf)
     for (;;) {
         /* When full, who knocks waits in the backlog. */
         process.polls[0].events = process.count <= CONNECTIONS_MAX ? POLLIN : 0;
-        if (poll(process.polls, process.count, -1) < 0) {
+        if (ppoll(process.polls, process.count, NULL, &none) < 0) {
             if (errno == EINTR)
                 continue;
             log_error("image process: poll: %s", strerrordesc_np(errno));

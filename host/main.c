@@ -4,6 +4,7 @@
 #include "conf.h"
 #include "config.h"
 #include "err.h"
+#include "handoff.h"
 #include "image_process.h"
 #include "listener.h"
 #include "master.h"
@@ -69,6 +70,7 @@ int main(int argc, char **argv)
         return 1;
     }
     raise_file_limit();
+    struct handoff *handoff = handoff_take();
     const char *command = argc > 1 ? argv[1] : "help";
     for (int i = 2; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0)
@@ -78,7 +80,7 @@ int main(int argc, char **argv)
         return 1;
     int code;
     if (strcmp(command, "serve") == 0)
-        code = master_main(conf, root, argc, argv);
+        code = master_main(conf, root, argc, argv, handoff);
     else if (strcmp(command, "reload") == 0 || strcmp(command, "status") == 0)
         code = master_command(conf, command);
     else if (strcmp(command, "image-process") == 0)

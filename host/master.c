@@ -5,11 +5,18 @@
  *   building --all ready--> "switch N" to all, idle          --any failed--> "drop N", idle
  *
  * so a node serves either the old generation or the new one, never both for longer than it takes
- * a packet to arrive. A worker that dies meanwhile no longer counts. */
+ * a packet to arrive. A worker that dies meanwhile no longer counts.
+ *
+ * An upgrade (SIGUSR2) goes through the life of two masters in one process: the first has the new
+ * binary tried, then becomes it (handoff.h); the second finds the old children, starts its own
+ * beside them, on the same sockets, and when all are up tells the old ones to end. When one of its
+ * own does not come up it ends them and goes on with the old ones. In `children` its own come
+ * first. */
 #include "master.h"
 #include "channel.h"
 #include "children.h"
 #include "conf.h"
+#include "handoff.h"
 #include "heartbeat.h"
 #include "image_process.h"
 #include "listener.h"
@@ -35,11 +42,11 @@
 
 enum {
     CLIENTS_MAX = 8,
-    LISTENERS_MAX = 2,
     CHILDREN_MAX = 256,
     SAVE_SETTLE_MS = 30,      /* an editor writes several files */
     RELOAD_TIMEOUT_MS = 30000,
     COMMAND_TIMEOUT_MS = 60000,
+    TAKEOVER_TIMEOUT_MS = 60000,
     METRICS_MAX = 4096,
     HEART_LOOKS = 4, /* while server.heartbeat_ms passes */
 };
@@ -50,7 +57,7 @@ struct master {
     int argc;
     char **argv;
 
-    int listeners[LISTENERS_MAX + 1]; /* ended by -1 */
+    int listeners[HANDOFF_LISTENERS_MAX + 1]; /* ended by -1 */
     int image_listener;
     int control;
     int signals;
@@ -73,6 +80,11 @@ struct master {
     uint64_t reload_started_ms;
     uint64_t saved_ms;           /* a file was saved then, 0: none */
     char problem[CHANNEL_TEXT_MAX]; /* of the first worker that failed */
+
+    char binary[PATH_MAX]; /* our own path, by which a newer one is found */
+    bool upgrade_wanted;
+    pid_t trial;               /* of the new binary; 0: none */
+    uint64_t takeover_until_ms; /* ours are coming up beside old ones; 0: no */
 
     bool stopping;
     bool failed; /* the first start did not succeed */
@@ -216,9 +228,26 @@ static void add_children(struct master *master, enum child_kind kind, int64_t co
 static bool all_up(const struct master *master)
 {
     for (int i = 0; i < master->count; i++)
-        if (!master->children[i].up)
+        if (!master->children[i].up && !master->children[i].old)
             return false;
     return true;
+}
+
+/* For good: its place goes with it. */
+static void tell_to_end(struct master *master, struct child *child)
+{
+    if (!child->pid)
+        return;
+    child->kill_ms = clock_ms() + (uint64_t)conf_int(master->conf, "server.grace_ms");
+    kill(child->pid, SIGTERM);
+}
+
+static void remove_child(struct master *master, int place)
+{
+    close_all(&master->children[place].channel, 1);
+    master->count--;
+    memmove(&master->children[place], &master->children[place + 1],
+            (size_t)(master->count - place) * sizeof(*master->children));
 }
 
 /* Counts something that happens to the processes; rare, so that the series is looked up. */
@@ -267,7 +296,7 @@ static void look_at_hearts(struct master *master, uint64_t now)
     for (int i = 0; i < master->count; i++) {
         struct child *child = &master->children[i];
         uint64_t beats = heartbeat_count(master->heart, (size_t)i);
-        if (!child->up || child->kind == CHILD_IMAGE)
+        if (!child->up || child->old || child->kind == CHILD_IMAGE)
             continue;
         if (late || beats != child->beats || child->beat_ms < child->started_ms) {
             child->beats = beats;
@@ -339,7 +368,7 @@ static void tell_workers(struct master *master, const char *word)
 
 static void reload_begin(struct master *master)
 {
-    if (master->reloading) {
+    if (master->reloading || master->takeover_until_ms || master->trial) {
         master->reload_again = true;
         return;
     }
@@ -354,6 +383,14 @@ static void reload_begin(struct master *master)
             channel_send(child->channel, "build", master->reload, NULL) == 0)
             child->reload = RELOAD_ASKED;
     }
+}
+
+static void reload_asked_meanwhile(struct master *master)
+{
+    if (!master->reload_again)
+        return;
+    master->reload_again = false;
+    reload_begin(master);
 }
 
 static void reload_end(struct master *master)
@@ -373,10 +410,7 @@ static void reload_end(struct master *master)
         answer_waiting(master, "ok", text);
     }
     master->reloading = false;
-    if (master->reload_again) {
-        master->reload_again = false;
-        reload_begin(master);
-    }
+    reload_asked_meanwhile(master);
 }
 
 /* Ends the reload when every worker has answered, one has failed, or the time is over. */
@@ -392,6 +426,84 @@ static void reload_check(struct master *master)
                  RELOAD_TIMEOUT_MS / 1000);
     if (!waiting || master->problem[0])
         reload_end(master);
+}
+
+/* ---- upgrade: the master before ---- */
+
+static void upgrade_check(struct master *master)
+{
+    if (!master->upgrade_wanted || master->reloading || master->takeover_until_ms ||
+        master->trial || master->stopping)
+        return;
+    master->upgrade_wanted = false;
+    log_info("upgrade: trying %s", master->binary);
+    pid_t pid = handoff_try(master->binary, master->argv);
+    master->trial = pid > 0 ? pid : 0;
+}
+
+static void upgrade_tried(struct master *master, int status)
+{
+    struct err err;
+    struct handoff handoff = {.control = master->control,
+                              .image_listener = master->image_listener};
+    master->trial = 0;
+    if (master->stopping)
+        return;
+    if (status != 0) {
+        log_error("upgrade: %s does not start; nothing was changed", master->binary);
+        reload_asked_meanwhile(master);
+        return;
+    }
+    memcpy(handoff.listeners, master->listeners, sizeof(handoff.listeners));
+    handoff.children = mem_new((size_t)master->count * sizeof(*handoff.children));
+    for (int i = 0; i < master->count; i++)
+        if (master->children[i].pid)
+            handoff.children[handoff.count++] = master->children[i];
+    handoff_exec(&handoff, master->binary, master->argv, &err);
+    log_error("upgrade: %s", err.message);
+    free(handoff.children);
+}
+
+/* ---- upgrade: the master after ---- */
+
+static void takeover_begin(struct master *master, const struct handoff *handoff)
+{
+    master->takeover_until_ms = clock_ms() + TAKEOVER_TIMEOUT_MS;
+    for (int i = 0; i < handoff->count && master->count < CHILDREN_MAX; i++) {
+        master->children = mem_resize(master->children,
+                                      (size_t)(master->count + 1) * sizeof(*master->children));
+        master->children[master->count++] = handoff->children[i];
+    }
+}
+
+static void takeover_end(struct master *master)
+{
+    master->takeover_until_ms = 0;
+    log_info("upgrade: the old processes are ending");
+    for (int i = master->count - 1; i >= 0; i--)
+        if (master->children[i].old && master->children[i].pid)
+            tell_to_end(master, &master->children[i]);
+        else if (master->children[i].old)
+            remove_child(master, i); /* it died before */
+    reload_asked_meanwhile(master);
+}
+
+static void takeover_fail(struct master *master)
+{
+    log_error("upgrade: the new processes do not come up; the old ones stay");
+    master->takeover_until_ms = 0;
+    master->announced = true;
+    for (int i = master->count - 1; i >= 0; i--) {
+        struct child *child = &master->children[i];
+        if (child->old)
+            continue;
+        if (child->pid) {
+            kill(child->pid, SIGKILL);
+            waitpid(child->pid, NULL, 0);
+        }
+        remove_child(master, i);
+    }
+    reload_asked_meanwhile(master);
 }
 
 /* ---- what arrives ---- */
@@ -445,10 +557,38 @@ static void begin_stop(struct master *master)
         return;
     log_info("stopping");
     master->stopping = true;
+    for (int *fd = master->listeners; *fd >= 0; fd++) { /* the workers have theirs */
+        close(*fd);
+        *fd = -1;
+    }
     master->stop_deadline_ms = clock_ms() + (uint64_t)conf_int(master->conf, "server.grace_ms");
     for (int i = 0; i < master->count; i++)
         if (master->children[i].pid && master->children[i].kind != CHILD_IMAGE)
             kill(master->children[i].pid, SIGTERM);
+}
+
+static void reap_child(struct master *master, int place, int status)
+{
+    struct child *child = &master->children[place];
+    if (master->stopping) {
+        child->pid = 0;
+        return;
+    }
+    if (child->kill_ms) {
+        remove_child(master, place);
+        return;
+    }
+    read_child(master, child); /* its last words */
+    child_ended(child, status);
+    count_restart(master, child_kind(child), 1);
+    if (child->was_up || master->announced || child->kind == CHILD_IMAGE)
+        return;
+    if (master->takeover_until_ms) {
+        takeover_fail(master);
+    } else {
+        master->failed = true; /* broken from the start: say so and end */
+        begin_stop(master);
+    }
 }
 
 static void reap(struct master *master)
@@ -456,22 +596,13 @@ static void reap(struct master *master)
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        for (int i = 0; i < master->count; i++) {
-            struct child *child = &master->children[i];
-            if (child->pid != pid)
-                continue;
-            if (master->stopping) {
-                child->pid = 0;
-                continue;
+        if (pid == master->trial)
+            upgrade_tried(master, status);
+        for (int i = 0; i < master->count; i++)
+            if (master->children[i].pid == pid) {
+                reap_child(master, i, status);
+                break;
             }
-            read_child(master, child); /* its last words */
-            child_ended(child, status);
-            count_restart(master, child_kind(child), 1);
-            if (!child->was_up && !master->announced && child->kind != CHILD_IMAGE) {
-                master->failed = true; /* broken from the start: say so and end */
-                begin_stop(master);
-            }
-        }
     }
 }
 
@@ -492,6 +623,8 @@ static void read_signals(struct master *master)
             reload_begin(master);
         else if (info.ssi_signo == SIGUSR1)
             reopen_logs(master);
+        else if (info.ssi_signo == SIGUSR2)
+            master->upgrade_wanted = true;
         else
             begin_stop(master);
     }
@@ -511,15 +644,26 @@ static int run_due(struct master *master)
     uint64_t now = clock_ms(), next = UINT64_MAX;
     for (int i = 0; i < master->count && !master->stopping; i++) {
         struct child *child = &master->children[i];
+        if (child->old && master->takeover_until_ms)
+            continue; /* ours take its place */
         if (child->restart_ms && child->restart_ms <= now)
             child_start(child, run_child, master);
+        if (child->kill_ms && child->kill_ms <= now)
+            kill(child->pid, SIGKILL);
         earlier(&next, child->restart_ms);
+        earlier(&next, child->kill_ms);
     }
+    if (master->takeover_until_ms && master->announced)
+        takeover_end(master);
+    else if (master->takeover_until_ms && master->takeover_until_ms <= now)
+        takeover_fail(master);
+    earlier(&next, master->takeover_until_ms);
     if (master->saved_ms && master->saved_ms + SAVE_SETTLE_MS <= now) {
         master->saved_ms = 0;
         reload_begin(master);
     }
     reload_check(master);
+    upgrade_check(master);
     if (!master->stopping)
         look_at_hearts(master, now);
     earlier(&next, master->stopping ? 0 : master->heart_due_ms);
@@ -593,6 +737,7 @@ static int open_signals(void)
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigprocmask(SIG_BLOCK, &set, NULL);
@@ -600,7 +745,16 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-int master_main(const struct conf *conf, const char *root, int argc, char **argv)
+/* Its sockets are those of the master before, at whatever addresses. */
+static void adopt_sockets(struct master *master, const struct handoff *handoff)
+{
+    master->control = handoff->control;
+    master->image_listener = handoff->image_listener;
+    memcpy(master->listeners, handoff->listeners, sizeof(master->listeners));
+}
+
+int master_main(const struct conf *conf, const char *root, int argc, char **argv,
+                struct handoff *handoff)
 {
     static struct master master;
     master = (struct master){.conf = conf, .root = root, .argc = argc, .argv = argv};
@@ -612,7 +766,11 @@ int master_main(const struct conf *conf, const char *root, int argc, char **argv
     master.signals = open_signals();
     if (make_folders(&master) < 0)
         return 1;
-    if (bind_all(&master, &err) < 0) {
+    if (readlink("/proc/self/exe", master.binary, sizeof(master.binary) - 1) < 0)
+        log_warn("upgrade: cannot tell our own path: %s", strerror(errno));
+    if (handoff) {
+        adopt_sockets(&master, handoff);
+    } else if (bind_all(&master, &err) < 0) {
         log_error("%s", err.message);
         return 1;
     }
@@ -626,6 +784,11 @@ int master_main(const struct conf *conf, const char *root, int argc, char **argv
     add_children(&master, CHILD_IMAGE, conf_int(conf, "image.processes"));
     add_children(&master, CHILD_HTTP, workers ? workers : sysconf(_SC_NPROCESSORS_ONLN));
     add_children(&master, CHILD_JOB, conf_int(conf, "server.job_workers"));
+    if (handoff) {
+        takeover_begin(&master, handoff);
+        reap(&master); /* who died during the exec */
+    }
+    handoff_free(handoff);
     while (!master.stopping || (workers_left(&master) && clock_ms() < master.stop_deadline_ms))
         wait_and_read(&master, run_due(&master));
     end_children(&master);

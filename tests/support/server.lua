@@ -49,7 +49,7 @@ end
 local Server = {}
 Server.__index = Server
 
-local function launch(data, port, env)
+local function launch(data, port, env, bin)
   local settings = { FIXXIT_ENV = "test", FIXXIT_DATA = data, PORT = port }
   for name, value in pairs(env or {}) do
     settings[name] = value
@@ -60,7 +60,7 @@ local function launch(data, port, env)
   end
   local log = data .. ".log"
   local _, pid = shell(("%s setsid %s dev >%s 2>&1 & echo $!"):format(
-    table.concat(words, " "), BIN, log))
+    table.concat(words, " "), bin or BIN, log))
   return { pid = tonumber(pid), data = data, port = port, log = log, env = env }
 end
 
@@ -110,13 +110,13 @@ local function template()
   return folder
 end
 
---- @param options {env = {NAME = text}}
+--- @param options {env = {NAME = text}, bin = path of the binary}
 -- @return server {port=, data=, log=, api=client}
 function M.start(options)
   local source = template()
   local data = os.tmpname()
   shell("rm -f " .. data .. "; cp -a " .. source .. " " .. data)
-  local server = launch(data, free_port(), options and options.env)
+  local server = launch(data, free_port(), options and options.env, options and options.bin)
   wait_ready(server)
   server.api = client.new(server.port)
   return setmetatable(server, Server)
@@ -153,7 +153,7 @@ function Server:pids(role)
   local _, text = shell(("FIXXIT_ENV=test FIXXIT_DATA=%s PORT=%d %s status"):format(
     self.data, self.port, BIN))
   local pids = {}
-  for kind, pid in text:gmatch("(%a+) %d+%s+pid (%d+)") do
+  for kind, pid in text:gmatch("(%a+) %d+[^\n]- pid (%d+)") do
     if not role or kind == role then
       pids[#pids + 1] = tonumber(pid)
     end
@@ -161,9 +161,17 @@ function Server:pids(role)
   return pids
 end
 
---- The master's pid: a child of `fixxit dev`, which is server.pid.
+--- The master's pid: a child of `fixxit dev`, which is server.pid. It is told when all processes
+-- are up; the first that is may have answered before.
 function Server:master()
-  return tonumber((read_file(self.data .. "/run/ready") or ""):match("%d+"))
+  for _ = 1, 100 do
+    local pid = (read_file(self.data .. "/run/ready") or ""):match("%d+")
+    if pid then
+      return tonumber(pid)
+    end
+    sleep(0.05)
+  end
+  error("the master does not say that it is ready", 2)
 end
 
 --- Runs a command of the binary against its data folder. @return exit code, output

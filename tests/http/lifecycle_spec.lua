@@ -1,0 +1,214 @@
+-- Stopping, upgrading and replacing processes under load: nobody is refused, no answer is cut.
+local cqueues = require("cqueues")
+local loads = require("tests.support.load")
+local probes = require("tests.support.probe")
+local servers = require("tests.support.server")
+
+local CLIENTS = 20
+
+-- Lets the loop run until check() is true.
+local function await(check, seconds)
+  local deadline = cqueues.monotime() + (seconds or 10)
+  while not check() do
+    if cqueues.monotime() > deadline then
+      return false
+    end
+    cqueues.sleep(0.02)
+  end
+  return true
+end
+
+local function signal(name, pid)
+  assert(os.execute(("kill -%s %d"):format(name, pid)) == 0)
+end
+
+describe("a server that is told to stop", function()
+  it("answers every request that was sent, closes each connection with its last answer, sockets with 1001", function()
+    local server = servers.start({ env = { FIXXIT_SERVER_WORKERS = 2, FIXXIT_LIMITS_SCALE = 10000 } })
+    local token = server.api:login("dispatcher@riverton.example").token
+    local loop = cqueues.new()
+    local fast = loads.start(loop, { port = server.port, path = "/health", clients = CLIENTS,
+      ends_at_close = true })
+    local slow = loads.start(loop, { port = server.port, path = "/api/v1/reports?limit=5",
+      token = token, clients = CLIENTS, ends_at_close = true })
+    local close_code
+    loop:wrap(function()
+      local socket = server.api:socket("token=" .. token)
+      assert(socket:expect("auth:ok"))
+      assert(await(function()
+        return fast.requests > 500 and slow.requests > 100
+      end))
+      signal("TERM", server.pid)
+      repeat
+        local message, code = socket:receive(10)
+        close_code = code
+      until not message
+    end)
+    assert(loop:loop())
+    assert.same({}, fast.failures)
+    assert.same({}, slow.failures)
+    assert.equal(CLIENTS, fast.closed)
+    assert.equal(CLIENTS, slow.closed)
+    assert.equal(1001, close_code)
+    server:stop()
+  end)
+end)
+
+describe("an upgrade", function()
+  local server, probe, bin
+
+  setup(function()
+    probe = probes.new()
+    bin = os.tmpname()
+    servers.shell(("cp %s %s.new && mv %s.new %s"):format(servers.BIN, bin, bin, bin))
+    server = servers.start({ bin = bin, env = {
+      FIXXIT_ROOT = probe.root, FIXXIT_SERVER_WORKERS = 2, FIXXIT_LIMITS_SCALE = 10000,
+    } })
+  end)
+
+  teardown(function()
+    server:stop()
+    probe:remove()
+    os.remove(bin)
+  end)
+
+  local function logged(text)
+    return server:log_text():find(text, 1, true) ~= nil
+  end
+
+  local function set_of(pids)
+    local set = {}
+    for _, pid in ipairs(pids) do
+      set[pid] = true
+    end
+    return set
+  end
+
+  local function replace_binary(command)
+    local code, output = servers.shell(("%s && mv %s.new %s"):format(command, bin, bin))
+    assert.equal(0, code, output)
+  end
+
+  it("replaces every process under load and fails no request; the master keeps its pid", function()
+    local master, old = server:master(), set_of(server:pids())
+    probe:set(1)
+    local loop = cqueues.new()
+    local load = loads.start(loop, { port = server.port, path = "/api/v1/probe", clients = CLIENTS })
+    local renewed = false
+    loop:wrap(function()
+      await(function()
+        return load.requests > 200
+      end)
+      replace_binary(("cp %s %s.new"):format(servers.BIN, bin))
+      signal("USR2", master)
+      renewed = await(function()
+        local pids = server:pids()
+        for _, pid in ipairs(pids) do
+          if old[pid] then
+            return false
+          end
+        end
+        return #pids >= 4
+      end, 30)
+      local served = load.requests
+      await(function()
+        return load.requests > served + 200
+      end)
+      load:stop()
+    end)
+    assert(loop:loop())
+    assert.same({}, load.failures)
+    assert.is_true(renewed)
+    assert.equal(1, probe:value(server.api))
+    assert.equal(master, server:master())
+    assert.equal(0, servers.shell(("test /proc/%d/exe -ef %s"):format(master, bin)))
+  end)
+
+  it("is not begun when the new binary does not start", function()
+    local before = server:pids()
+    replace_binary(("printf '#!/bin/sh\\nexit 1\\n' > %s.new && chmod 755 %s.new"):format(bin, bin))
+    signal("USR2", server:master())
+    assert.is_true(await(function()
+      return logged("does not start; nothing was changed")
+    end))
+    assert.same(before, server:pids())
+    assert.equal(1, probe:value(server.api))
+    replace_binary(("cp %s %s.new"):format(servers.BIN, bin))
+  end)
+
+  it("leaves the old processes when the new ones do not come up", function()
+    local before = server:pids()
+    probe:save("return { value = function( end }")
+    local loop = cqueues.new()
+    local load = loads.start(loop, { port = server.port, path = "/api/v1/probe", clients = 5 })
+    local gave_up
+    loop:wrap(function()
+      signal("USR2", server:master())
+      gave_up = await(function()
+        return logged("the old ones stay")
+      end, 30)
+      load:stop()
+    end)
+    assert(loop:loop())
+    assert.is_true(gave_up)
+    assert.same({}, load.failures)
+    assert.same(before, server:pids())
+    -- and the next one, mended, goes through
+    probe:set(2)
+    signal("USR2", server:master())
+    assert.is_true(await(function()
+      return probe:value(server.api) == 2
+    end, 30))
+  end)
+end)
+
+describe("the master", function()
+  local server, probe
+
+  setup(function()
+    probe = probes.new([[
+      { method = "GET", path = "/spin", summary = "Never ends.", permission = "public",
+        tenant = false, handler = function() while true do end end },
+    ]])
+    server = servers.start({ env = {
+      FIXXIT_ROOT = probe.root, FIXXIT_SERVER_WORKERS = 1, FIXXIT_SERVER_HEARTBEAT_MS = 1000,
+    } })
+  end)
+
+  teardown(function()
+    server:stop()
+    probe:remove()
+  end)
+
+  it("kills a worker in an endless loop, names the request, and has another one serve", function()
+    local pid = server:pids("http")[1]
+    local began = cqueues.monotime()
+    assert.is_false(pcall(server.api.get, server.api, "/spin"))
+    assert.truthy(cqueues.monotime() - began < 5)
+    assert.is_true(await(function()
+      return probe:value(server.api) == 0
+    end))
+    assert.not_equal(pid, server:pids("http")[1])
+    assert.matches("has stood still for %d+ ms: killed; it began last: GET /api/v1/spin\n", server:log_text())
+  end)
+
+  it("leaves a worker alone that has nothing to do", function()
+    local pid = server:pids("http")[1]
+    servers.sleep(2.5)
+    assert.equal(pid, server:pids("http")[1])
+  end)
+
+  it("tries a worker that does not come up with growing pauses, until it does", function()
+    local _, before = server:log_text():gsub("ended with 1", "")
+    probe:save("return {")
+    signal("KILL", server:pids("http")[1])
+    servers.sleep(3)
+    local _, after = server:log_text():gsub("ended with 1", "")
+    assert.truthy(after - before >= 2, "tries: " .. after - before)
+    assert.truthy(after - before <= 5, "tries: " .. after - before)
+    probe:set(7)
+    assert.is_true(await(function()
+      return probe:value(server.api) == 7
+    end, 20))
+  end)
+end)
