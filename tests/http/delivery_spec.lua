@@ -63,7 +63,8 @@ describe("delivery", function()
   end
 
   setup(function()
-    server = servers.start({ env = { FIXXIT_WS_QUEUE_MAX = QUEUE_MAX, FIXXIT_LIMITS_SCALE = 1000,
+    server = servers.start({ env = { FIXXIT_SERVER_WORKERS = 2,
+      FIXXIT_WS_QUEUE_MAX = QUEUE_MAX, FIXXIT_LIMITS_SCALE = 1000,
       FIXXIT_HTTP_UNIX_SOCKET = local_path } })
     api = server.api
     dispatcher = login()
@@ -213,6 +214,37 @@ describe("delivery", function()
     end
   end)
 
+  it("tells a follower without an account what its report went through meanwhile, and no more", function()
+    local live = signed_in(dispatcher)
+    local made, created = announced(live)
+    for _, status in ipairs({ "acknowledged", "rejected" }) do
+      report()
+      local answer = api:put("/reports/" .. made.id .. "/status",
+        { token = dispatcher.token, json = { status = status, reason = "not ours" } })
+      assert.equal(200, answer.status, answer.body)
+    end
+    announced(live) -- the worker has handed on what was before
+    local peer = open()
+    send(peer, { type = "resume", epoch = created.epoch, lastSeq = created.seq })
+    assert.equal("UNAUTHORIZED", expect(peer, "error").code)
+    send(peer, { type = "subscribe", topic = "track:" .. made.trackingCode })
+    assert(expect(peer, "subscribed"))
+    send(peer, { type = "resume", epoch = created.epoch, lastSeq = created.seq })
+    local seq = created.seq
+    for _, status in ipairs({ "acknowledged", "rejected" }) do
+      local event = assert(message(peer))
+      assert.equal(made.id, event.data.id)
+      assert.equal(status, event.data.status)
+      assert.is_nil(event.data.reporter or event.data.trackingCode)
+      assert.is_true(event.seq > seq)
+      seq = event.seq
+    end
+    send(peer, { type = "ping" })
+    assert.equal("pong", message(peer).type)
+    live:close()
+    peer:close()
+  end)
+
   it("lets no event cross to another tenant, live, by topic, by point or by snapshot", function()
     local stranger = login("dispatcher@northgrid.example")
     local near, far = signed_in(dispatcher), signed_in(stranger)
@@ -309,6 +341,19 @@ describe("delivery", function()
       assert.equal(LONG:gsub("%s+$", ""), (event.data.description:gsub("%s+$", "")))
       peer:close()
     end
+  end)
+
+  it("keeps a compressed connection as it is when the server is reloaded", function()
+    local peer = signed_in(dispatcher, nil, nil, "permessage-deflate")
+    local code, output = server:command("reload")
+    assert.equal(0, code, output)
+    local made = report({ description = LONG })
+    local frame = assert(peer:frame())
+    assert.is_true(frame.compressed)
+    assert.equal(made.id, cjson.decode(zlib.inflate(frame.payload)).data.id)
+    send(peer, { type = "ping" })
+    assert.equal("pong", message(peer).type)
+    peer:close()
   end)
 
   it("does not swell up with a small message that inflates without end", function()
