@@ -16,8 +16,9 @@ local function new_entry(labels)
 end
 
 local function counter(entry, class)
-  local labels = { route = entry.labels.route, method = entry.labels.method, status = class .. "xx" }
-  local series = metrics.counter(TOTAL, TOTAL_HELP, labels)
+  local series = metrics.counter(TOTAL, TOTAL_HELP, {
+    route = entry.labels.route, method = entry.labels.method, status = class .. "xx",
+  })
   entry.by_class[class] = series
   return series
 end

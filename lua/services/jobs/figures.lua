@@ -38,8 +38,8 @@ function M.collect()
   end
   metrics.set(metrics.gauge("fixxit_jobs_due", "Jobs that wait although their time has come."),
     now.due)
-  metrics.set(metrics.gauge("fixxit_jobs_oldest_seconds", "For how long the oldest of them is due."),
-    now.oldest_s)
+  metrics.set(metrics.gauge("fixxit_jobs_oldest_seconds",
+    "For how long the oldest of them is due."), now.oldest_s)
 end
 
 --- @return the name of the service, its state, what only operators see
