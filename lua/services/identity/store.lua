@@ -88,10 +88,11 @@ end
 
 -- Sign-in failures ------------------------------------------------------------
 
+--- The whole seconds until the lock ends, rounded up; nil when there is none.
 function M.find_lock_s(ctx, email_hash)
   local row = db.platform(ctx):one(
-    [[SELECT TIMESTAMPDIFF(SECOND, NOW(3), locked_until) + 1 AS left_s FROM login_failures
-      WHERE email_hash = ? AND locked_until > NOW(3)]], email_hash)
+    [[SELECT (TIMESTAMPDIFF(MICROSECOND, NOW(3), locked_until) + 999999) DIV 1000000 AS left_s
+      FROM login_failures WHERE email_hash = ? AND locked_until > NOW(3)]], email_hash)
   return row and row.left_s
 end
 

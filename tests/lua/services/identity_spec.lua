@@ -79,7 +79,7 @@ describe("identity", function()
         end
         local err = refused("ACCOUNT_LOCKED", login, email)
         local seconds = tonumber(err.headers["Retry-After"])
-        assert.truthy(seconds > 800 and seconds <= 901, seconds)
+        assert.truthy(seconds > 800 and seconds <= 900, seconds)
       end
       db.platform(context.system()):exec("UPDATE login_failures SET locked_until = NOW(3)")
       for _ = 1, 5 do
@@ -89,6 +89,23 @@ describe("identity", function()
       assert.truthy(tonumber(err.headers["Retry-After"]) > 1700)
       db.platform(context.system()):exec("DELETE FROM login_failures")
       assert.truthy(login("tech2@riverton.example").accessToken)
+    end)
+
+    it("is locked for as long as the lock is, not a second more", function()
+      local store = require("services.identity.store")
+      db.transaction(context.system(), function(tx)
+        local platform = db.platform(tx)
+        local function set_clock(unix_s)
+          platform:exec("SET timestamp = " .. unix_s)
+        end
+        set_clock(1800000000)
+        store.add_failure(tx, ("x"):rep(32), 1, 900)
+        assert.equal(900, store.find_lock_s(tx, ("x"):rep(32)))
+        set_clock(1800000899.5)
+        assert.equal(1, store.find_lock_s(tx, ("x"):rep(32)))
+        set_clock("DEFAULT")
+        platform:exec("DELETE FROM login_failures")
+      end)
     end)
   end)
 
