@@ -154,6 +154,49 @@ describe("an operator", function()
   end)
 end)
 
+describe("fixxit doctor", function()
+  local function examine(command)
+    local code, output = command("doctor --json")
+    local found = {}
+    for _, result in ipairs(assert(cjson.decode(output:match("%b[]")))) do
+      found[result.check] = result
+    end
+    return found, code, output
+  end
+
+  it("finds a running server whole: database, Redis, disk, port, image process", function()
+    local server = servers.start()
+    server:master()
+    local found, code, output = examine(function(words)
+      return server:command(words)
+    end)
+    server:stop()
+    assert.equal(0, code, output)
+    assert.equal("answers", found["image process"].detail)
+    assert.matches("runs$", found.port.detail)
+    assert.matches("MB free", found["disk space"].detail)
+  end)
+
+  it("tells what is missing, and who has the port", function()
+    local server = servers.start()
+    server:master()
+    local empty = os.tmpname()
+    servers.shell("rm -f " .. empty .. "; mkdir -p " .. empty .. "/run")
+    local found, code = examine(function(words)
+      return servers.shell(("FIXXIT_ENV=test FIXXIT_DATA=%s PORT=%d %s %s 2>/dev/null"):format(
+        empty, server.port, servers.BIN, words))
+    end)
+    server:stop()
+    servers.shell("rm -rf " .. empty)
+    assert.equal(1, code)
+    assert.is_false(found.database.ok)
+    assert.is_false(found.redis.ok)
+    assert.is_false(found.port.ok)
+    assert.matches("taken by another program", found.port.detail)
+    assert.is_true(found["data folder"].ok)
+  end)
+end)
+
 describe("a token for metrics", function()
   local server
 

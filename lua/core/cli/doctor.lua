@@ -1,16 +1,79 @@
 -- fixxit doctor: looks at what the server needs and says what is missing.
 
 local config = require("core.config")
+local crypto = require("core.crypto")
 local db = require("core.db")
 local errors = require("core.errors")
 local fs = require("core.fs")
+local image = require("core.image")
 local json = require("core.json")
 local migrate = require("core.migrate")
 local plugin = require("core.plugin")
 local redis = require("core.redis")
 local system_routes = require("core.system_routes")
 
-local M = { summary = "Check configuration, code, database, Redis and data folder." }
+local M = {
+  summary = "Check configuration, code, database, Redis, data folder, port and image process.",
+}
+
+local SPACE_MIN_MB = 500
+local MB = 1048576
+
+-- One pixel: what the image process is asked to look at.
+local PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
+  .. "rkJggg=="
+
+-- Whether the server of this data folder runs: what it wrote when it was up is still true.
+local function is_running()
+  local text = fs.read(config.get().server.data .. "/run/ready", 100)
+  local pid = text and text:match("^(%d+)")
+  local words = pid and fs.read("/proc/" .. pid .. "/cmdline", 65536)
+  return words ~= nil and words:find("%zserve%z") ~= nil
+end
+
+-- Whether anybody on this machine listens on the port.
+local function is_taken(port)
+  local wanted = (":%04X"):format(port)
+  for _, path in ipairs({ "/proc/net/tcp", "/proc/net/tcp6" }) do
+    for address, state in (fs.read(path) or ""):gmatch("\n%s*%d+: (%S+) %S+ (%x%x)") do
+      if state == "0A" and address:sub(-5) == wanted then
+        return true
+      end
+    end
+  end
+  return false
+end
+
+local function check_port()
+  local port = config.get().http.port
+  if is_running() then
+    return "the server of this data folder runs"
+  elseif port > 0 and is_taken(port) then
+    error(port .. " is taken by another program: stop it, or set PORT", 0)
+  end
+  return port .. " is free"
+end
+
+local function check_space()
+  local space = errors.check(fs.space(config.get().server.data))
+  local text = ("%d MB free of %d MB"):format(space.free / MB, space.total / MB)
+  if space.free < SPACE_MIN_MB * MB then
+    error(text .. ": uploads will soon be refused", 0)
+  end
+  return text
+end
+
+local function check_images()
+  if not is_running() then
+    return "not asked: no server runs"
+  end
+  local path = config.get().server.data .. "/tmp/doctor.png"
+  errors.check(fs.write(path, crypto.unbase64(PICTURE)))
+  local picture, err = image.inspect(path)
+  fs.unlink(path)
+  errors.check(picture, err)
+  return "answers"
+end
 
 local CHECKS = {
   { "configuration", function()
@@ -38,6 +101,9 @@ local CHECKS = {
     errors.check(fs.unlink(folder .. "/run/doctor"))
     return folder
   end },
+  { "disk space", check_space },
+  { "port", check_port },
+  { "image process", check_images },
 }
 
 function M.run(cx)
