@@ -18,6 +18,8 @@ return {
     request_timeout_ms = 30000, -- for the work on one request
     keepalive_timeout_ms = 75000, -- an idle connection
     allow_private = false, -- let requests of ours reach loopback and private networks
+    tls_certificate = "", -- paths of PEM files: the chain and its key; with them the TCP listener
+    tls_key = "", -- speaks TLS only. Read again by a reload
     trusted_proxies = {}, -- networks ("10.0.0.0/8"), or "unix": their word about the client counts
     forwarded_header = "x-forwarded-for", -- what they write it into; the other: "forwarded"
     proxy_protocol = {}, -- "tcp", "unix": listeners whose connections begin with a PROXY header

@@ -10,7 +10,8 @@
  * Read from the configuration: http.max_header_bytes, max_headers, max_url_bytes,
  * max_connections, header_timeout_ms (first to last byte of a head), body_idle_ms (a
  * transfer in either direction without progress), keepalive_timeout_ms, gzip_level,
- * gzip_min_bytes, gzip_types, trusted_proxies, forwarded_header, proxy_protocol. */
+ * gzip_min_bytes, gzip_types, trusted_proxies, forwarded_header, proxy_protocol,
+ * tls_certificate, tls_key (paths; TCP listeners speak TLS only then). */
 #pragma once
 #include "err.h"
 #include "host.h"
@@ -27,6 +28,10 @@ struct http_server *http_server_new(struct host *host);
 /* Accepts on `listen_fd`, a bound TCP or Unix stream socket, which the server owns from
  * now on (also on failure). May be called for several. */
 int http_server_start(struct http_server *server, int listen_fd, struct err *err);
+
+/* Reads the certificate and its key again, if there are any; later connections get them.
+ * -1 INVALID: those before stay in use. */
+int http_server_reload(struct http_server *server, struct err *err);
 
 /* From now on each answer says `Connection: close`, and the connection closes after it.
  * Who is about to send or connect is still served: the listeners and the connections that

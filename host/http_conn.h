@@ -109,6 +109,7 @@ struct http_req {
 };
 
 struct http_network; /* http_peer.c */
+struct tls;
 struct conf;
 
 struct http_listener {
@@ -121,7 +122,8 @@ struct http_listener {
     struct http_server *server;
     struct http_listener *next;
     bool is_unix;
-    bool proxied; /* connections begin with a PROXY header */
+    bool proxied;   /* connections begin with a PROXY header */
+    bool encrypted; /* they are TLS */
 };
 
 struct http_server {
@@ -141,6 +143,7 @@ struct http_server {
     uint64_t silence_over; /* when draining: loop time at which who is silent is closed */
     struct http_req *spare;
     unsigned spares;
+    struct tls *tls;              /* NULL: no certificate is configured */
     struct buf out;               /* the head of the answer being built */
     struct http_network *trusted; /* the proxies whose word counts */
     size_t trusted_count;

@@ -8,6 +8,8 @@
 #include "log.h"
 #include "mem.h"
 #include "proxy_protocol.h"
+#include "tls.h"
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -55,6 +57,7 @@ void http_server_unref(struct http_server *server)
     buf_free(&server->out);
     http_gzip_free(server);
     free(server->trusted);
+    tls_free(server->tls);
     free(server);
 }
 
@@ -489,6 +492,36 @@ static uv_stream_t *new_stream(struct http_listener *listener)
     return (uv_stream_t *)tcp;
 }
 
+static void on_tcp_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+/* Puts TLS between the client and the connection, whose stream becomes the plain end. */
+static int encrypt(struct http_conn *conn)
+{
+    struct http_server *server = conn->server;
+    struct tls_times times = {server->wait_ms[WAIT_HEAD], server->wait_ms[WAIT_WRITE]};
+    uv_os_fd_t fd;
+    struct err err;
+    if (uv_fileno((uv_handle_t *)conn->stream, &fd) < 0 ||
+        (fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0)
+        return -1;
+    uv_close((uv_handle_t *)conn->stream, on_tcp_closed); /* we go on with the copy */
+    uv_pipe_t *pipe = mem_new(sizeof(*pipe));
+    uv_pipe_init(server->loop, pipe, 0);
+    conn->stream = (uv_stream_t *)pipe;
+    pipe->data = conn;
+    int plain = tls_accept(server->tls, server->loop, fd, times, &err);
+    if (plain < 0)
+        log_warn("http: %s", err.message);
+    else if (uv_pipe_open(pipe, plain) < 0)
+        close(plain);
+    else
+        return 0;
+    return -1;
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
     struct http_listener *listener = stream->data;
@@ -519,7 +552,8 @@ static void on_connection(uv_stream_t *stream, int status)
         peer_address(conn);
     }
     if (server->connections > server->max_connections) {
-        http_conn_refuse(conn, &full);
+        if (!listener->encrypted)
+            http_conn_refuse(conn, &full);
         http_conn_close(
             conn); /* no lingering: that would hold what there is too much of */
         return;
@@ -527,6 +561,10 @@ static void on_connection(uv_stream_t *stream, int status)
     conn->trusted = http_peer_is_trusted(server, conn->ip);
     if (listener->proxied && !conn->trusted) {
         log_warn("http: %s may not send a PROXY header", *conn->ip ? conn->ip : "unix");
+        http_conn_close(conn);
+        return;
+    }
+    if (listener->encrypted && encrypt(conn) < 0) {
         http_conn_close(conn);
         return;
     }
@@ -568,6 +606,21 @@ struct http_server *http_server_new(struct host *host)
     return server;
 }
 
+static int open_tls(struct http_server *server, struct err *err)
+{
+    const struct conf *conf = server->host->conf;
+    const char *certificate = conf_str(conf, "http.tls_certificate");
+    if (!*certificate || server->tls)
+        return 0;
+    server->tls = tls_new(certificate, conf_str(conf, "http.tls_key"), err);
+    return server->tls ? 0 : -1;
+}
+
+int http_server_reload(struct http_server *server, struct err *err)
+{
+    return server->tls ? tls_reload(server->tls, err) : 0;
+}
+
 int http_server_start(struct http_server *server, int listen_fd, struct err *err)
 {
     struct sockaddr_storage addr;
@@ -576,8 +629,13 @@ int http_server_start(struct http_server *server, int listen_fd, struct err *err
         close(listen_fd);
         return err_set(err, ERR_INVALID, "the listener is no socket");
     }
+    if (addr.ss_family != AF_UNIX && open_tls(server, err) < 0) {
+        close(listen_fd);
+        return -1;
+    }
     struct http_listener *listener = mem_new(sizeof(*listener));
     listener->server = server;
+    listener->encrypted = addr.ss_family != AF_UNIX && server->tls;
     listener->is_unix = addr.ss_family == AF_UNIX;
     listener->proxied = strstr(conf_str(server->host->conf, "http.proxy_protocol"),
                                listener->is_unix ? "unix" : "tcp");

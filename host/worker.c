@@ -187,6 +187,9 @@ static void on_next_boot(void *arg, struct vm *vm, const char *problem)
             vm_retire(vm, 0, NULL, NULL);
         return;
     }
+    struct err err;
+    if (!problem && http_server_reload(worker->host.http, &err) < 0)
+        problem = err.message;
     worker->next_ready = !problem;
     if (problem) {
         worker->next = NULL;

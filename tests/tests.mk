@@ -1,6 +1,6 @@
 # The test targets of the Makefile. Each prints its own count; `make test` runs them all.
 
-TEST_PACKAGES := lua-http lua-cqueues libvips-tools procps iproute2 mariadb-client-core
+TEST_PACKAGES := openssl lua-http lua-cqueues libvips-tools procps iproute2 mariadb-client-core
 
 # A data folder with the database migrated and seeded: every server under test starts on a copy.
 TEMPLATE      := $(BUILD)/test-template

@@ -213,7 +213,9 @@ end
 local function derive(values)
   local data = absolute(values.server.data)
   values.server.data = data
-  values.http.unix_socket = absolute(values.http.unix_socket)
+  for _, key in ipairs({ "unix_socket", "tls_certificate", "tls_key" }) do
+    values.http[key] = absolute(values.http[key])
+  end
   values.log.access = absolute(values.log.access)
   if values.image.socket == "" then
     values.image.socket = data .. "/run/image.sock"
@@ -250,6 +252,24 @@ local function check_proxies(values, problems)
   if #http.proxy_protocol > 0 and #http.trusted_proxies == 0 then
     problems[#problems + 1] = "http.proxy_protocol: needs http.trusted_proxies, or nobody can "
       .. "connect"
+  end
+end
+
+local function check_certificate(values, problems)
+  local http = values.http
+  if (http.tls_certificate == "") ~= (http.tls_key == "") then
+    problems[#problems + 1] = "http.tls_key: goes with http.tls_certificate, neither alone"
+  end
+  for _, key in ipairs({ "tls_certificate", "tls_key" }) do
+    local file, problem = io.open(http[key])
+    if file then
+      file:close()
+    elseif http[key] ~= "" then
+      problems[#problems + 1] = "http." .. key .. ": " .. problem
+    end
+  end
+  if http.tls_certificate ~= "" and table.concat(http.proxy_protocol, " "):find("tcp") then
+    problems[#problems + 1] = "http.proxy_protocol: tcp is not possible together with TLS"
   end
 end
 
@@ -303,6 +323,7 @@ function M.load(argv, environ)
     derive(clean)
     check_sockets(clean, problems)
     check_proxies(clean, problems)
+    check_certificate(clean, problems)
     check_production(clean, problems)
   end
   if #problems > 0 then

@@ -39,6 +39,8 @@ return s.object({
     request_timeout_ms = milliseconds(),
     keepalive_timeout_ms = milliseconds(),
     allow_private = s.boolean(),
+    tls_certificate = text(),
+    tls_key = text(),
     trusted_proxies = names(),
     forwarded_header = s.enum({ "x-forwarded-for", "forwarded" }),
     proxy_protocol = s.array({ of = s.enum({ "tcp", "unix" }), max = 2 }),

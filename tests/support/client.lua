@@ -13,9 +13,20 @@ local TIMEOUT_S = 20
 local Client = {}
 Client.__index = Client
 
+-- The servers under test sign their certificates themselves.
+local function trusting_context()
+  local context = require("http.tls").new_client_context()
+  context:setVerify(require("openssl.ssl.context").VERIFY_NONE)
+  return context
+end
+
 --- @param port number the server's port on the loopback address
-function M.new(port)
-  return setmetatable({ base = "http://127.0.0.1:" .. port, port = port }, Client)
+-- @param encrypted boolean whether it speaks TLS
+function M.new(port, encrypted)
+  return setmetatable({
+    base = ("http%s://127.0.0.1:%d"):format(encrypted and "s" or "", port), port = port,
+    tls = encrypted and trusting_context() or nil,
+  }, Client)
 end
 
 --- Encodes parts as multipart/form-data (RFC 7578).
@@ -65,6 +76,7 @@ function Client:request(method, path, options)
   local root = path:match("^/api/") or path:match("^/%a+%.?%a*$") and options.root
   local request = http_request.new_from_uri(self.base .. ((root or options.root) and "" or "/api/v1") .. path)
   request.follow_redirects = false
+  request.ctx = self.tls
   request.headers:upsert(":method", method)
   request.headers:delete("expect")
   if options.token then
@@ -127,7 +139,8 @@ Socket.__index = Socket
 --- Opens /ws. @param query e.g. "token=..." or nil
 function Client:socket(query)
   local ws = http_websocket.new_from_uri(
-    "ws://127.0.0.1:" .. self.port .. "/ws" .. (query and "?" .. query or ""))
+    self.base:gsub("^http", "ws") .. "/ws" .. (query and "?" .. query or ""))
+  ws.request.ctx = self.tls
   assert(ws:connect(TIMEOUT_S))
   return setmetatable({ ws = ws, seen = {} }, Socket)
 end

@@ -64,8 +64,12 @@ local function launch(data, port, env, bin)
   return { pid = tonumber(pid), data = data, port = port, log = log, env = env }
 end
 
+local function new_client(server)
+  return client.new(server.port, server.env and server.env.FIXXIT_HTTP_TLS_CERTIFICATE ~= nil)
+end
+
 local function wait_ready(server)
-  local api = client.new(server.port)
+  local api = new_client(server)
   for _ = 1, READY_TIMEOUT_S * 10 do
     local ok, answer = pcall(api.get, api, "/ready", { root = true })
     if ok and answer.status == 200 then
@@ -118,7 +122,7 @@ function M.start(options)
   shell("rm -f " .. data .. "; cp -a " .. source .. " " .. data)
   local server = launch(data, free_port(), options and options.env, options and options.bin)
   wait_ready(server)
-  server.api = client.new(server.port)
+  server.api = new_client(server)
   return setmetatable(server, Server)
 end
 

@@ -92,6 +92,21 @@ describe("the configuration", function()
     assert.matches("http.proxy_protocol: needs", problems({ FIXXIT_HTTP_PROXY_PROTOCOL = "tcp" }))
   end)
 
+  it("wants a certificate and its key, both readable", function()
+    local path = os.tmpname()
+    local values = load({ FIXXIT_HTTP_TLS_CERTIFICATE = path, FIXXIT_HTTP_TLS_KEY = path }, "serve")
+    assert.equal(path, values.http.tls_key)
+    assert.matches("http.tls_key: goes with", problems({ FIXXIT_HTTP_TLS_CERTIFICATE = path }))
+    assert.matches("http.tls_key: /nowhere: No such file", problems({
+      FIXXIT_HTTP_TLS_CERTIFICATE = path, FIXXIT_HTTP_TLS_KEY = "/nowhere",
+    }))
+    assert.matches("not possible together with TLS", problems({
+      FIXXIT_HTTP_TLS_CERTIFICATE = path, FIXXIT_HTTP_TLS_KEY = path,
+      FIXXIT_HTTP_TRUSTED_PROXIES = "10.0.0.0/8", FIXXIT_HTTP_PROXY_PROTOCOL = "tcp",
+    }))
+    os.remove(path)
+  end)
+
   it("says when a socket's path is too long", function()
     assert.matches("shorter data folder", problems({ FIXXIT_DATA = "/tmp/" .. ("x"):rep(100) }), 1,
       true)
