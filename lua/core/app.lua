@@ -289,15 +289,26 @@ local function serve_route(ctx, route, values)
   end
 end
 
+local function refuse_method(ctx, allow)
+  errors.raise("METHOD_NOT_ALLOWED", ctx.method .. " is not possible here",
+    { headers = { Allow = allow } })
+end
+
+local function serve_page(ctx)
+  local page = static.find(ctx.path)
+  if not page then
+    errors.raise("NOT_FOUND", "There is nothing here")
+  elseif ctx.method ~= "GET" and ctx.method ~= "HEAD" then
+    refuse_method(ctx, static.ALLOW)
+  end
+  send(ctx, page)
+end
+
 local function serve(ctx)
   local leaf, values = routes:match(ctx.path)
   if not leaf then
-    local page = static.find(ctx.method, ctx.path)
-    if page then
-      send(ctx, page)
-      return
-    end
-    errors.raise("NOT_FOUND", "There is nothing here")
+    serve_page(ctx)
+    return
   end
   local method = ctx.method
   local route = leaf.methods[method] or method == "HEAD" and leaf.methods.GET
@@ -306,8 +317,7 @@ local function serve(ctx)
   elseif method == "OPTIONS" then
     options(ctx, leaf)
   else
-    errors.raise("METHOD_NOT_ALLOWED", method .. " is not possible here",
-      { headers = { Allow = leaf.allow } })
+    refuse_method(ctx, leaf.allow)
   end
 end
 

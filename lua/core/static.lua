@@ -15,6 +15,9 @@ local sys = require("core.sys")
 
 local M = {}
 
+--- What may be done with any of them.
+M.ALLOW = "GET, HEAD"
+
 local FILE_MAX = 16777216
 local DEPTH_MAX = 8
 
@@ -111,11 +114,8 @@ function M.build()
   end
 end
 
---- The reply for a path, or nil.
-function M.find(method, path)
-  if method ~= "GET" and method ~= "HEAD" then
-    return nil
-  end
+--- The reply to a GET or HEAD of a path, or nil when there is nothing.
+function M.find(path)
   local file = files[path]
   if not file then
     local leaf = pages:match(path)

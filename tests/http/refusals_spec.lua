@@ -87,6 +87,13 @@ describe("bad input", function()
     local answer = refused(405, "METHOD_NOT_ALLOWED", api:delete("/reports", { token = sessions.owner }))
     assert.matches("GET", answer.headers.allow)
     assert.matches("POST", answer.headers.allow)
+    for _, path in ipairs({ "/dashboard", "/dashboard/app.js" }) do
+      assert.equal(200, api:get(path, { root = true }).status, path)
+      for _, method in ipairs({ "POST", "DELETE" }) do
+        answer = refused(405, "METHOD_NOT_ALLOWED", api:request(method, path, { root = true }))
+        assert.equal("GET, HEAD", answer.headers.allow)
+      end
+    end
   end)
 
   it("gets 401 without or with a broken token", function()
