@@ -4,14 +4,18 @@
  *        answers 101 and takes the connection out of HTTP. err.code VERSION (answer 426),
  *        INVALID (answer 400), CLOSED. The first message comes when the accepting task has
  *        ended. deflate: compress for clients that offer it (true)
- *   ws.send(id, text) -> true | nil, err            err.code CLOSED, as for all with id
+ *   ws.accept_events(req, {headers = {name = text}, queue_max=, ping_ms=}) -> id | nil, err
+ *        answers a GET with a stream of server-sent events: a connection that only hears.
+ *        err.code INVALID (no GET, or HTTP/1.0), CLOSED. Close codes stay between us
+ *   ws.send(id, text, mark|nil) -> true | nil, err  err.code CLOSED, as for all with id;
+ *        mark: the event's id in a stream of events, what Last-Event-ID says later
  *   ws.close(id, code, reason) -> true | nil, err
  *   ws.join(id, room) -> true | nil, err            err.code TOO_LARGE: in 1000 rooms
  *   ws.leave(id, room) -> true | nil, err
  *   ws.rooms(id) -> {names}                         empty when the id is unknown
  *   ws.in_room(id, room) -> boolean
- *   ws.publish(room, text, stamp|nil) -> n          receivers; stamp is a whole number above
- *        0: who got the latest message with the same one is passed over
+ *   ws.publish(room, text, stamp|nil, mark|nil) -> n     receivers; stamp is a whole number
+ *        above 0: who got the latest message with the same one is passed over
  *   ws.close_room(room, code, reason) -> n
  *   ws.set_data(id, text|nil) -> true | nil, err
  *   ws.data(id) -> text | nil
@@ -33,11 +37,13 @@
 #include "lua_util.h"
 #include "lua_vm.h"
 #include "mem.h"
+#include "sse.h"
 #include "ws.h"
 #include "ws_deflate.h"
 #include "ws_frame.h"
 #include "ws_handshake.h"
 #include <stdlib.h>
+#include <string.h>
 
 #define MAX_ID 9007199254740991.0 /* 2^53 - 1 */
 
@@ -157,6 +163,16 @@ static bool on_close(void *arg, uint64_t id, unsigned code, const char *data, si
     return true;
 }
 
+/* Pushes the id; the connection's first message waits for the end of this task. */
+static int accepted(lua_State *L, struct task *task, uint64_t id)
+{
+    struct turn *turn = turn_new(vm_host(L), id);
+    turn->defer.run = on_accepted;
+    task_defer(task, &turn->defer);
+    lua_pushnumber(L, (lua_Number)id);
+    return 1;
+}
+
 static int l_accept(lua_State *L)
 {
     struct ws_hub *hub = check_hub(L);
@@ -197,20 +213,86 @@ static int l_accept(lua_State *L)
                            detached.rest, detached.rest_len);
     buf_free(&head);
     free(detached.rest);
-    struct turn *turn = turn_new(vm_host(L), id);
-    turn->defer.run = on_accepted;
-    task_defer(task, &turn->defer);
-    lua_pushnumber(L, (lua_Number)id);
-    return 1;
+    return accepted(L, task, id);
+}
+
+/* Leaves the lines of options.headers on the stack as one string. */
+static const char *check_headers(lua_State *L, int arg, size_t *len)
+{
+    lua_pushliteral(L, "");
+    int lines = lua_gettop(L);
+    if (lua_isnil(L, arg))
+        lua_pushnil(L);
+    else
+        lua_getfield(L, arg, "headers");
+    if (!lua_isnil(L, -1) && !lua_istable(L, -1))
+        luaL_error(L, "option 'headers': table expected");
+    bool any = lua_istable(L, -1);
+    if (any)
+        lua_pushnil(L);
+    while (any && lua_next(L, lines + 1)) {
+        bool texts = lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == LUA_TSTRING;
+        const char *name = texts ? lua_tostring(L, -2) : "";
+        const char *value = texts ? lua_tostring(L, -1) : "";
+        bool clean = ws_is_token(name) && strlen(name) == lua_objlen(L, -2);
+        for (size_t i = 0; clean && i < lua_objlen(L, -1); i++)
+            clean = (unsigned char)value[i] >= ' ' && value[i] != 127;
+        if (!clean)
+            luaL_error(L, "option 'headers': malformed");
+        lua_pushvalue(L, lines);
+        lua_pushfstring(L, "%s: %s\r\n", name, value);
+        lua_concat(L, 2);
+        lua_replace(L, lines);
+        lua_pop(L, 1);
+    }
+    lua_settop(L, lines);
+    return lua_tolstring(L, lines, len);
+}
+
+static int l_accept_events(lua_State *L)
+{
+    struct ws_hub *hub = check_hub(L);
+    struct task *task = task_current(L);
+    struct http_req *req = lua_http_check_req(L, 1);
+    struct ws_options options = {
+        .queue_max = opt_unsigned(L, 2, "queue_max", QUEUE_MAX),
+        .ping_ms = opt_unsigned(L, 2, "ping_ms", PING_MS),
+        .events = true,
+    };
+    lua_settop(L, 2);
+    size_t headers_len;
+    const char *headers = check_headers(L, 2, &headers_len);
+    struct http_detached detached;
+    struct buf head = {0};
+    struct err err;
+    if (strcmp(http_req_method(req), "GET") != 0)
+        return lua_fail_code(L, ERR_INVALID, "only GET is answered with events");
+    if (http_req_detach(req, &detached, &err) < 0)
+        return lua_fail(L, &err);
+    sse_head(&head);
+    buf_append(&head, headers, headers_len);
+    buf_puts(&head, "\r\n");
+    uint64_t id = ws_adopt(hub, detached.stream, &options, head.data, head.len,
+                           detached.rest, detached.rest_len);
+    buf_free(&head);
+    free(detached.rest);
+    return accepted(L, task, id);
+}
+
+static struct ws_text check_message(lua_State *L, int arg, int mark)
+{
+    struct ws_text text = {0};
+    text.text = luaL_checklstring(L, arg, &text.len);
+    text.mark = luaL_optlstring(L, mark, NULL, &text.mark_len);
+    return text;
 }
 
 static int l_send(lua_State *L)
 {
-    size_t len;
     struct err err;
     uint64_t id = check_id(L, 1);
-    const char *text = luaL_checklstring(L, 2, &len);
-    return done(L, ws_send(check_hub(L), id, text, len, &err), &err);
+    struct ws_text text = check_message(L, 2, 3);
+    return done(L, ws_send(check_hub(L), id, &text, &err), &err);
 }
 
 static int l_close(lua_State *L)
@@ -265,15 +347,15 @@ static int l_in_room(lua_State *L)
 
 static int l_publish(lua_State *L)
 {
-    size_t room_len, len;
+    size_t room_len;
     const char *room = luaL_checklstring(L, 1, &room_len);
-    const char *text = luaL_checklstring(L, 2, &len);
+    struct ws_text text = check_message(L, 2, 4);
     lua_Number stamp = 0;
     if (!lua_isnoneornil(L, 3)) {
         stamp = luaL_checknumber(L, 3);
         luaL_argcheck(L, stamp >= 1 && stamp <= MAX_ID, 3, "a stamp is a number above 0");
     }
-    size_t n = ws_publish(check_hub(L), room, room_len, text, len, (uint64_t)stamp);
+    size_t n = ws_publish(check_hub(L), room, room_len, &text, (uint64_t)stamp);
     lua_pushnumber(L, (lua_Number)n);
     return 1;
 }
@@ -336,11 +418,21 @@ static int l_stats(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"accept", l_accept},     {"send", l_send},       {"close", l_close},
-    {"join", l_join},         {"leave", l_leave},     {"rooms", l_rooms},
-    {"in_room", l_in_room},   {"publish", l_publish}, {"close_room", l_close_room},
-    {"set_data", l_set_data}, {"data", l_data},       {"deadline", l_deadline},
-    {"stats", l_stats},       {NULL, NULL},
+    {"accept", l_accept},
+    {"send", l_send},
+    {"close", l_close},
+    {"join", l_join},
+    {"leave", l_leave},
+    {"rooms", l_rooms},
+    {"in_room", l_in_room},
+    {"publish", l_publish},
+    {"close_room", l_close_room},
+    {"set_data", l_set_data},
+    {"data", l_data},
+    {"deadline", l_deadline},
+    {"stats", l_stats},
+    {"accept_events", l_accept_events},
+    {NULL, NULL},
 };
 
 void lua_ws_install(struct host *host)

@@ -19,6 +19,7 @@
 #include "ws.h"
 #include "hash.h"
 #include "mem.h"
+#include "sse.h"
 #include "ws_deflate.h"
 #include "ws_frame.h"
 #include "ws_room.h"
@@ -29,6 +30,8 @@ enum {
     TICK_MS = 250,
     CLOSE_WAIT_MS = 5000, /* for the peer's close frame, and for the queue to drain */
     READ_BYTES = 64 * 1024,
+    FORM_EVENT = WS_DEFLATE_BITS_MAX + 1, /* of a text, behind those of the windows */
+    FORMS,
 };
 
 struct frame {
@@ -37,12 +40,11 @@ struct frame {
     char bytes[];
 };
 
-/* A text on its way out: its frames by the bits of the window, 0 for the plain one; each is
- * built when the first receiver needs it. */
+/* A text on its way out: its frames by form, which is the bits of the window, 0 for the
+ * plain one, or FORM_EVENT; each is built when the first receiver needs it. */
 struct outgoing {
-    const char *text;
-    size_t len;
-    struct frame *frames[WS_DEFLATE_BITS_MAX + 1];
+    const struct ws_text *text;
+    struct frame *frames[FORMS];
 };
 
 /* What waits in libuv's queue of one connection. */
@@ -62,7 +64,7 @@ struct conn {
     uint64_t ping_at;          /* loop time in ms */
     uint64_t deadline_at;      /* 0: none; while CLOSING: when patience ends */
     uint8_t state;             /* enum state */
-    uint8_t deflate_bits;      /* 0: this client takes nothing compressed */
+    uint8_t form;              /* in which it takes texts */
     bool busy;                 /* a message is not done yet */
     bool untaken;              /* on_message refused it; it waits in the parser */
     bool binary;               /* ... and this is its kind */
@@ -109,7 +111,7 @@ struct ws_hub {
     unsigned handles; /* timers not closed yet */
     uv_timer_t tick;  /* runs while there are connections */
     uv_timer_t report;
-    struct frame *ping;
+    struct frame *ping, *comment; /* what keeps a WebSocket, a stream of events alive */
     struct ws_deflate *streams;
     char *buffer; /* READ_BYTES, for whoever reads just now */
 };
@@ -144,28 +146,39 @@ static void frame_unref(struct frame *frame)
         free(frame);
 }
 
+static struct frame *event_frame(const struct ws_text *text)
+{
+    struct buf event = {0};
+    sse_event(&event, text->mark, text->mark_len, text->text, text->len);
+    struct frame *frame = frame_of_bytes(event.data, event.len);
+    buf_free(&event);
+    return frame;
+}
+
 /* NULL when the text is not worth compressing. */
 static struct frame *deflated_frame(struct ws_deflate *streams, unsigned bits,
-                                    const struct outgoing *out)
+                                    const struct ws_text *text)
 {
     struct buf packed = {0};
     struct frame *frame = NULL;
-    if (ws_deflate(streams, bits, out->text, out->len, &packed))
+    if (ws_deflate(streams, bits, text->text, text->len, &packed))
         frame = frame_new(WS_TEXT | WS_COMPRESSED, packed.data, packed.len);
     buf_free(&packed);
     return frame;
 }
 
 /* The frame that a client takes; `out` keeps it. */
-static struct frame *frame_for(struct ws_deflate *streams, unsigned bits,
+static struct frame *frame_for(struct ws_deflate *streams, unsigned form,
                                struct outgoing *out)
 {
-    struct frame **frame = &out->frames[bits];
+    struct frame **frame = &out->frames[form];
     if (*frame)
         return *frame;
-    if (!bits) {
-        *frame = frame_new(WS_TEXT, out->text, out->len);
-    } else if (!(*frame = deflated_frame(streams, bits, out))) {
+    if (!form) {
+        *frame = frame_new(WS_TEXT, out->text->text, out->text->len);
+    } else if (form == FORM_EVENT) {
+        *frame = event_frame(out->text);
+    } else if (!(*frame = deflated_frame(streams, form, out->text))) {
         *frame = frame_for(streams, 0, out);
         (*frame)->refs++;
     }
@@ -174,13 +187,19 @@ static struct frame *frame_for(struct ws_deflate *streams, unsigned bits,
 
 static void outgoing_deinit(struct outgoing *out)
 {
-    for (unsigned bits = 0; bits <= WS_DEFLATE_BITS_MAX; bits++)
-        if (out->frames[bits])
-            frame_unref(out->frames[bits]);
+    for (unsigned form = 0; form < FORMS; form++)
+        if (out->frames[form])
+            frame_unref(out->frames[form]);
 }
 
 static void drop(struct conn *conn, unsigned code);
+static void finish(struct conn *conn);
 static void close_conn(struct conn *conn, unsigned code, const char *reason);
+
+static bool is_events(const struct conn *conn)
+{
+    return conn->form == FORM_EVENT;
+}
 
 static void on_written(uv_write_t *req, int status)
 {
@@ -242,10 +261,14 @@ static void send_new(struct conn *conn, enum ws_opcode opcode, const char *data,
     frame_unref(frame);
 }
 
+/* A stream of events has no word for it: it just ends. */
 static void send_close(struct conn *conn, unsigned code, const char *reason)
 {
     char payload[WS_CONTROL_MAX];
-    send_new(conn, WS_CLOSE, payload, ws_close_payload(payload, code, reason));
+    if (is_events(conn))
+        finish(conn);
+    else
+        send_new(conn, WS_CLOSE, payload, ws_close_payload(payload, code, reason));
 }
 
 /* ---- The end of a connection ---- */
@@ -258,6 +281,7 @@ static void on_timer_closed(uv_handle_t *handle)
     hash_free(&hub->conns);
     hash_free(&hub->rooms);
     frame_unref(hub->ping);
+    frame_unref(hub->comment);
     ws_deflate_free(hub->streams);
     free(hub->buffer);
     free(hub);
@@ -456,6 +480,8 @@ static void on_event(struct conn *conn, const struct ws_event *event)
 static size_t feed(struct conn *conn, const char *data, size_t len)
 {
     size_t used = 0;
+    if (is_events(conn))
+        return len;
     conn->feeding = true;
     while (used < len && !is_paused(conn) && !conn->finished && conn->state != GONE) {
         struct ws_event event;
@@ -551,13 +577,13 @@ static void pass_deadline(struct conn *conn)
 
 static void ping(struct conn *conn, uint64_t now)
 {
-    if (!conn->alive && !is_paused(conn)) {
+    if (!conn->alive && !is_paused(conn) && !is_events(conn)) {
         drop(conn, WS_CODE_ABNORMAL);
         return;
     }
     conn->alive = is_paused(conn); /* then nothing can be heard from it */
     conn->ping_at = now + conn->ping_ms;
-    send_frame(conn, conn->hub->ping);
+    send_frame(conn, is_events(conn) ? conn->hub->comment : conn->hub->ping);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -607,6 +633,7 @@ struct ws_hub *ws_hub_new(struct host *host)
     struct ws_hub *hub = mem_new(sizeof(*hub));
     hub->loop = host->loop;
     hub->ping = frame_new(WS_PING, NULL, 0);
+    hub->comment = frame_of_bytes(SSE_COMMENT, strlen(SSE_COMMENT));
     hub->streams = ws_deflate_new();
     hub->buffer = mem_new(READ_BYTES);
     hub->handles = 2;
@@ -675,7 +702,7 @@ uint64_t ws_adopt(struct ws_hub *hub, uv_stream_t *stream,
     stream->data = conn;
     ws_parser_init(&conn->parser, options->max_message);
     conn->parser.streams = options->deflate_bits ? hub->streams : NULL;
-    conn->deflate_bits = (uint8_t)options->deflate_bits;
+    conn->form = (uint8_t)(options->events ? FORM_EVENT : options->deflate_bits);
     conn->queue_max = options->queue_max;
     conn->ping_ms = options->ping_ms;
     conn->ping_at = uv_now(hub->loop) + options->ping_ms;
@@ -702,25 +729,24 @@ void ws_message_done(struct ws_hub *hub, uint64_t id)
     resume(conn);
 }
 
-int ws_send(struct ws_hub *hub, uint64_t id, const char *text, size_t len,
-            struct err *err)
+int ws_send(struct ws_hub *hub, uint64_t id, const struct ws_text *text, struct err *err)
 {
     struct conn *conn = find_open(hub, id, err);
     if (!conn)
         return -1;
-    struct outgoing out = {.text = text, .len = len};
-    send_frame(conn, frame_for(hub->streams, conn->deflate_bits, &out));
+    struct outgoing out = {.text = text};
+    send_frame(conn, frame_for(hub->streams, conn->form, &out));
     outgoing_deinit(&out);
     return 0;
 }
 
 size_t ws_publish(struct ws_hub *hub, const char *room_name, size_t room_len,
-                  const char *text, size_t len, uint64_t stamp)
+                  const struct ws_text *text, uint64_t stamp)
 {
     struct room *room = room_find(&hub->rooms, room_name, room_len);
     if (!room)
         return 0;
-    struct outgoing out = {.text = text, .len = len};
+    struct outgoing out = {.text = text};
     size_t receivers = 0;
     for (size_t i = room->count; i-- > 0;) { /* from the end: see room_leave */
         struct conn *conn = conn_of(&room->members[i]);
@@ -728,7 +754,7 @@ size_t ws_publish(struct ws_hub *hub, const char *room_name, size_t room_len,
             continue;
         if (stamp)
             conn->stamp = stamp;
-        send_frame(conn, frame_for(hub->streams, conn->deflate_bits, &out));
+        send_frame(conn, frame_for(hub->streams, conn->form, &out));
         receivers++;
     }
     outgoing_deinit(&out);

@@ -1,4 +1,5 @@
 /* ws.h - the hub: all WebSocket connections of the process, their rooms, and the fan-out.
+ * Streams of server-sent events are connections of it that only hear.
  *
  * It takes a stream over after the handshake and owns it until it is gone. Everything
  * runs on the loop's thread; no function waits. The callbacks run from the loop, or
@@ -57,6 +58,8 @@ struct ws_options {
     unsigned
         ping_ms; /* between pings; one that brings nothing back until the next: lost */
     unsigned deflate_bits; /* from ws_deflate_negotiate; 0: nothing is compressed */
+    bool events; /* a stream of server-sent events: what comes in is thrown away, a close
+                    code only counts for on_close, pings are comments without answer */
 };
 
 /* Takes over `stream` (malloc'd, not reading) and writes `head`, the answer to the
@@ -72,17 +75,24 @@ void ws_message_done(struct ws_hub *hub, uint64_t id);
 
 /* The functions below that take an id return -1 CLOSED when it is unknown. */
 
+struct ws_text { /* one text message */
+    const char *text;
+    size_t len;
+    const char
+        *mark; /* its id in streams of events, from where a client can go on; NULL */
+    size_t mark_len;
+};
+
 /* Sends one text message. A reader that is too slow is closed, which is no failure here.
  */
-int ws_send(struct ws_hub *hub, uint64_t id, const char *text, size_t len,
-            struct err *err);
+int ws_send(struct ws_hub *hub, uint64_t id, const struct ws_text *text, struct err *err);
 
 /* Sends the text to all in the room and returns how many those are; it is compressed once
  * for all who agreed upon that. With a stamp (not 0)
  * it passes over a connection whose latest stamped message had the same one: so a message
  * for several rooms reaches each connection once. */
-size_t ws_publish(struct ws_hub *hub, const char *room, size_t room_len, const char *text,
-                  size_t len, uint64_t stamp);
+size_t ws_publish(struct ws_hub *hub, const char *room, size_t room_len,
+                  const struct ws_text *text, uint64_t stamp);
 
 /* Begins the closing handshake; what is queued goes out before. -1 INVALID: `code` is
  * none that may be sent. `reason` (NULL: none) is cut to 123 bytes. */

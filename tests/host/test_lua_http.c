@@ -6,6 +6,7 @@
 #include "http_client.h"
 #include "lua_bindings.h"
 #include "lua_vm.h"
+#include "ws.h"
 #include <dirent.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -14,12 +15,14 @@
 const luaL_Reg lua_bindings[] = {
     {"host.http", luaopen_host_http},
     {"host.task", luaopen_host_task},
+    {"host.ws", luaopen_host_ws},
     {NULL, NULL},
 };
 
 static const char main_lua[] =
     "local http = require('host.http')\n"
     "local task = require('host.task')\n"
+    "local ws = require('host.ws')\n"
     "collectgarbage('setpause', 0) collectgarbage('setstepmul', 10000)\n"
     "local M, kept = {}, nil\n"
     "local paths = {}\n"
@@ -74,6 +77,20 @@ static const char main_lua[] =
     "paths['/keep'] = function(req) kept = req req:respond(200, nil, 'kept') end\n"
     "paths['/late'] = function(req)\n"
     "  req:respond(200, nil, tostring(pcall(kept.path, kept)) .. tostring(M.twice))\n"
+    "end\n"
+    "paths['/events'] = function(req)\n"
+    "  for _, wrong in ipairs({{headers = 1}, {headers = {1}}, {headers = {['A b'] = "
+    "'c'}},\n"
+    "      {headers = {A = 'b\\r\\nc: d'}}, {headers = {A = {}}}, {ping_ms = 0}, 5}) do\n"
+    "    assert(not pcall(ws.accept_events, req, wrong))\n"
+    "  end\n"
+    "  local id, err = ws.accept_events(req, {headers = {['X-A'] = 'b', ['X-C'] = "
+    "'d'}})\n"
+    "  if not id then return req:respond(400, nil, code(err)) end\n"
+    "  assert(ws.join(id, 'room') and ws.send(id, 'a\\nb', '7:1'))\n"
+    "  assert(ws.publish('room', 'c', 5, '7:2') == 1 and ws.publish('room', 'd', 5) == "
+    "0)\n"
+    "  assert(ws.send(id, 'e') and ws.close(id, 1001, 'over'))\n"
     "end\n"
     "function M.boot()\n"
     "  return {request = function(req) paths[req:path()](req) end}\n"
@@ -217,6 +234,22 @@ static void ends_the_wait_for_a_body_at_the_deadline(void)
     connect_client(&client);
 }
 
+static void streams_events(void)
+{
+    CHECK_STR(ask(400, "POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"),
+              "INVALID");
+    struct client other;
+    connect_client(&other);
+    send_text(&other, "GET /events HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(await_eof(&other));
+    CHECK(status(&other) == 200);
+    CHECK(strstr(other.got, "\r\nContent-Type: text/event-stream\r\n"));
+    CHECK(strstr(other.got, "\r\nX-A: b\r\n") && strstr(other.got, "\r\nX-C: d\r\n"));
+    CHECK_STR(body(&other),
+              "id: 7:1\ndata: a\ndata: b\n\nid: 7:2\ndata: c\n\ndata: e\n\n");
+    close_client(&other);
+}
+
 static void answers_503_without_a_generation(void)
 {
     struct vm *vm = host.vm;
@@ -273,7 +306,9 @@ static void start(void)
     CHECK(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
     struct err err;
     server = host.http = http_server_new(&host);
+    host.ws = ws_hub_new(&host);
     lua_http_install(&host);
+    lua_ws_install(&host);
     CHECK(http_server_start(server, fd, &err) == 0);
     host.vm = vm_new(&host);
     vm_boot(host.vm, on_booted, NULL);
@@ -291,6 +326,8 @@ static void stop(void)
     close_client(&client);
     vm_retire(host.vm, 1000, on_gone, &gone);
     http_server_free(server);
+    ws_hub_free(host.ws);
+    host.ws = NULL;
     for (int i = 0; i < 100 && !gone; i++)
         uv_run(&loop, UV_RUN_ONCE);
     CHECK(gone);
@@ -311,6 +348,7 @@ int main(void)
     RUN(raises_when_a_request_is_misused);
     RUN(sends_files);
     RUN(ends_the_wait_for_a_body_at_the_deadline);
+    RUN(streams_events);
     RUN(answers_503_without_a_generation);
     stop();
     return check_result("lua_http");

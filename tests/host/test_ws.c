@@ -241,7 +241,15 @@ static void join(struct client *client, const char *room)
 
 static size_t publish(const char *room, const char *text, uint64_t stamp)
 {
-    return ws_publish(hub, room, strlen(room), text, strlen(text), stamp);
+    struct ws_text message = {
+        .text = text, .len = strlen(text), .mark = "7:42", .mark_len = 4};
+    return ws_publish(hub, room, strlen(room), &message, stamp);
+}
+
+static int send_to(uint64_t id, const char *text, size_t len, struct err *err)
+{
+    struct ws_text message = {.text = text, .len = len};
+    return ws_send(hub, id, &message, err);
 }
 
 static void carries_messages_both_ways(void)
@@ -253,12 +261,12 @@ static void carries_messages_both_ways(void)
     send_text(&a, "hello");
     send_raw(&a, 0x82, "\x01", 1);
     EXPECT_SEEN("1 text hello\n1 binary \x01\n");
-    CHECK(ws_send(hub, a.id, "welcome", 7, NULL) == 0);
+    CHECK(send_to(a.id, "welcome", 7, NULL) == 0);
     CHECK_STR(next_frame(&a), "81 welcome");
     struct err err;
-    CHECK(ws_send(hub, 99, "x", 1, &err) < 0);
+    CHECK(send_to(99, "x", 1, &err) < 0);
     CHECK_STR(err.code, ERR_CLOSED);
-    CHECK(ws_send(hub, 0, "x", 1, &err) < 0);
+    CHECK(send_to(0, "x", 1, &err) < 0);
     CHECK(ws_hub_stats(hub).connections == 2);
     disconnect(&a);
     disconnect(&b);
@@ -286,7 +294,7 @@ static void hands_over_one_message_at_a_time(void)
     ws_message_done(hub, a.id);
     CHECK_STR(buf_cstr(&seen), "1 text one\n1 text two\n1 text three\n");
     settle();
-    CHECK(ws_send(hub, a.id, "x", 1, NULL) == 0); /* its close frame waits its turn */
+    CHECK(send_to(a.id, "x", 1, NULL) == 0); /* its close frame waits its turn */
     ws_message_done(hub, a.id);
     EXPECT_SEEN("1 closed 1000 \n");
     disconnect(&a);
@@ -439,7 +447,7 @@ static void compresses_for_those_who_agreed(void)
         CHECK(strncmp(frame, bits[i] ? "c1 " : "81 ", 3) == 0);
         CHECK(bits[i] ? strlen(frame) < 100 : strcmp(frame + 3, text) == 0);
     }
-    CHECK(ws_send(hub, clients[1].id, text, strlen(text), NULL) == 0);
+    CHECK(send_to(clients[1].id, text, strlen(text), NULL) == 0);
     CHECK(strncmp(next_frame(&clients[1]), "c1 ", 3) == 0);
     static const char hello[] = "\xf2\x48\xcd\xc9\xc9\x07";
     send_raw(&clients[2], 0xc1, hello, sizeof(hello));
@@ -483,7 +491,8 @@ static void keeps_the_membership_right(void)
         }
         if (step % 50)
             continue;
-        CHECK(ws_publish(hub, name, (size_t)len, "", 0, 0) == expected);
+        struct ws_text nothing = {.text = ""};
+        CHECK(ws_publish(hub, name, (size_t)len, &nothing, 0) == expected);
         for (int i = 0; i < CLIENTS; i++) {
             receive(&clients[i]);
             CHECK(clients[i].in.len == (in[i][r] ? 2 : 0));
@@ -538,7 +547,7 @@ static void closes_a_slow_reader_and_nobody_else(void)
         frames++;
     CHECK(frames > 10 && frames < 100);
     CHECK_STR(frame, "88 4408 too slow");
-    CHECK(ws_send(hub, fast.id, "still here", 10, NULL) == 0);
+    CHECK(send_to(fast.id, "still here", 10, NULL) == 0);
     CHECK_STR(next_frame(&fast), "81 still here");
     disconnect(&slow);
     disconnect(&fast);
@@ -553,7 +562,7 @@ static void gives_one_large_frame_to_a_reader_that_kept_up(void)
     enum { SIZE = 1024 * 1024 };
     char *text = mem_new(SIZE);
     memset(text, 'x', SIZE);
-    CHECK(ws_send(hub, a.id, text, SIZE, NULL) == 0);
+    CHECK(send_to(a.id, text, SIZE, NULL) == 0);
     CHECK(ws_hub_stats(hub).connections == 1);
     size_t total = 0;
     while (total < SIZE + 10) {
@@ -565,7 +574,7 @@ static void gives_one_large_frame_to_a_reader_that_kept_up(void)
         buf_clear(&a.in);
     }
     CHECK(total == SIZE + 10);
-    CHECK(ws_send(hub, a.id, "more", 4, NULL) == 0);
+    CHECK(send_to(a.id, "more", 4, NULL) == 0);
     CHECK_STR(next_frame(&a), "81 more");
     free(text);
     disconnect(&a);
@@ -601,7 +610,7 @@ static void pings_and_drops_who_does_not_answer(void)
     EXPECT_SEEN("2 closed 1006 \n");
     CHECK_STR(next_frame(&b), "89 ");
     CHECK(run_until(is_at_end, &b));
-    CHECK(ws_send(hub, a.id, "x", 1, NULL) == 0);
+    CHECK(send_to(a.id, "x", 1, NULL) == 0);
     disconnect(&a);
     disconnect(&b);
     stop();
@@ -639,7 +648,7 @@ static void closes_and_waits_for_the_answer(void)
     CHECK(ws_close(hub, a.id, 4401, "session ended", NULL) == 0);
     CHECK(ws_close(hub, a.id, 4401, "again", &err) < 0);
     CHECK_STR(err.code, ERR_CLOSED);
-    CHECK(ws_send(hub, a.id, "x", 1, NULL) < 0);
+    CHECK(send_to(a.id, "x", 1, NULL) < 0);
     CHECK_STR(next_frame(&a), "88 4401 session ended");
     EXPECT_SEEN("1 closed 4401 \n");
     send_text(&a, "crossed on the way");
@@ -761,6 +770,93 @@ static void drains(void)
     stop();
 }
 
+static struct client connect_reader(unsigned ping_ms)
+{
+    struct ws_options options = {
+        .queue_max = 64 * 1024, .ping_ms = ping_ms, .events = true};
+    struct client client = connect_with(&options, NULL, 0);
+    ws_message_done(hub, client.id);
+    skip_head(&client);
+    return client;
+}
+
+static bool has_event(void *arg)
+{
+    struct client *client = arg;
+    receive(client);
+    return client->in.len && strstr(buf_cstr(&client->in), "\n\n");
+}
+
+/* The next event as it came, without the empty line. */
+static const char *next_event(struct client *client)
+{
+    static struct buf text;
+    buf_clear(&text);
+    if (!run_until(has_event, client))
+        return "nothing";
+    size_t len = (size_t)(strstr(client->in.data, "\n\n") - client->in.data);
+    buf_append(&text, client->in.data, len);
+    buf_consume(&client->in, len + 2);
+    return buf_cstr(&text);
+}
+
+static void streams_events_to_who_only_hears(void)
+{
+    start();
+    struct client socket = connect_client(), reader = connect_reader(PING_NEVER);
+    skip_head(&socket);
+    join(&socket, "red"), join(&reader, "red");
+    CHECK(publish("red", "both\nof us", 5) == 2);
+    CHECK_STR(next_frame(&socket), "81 both\nof us");
+    CHECK_STR(next_event(&reader), "id: 7:42\ndata: both\ndata: of us");
+    CHECK(publish("red", "again", 5) == 0);
+    CHECK(send_to(reader.id, "to you", 6, NULL) == 0);
+    CHECK_STR(next_event(&reader), "data: to you");
+    /* What it says is not looked at. */
+    CHECK(write(reader.fd, "GET / HTTP/1.1\r\n\r\n", 18) == 18);
+    settle();
+    CHECK(seen.len == 0 && ws_hub_stats(hub).connections == 2);
+    disconnect(&reader);
+    EXPECT_SEEN("2 closed 1006 \n");
+    CHECK(publish("red", "alone", 0) == 1);
+    disconnect(&socket);
+    stop();
+}
+
+static void keeps_streams_of_events_alive(void)
+{
+    start();
+    struct client reader = connect_reader(300);
+    for (int i = 0; i < 3; i++)
+        CHECK_STR(next_event(&reader), ":");
+    CHECK(ws_hub_stats(hub).connections == 1); /* though it never answers */
+    disconnect(&reader);
+    stop();
+}
+
+static void ends_streams_of_events(void)
+{
+    start();
+    struct client a = connect_reader(PING_NEVER), b = connect_reader(PING_NEVER);
+    join(&b, "red");
+    CHECK(send_to(a.id, "last", 4, NULL) == 0);
+    CHECK(ws_close(hub, a.id, 4401, "expired", NULL) == 0);
+    CHECK(run_until(is_at_end, &a));
+    CHECK_STR(buf_cstr(&a.in), "data: last\n\n");
+    EXPECT_SEEN("1 closed 4401 \n");
+    static char text[10000];
+    memset(text, 'x', sizeof(text) - 1);
+    for (int i = 0; i < 100; i++)
+        publish("red", text, 0);
+    CHECK(ws_hub_stats(hub).dropped == 1);
+    EXPECT_SEEN("2 closed 4408 \n");
+    CHECK(run_until(is_at_end, &b));
+    CHECK(b.in.len > 64 * 1024 && b.in.len < 100 * sizeof(text));
+    disconnect(&a);
+    disconnect(&b);
+    stop();
+}
+
 static void can_be_freed_with_everything_under_way(void)
 {
     start();
@@ -833,6 +929,9 @@ int main(void)
     RUN(fails_who_breaks_the_protocol);
     RUN(closes_a_room);
     RUN(closes_at_the_deadline);
+    RUN(streams_events_to_who_only_hears);
+    RUN(keeps_streams_of_events_alive);
+    RUN(ends_streams_of_events);
     RUN(drains);
     RUN(can_be_freed_with_everything_under_way);
     RUN(is_small_when_idle);
