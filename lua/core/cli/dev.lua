@@ -99,8 +99,9 @@ end
 local function announce(cx)
   local settings = config.get()
   cx.print("")
-  cx.print(("  Fixxit is at http%s://%s:%d"):format(settings.http.tls_certificate ~= "" and "s" or "",
-    settings.http.address, settings.http.port))
+  local http = settings.http
+  cx.print(("  Fixxit is at http%s://%s:%d"):format(http.tls_certificate ~= "" and "s" or "",
+    http.address, http.port))
   cx.print("  Sign in with Fixxit-demo-2026 as")
   for _, tenant in ipairs(SIGN_INS) do
     cx.print(("    %-22s {%s}@%s.example"):format(tenant[1], tenant[3]:gsub(" ", ", "), tenant[2]))
