@@ -1,6 +1,7 @@
 -- Reports: what this plugin offers to the platform and to other plugins.
 
 local access = require("plugins.reports.rules.access")
+local extensions = require("plugins.reports.extensions")
 local seed = require("plugins.reports.seed")
 local service = require("plugins.reports.service")
 local tracking = require("plugins.reports.rules.tracking")
@@ -15,7 +16,8 @@ M.create = service.create
 M.progress = service.progress
 M.lock = service.lock
 M.get_for_work_order = service.get_for_work_order
-M.register_section = service.register_section
+M.register_section = extensions.register_section
+M.register_filter = extensions.register_filter
 
 local function room_of(id)
   return "report_" .. id

@@ -1,10 +1,12 @@
--- The list of reports: who sees which, filters, sort, pages, sparse fields.
+-- The list of reports: who sees which, filters, sort, pages, sparse fields, what is included.
 
+local errors = require("core.errors")
 local json = require("core.json")
 local paging = require("core.paging")
 local s = require("core.schema")
 local files = require("services.files")
 local access = require("plugins.reports.rules.access")
+local extensions = require("plugins.reports.extensions")
 local schema = require("plugins.reports.schema")
 local store = require("plugins.reports.store")
 local view = require("plugins.reports.rules.view")
@@ -13,6 +15,7 @@ local M = {}
 
 local SORTS = { "createdAt", "updatedAt", "severity", "status", "title", "slaDueAt" }
 local WORDS_MAX = 8
+local ATTACHMENTS = "attachments"
 
 local filters = { fields = s.list({ of = s.enum(view.MEMBER_FIELDS), optional = true }) }
 for name, filter in pairs(schema.list_filters) do
@@ -20,6 +23,21 @@ for name, filter in pairs(schema.list_filters) do
 end
 
 M.query = paging.query_schema({ sorts = SORTS, filters = filters, check = schema.check_list })
+
+--- Checks what depends on the plugins that are loaded. Called with the other checks of the input.
+function M.check(_, input, problem)
+  local query = input.query or {}
+  if query.assignee and not extensions.has_filter("assignee") then
+    problem("assignee", "unknown", "is not known")
+  end
+  for _, name in ipairs(query.include or {}) do
+    if name ~= ATTACHMENTS and not extensions.has_section(name) then
+      problem("include", "enum", "must be of "
+        .. table.concat({ ATTACHMENTS, unpack(extensions.section_names()) }, ", "))
+      return
+    end
+  end
+end
 
 local function words_of(text)
   local words = {}
@@ -31,9 +49,19 @@ local function words_of(text)
   return words
 end
 
+-- What is done about a report is for staff.
+local function check_rights(person, query)
+  local asks = query.assignee ~= nil
+  for _, name in ipairs(query.include or {}) do
+    asks = asks or name ~= ATTACHMENTS
+  end
+  if asks and not person.reads_all then
+    errors.raise("FORBIDDEN", "Asking for the work on reports needs reports.read")
+  end
+end
+
 -- The query as the store wants it. Those who do not read all reports get their own.
-local function filters_of(ctx, query)
-  local person = access.person(ctx)
+local function filters_of(person, query)
   local box = query.bbox and schema.numbers(query.bbox, 4)
   local near = query.near and schema.numbers(query.near, 2)
   return {
@@ -48,6 +76,7 @@ local function filters_of(ctx, query)
     words = words_of(query.q),
     box = box and { west = box[1], south = box[2], east = box[3], north = box[4] },
     near = near and { latitude = near[1], longitude = near[2], radius = query.radius },
+    chosen = query.assignee and { extensions.choose("assignee", query.assignee) },
     only_of = not person.reads_all and person.user_id or nil,
   }
 end
@@ -63,12 +92,27 @@ local function pick(row, names)
   return picked
 end
 
+-- {name = {report id = value}}: one query for each, however many reports there are.
+local function read_included(ctx, names, ids)
+  local included = {}
+  for _, name in ipairs(names or {}) do
+    if name == ATTACHMENTS then
+      included[name] = files.list_all(ctx, "report", ids)
+    else
+      included[name] = extensions.read_section(ctx, name, ids)
+    end
+  end
+  return included
+end
+
 --- Returns one page of reports and its meta.
 -- @param query as M.query cleans it
 function M.find(ctx, query)
+  local person = access.person(ctx)
+  check_rights(person, query)
   local page = paging.read(ctx, query, { columns = store.SORTS, id = "r.id",
     default = "-createdAt" })
-  local wanted = filters_of(ctx, query)
+  local wanted = filters_of(person, query)
   local rows = store.list(ctx, wanted, page)
   local meta = paging.meta(page, rows, page.page and store.count(ctx, wanted))
   local ids = {}
@@ -76,10 +120,14 @@ function M.find(ctx, query)
     ids[i] = row.id
   end
   local covers = files.covers(ctx, "report", ids)
+  local included = read_included(ctx, query.include, ids)
   local found = json.array({})
   for i, row in ipairs(rows) do
     row.thumbnail_url = covers[row.id] and covers[row.id].thumbnailUrl
     found[i] = pick(view.member(row), query.fields)
+    for name, values in pairs(included) do
+      found[i][name] = values[row.id]
+    end
   end
   return found, meta
 end

@@ -29,6 +29,7 @@ return {
   },
   {
     method = "GET", path = "/reports", permission = "user", query = list.query,
+    check = list.check,
     summary = "List reports: all of the tenant's with reports.read, else one's own.",
     handler = function(ctx, input)
       local found, meta = list.find(ctx, input.query)

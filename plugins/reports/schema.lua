@@ -125,6 +125,10 @@ M.list_filters = {
     describe = "metres around near" }),
   q = s.string({ min = 1, max = 200, optional = true, trim = true }),
   overdue = s.boolean({ optional = true }),
+  assignee = s.string({ format = "uuid", optional = true,
+    describe = "user who has a work order on it; for those with reports.read" }),
+  include = s.list({ of = s.string({ min = 1, max = 40 }), max = 10, optional = true,
+    describe = "attachments, and with reports.read what other plugins add: workOrders" }),
 }
 M.check_list = check_list
 

@@ -14,6 +14,7 @@ local identity = require("services.identity")
 local access = require("plugins.reports.rules.access")
 local categories = require("plugins.reports.rules.categories")
 local contact = require("plugins.reports.contact")
+local extensions = require("plugins.reports.extensions")
 local states = require("plugins.reports.rules.states")
 local store = require("plugins.reports.store")
 local tracking = require("plugins.reports.rules.tracking")
@@ -33,9 +34,6 @@ local SIMILAR_CANDIDATES = 100
 local MAX_DUPLICATES = 5
 -- Public lists leave out what is nobody's hazard.
 local NOT_A_HAZARD = { "rejected", "duplicate" }
-
--- name -> function(ctx, report_id) -> value: what other plugins add to a report's detail.
-local sections = {}
 
 local function not_found()
   errors.raise("NOT_FOUND", "No such report")
@@ -223,8 +221,8 @@ function M.get(ctx, id)
   detail.attachments = json.array(files.list(ctx, "report", id))
   detail.history = M.get_history(ctx, id, person.reads_all)
   if person.reads_all then
-    for name, read in pairs(sections) do
-      detail[name] = read(ctx, id)
+    for _, name in ipairs(extensions.section_names()) do
+      detail[name] = extensions.read_section(ctx, name, { report.id })[report.id]
     end
   end
   return detail
@@ -406,12 +404,6 @@ end
 --- Locks a report until the transaction ends: what hangs on it is decided one at a time.
 function M.lock(ctx, id)
   store.get(ctx, id, true)
-end
-
---- Lets another plugin add a field to the detail that staff see.
--- @param read function(ctx, report_id) -> JSON value
-function M.register_section(name, read)
-  sections[name] = read
 end
 
 return M

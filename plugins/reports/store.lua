@@ -113,6 +113,9 @@ local function filtered(filters)
     add_box(where, geo.box_around(near.latitude, near.longitude, near.radius))
     add(where, DISTANCE .. " <= ?", near.latitude, near.longitude, near.latitude, near.radius)
   end
+  for _, chosen in ipairs(filters.chosen or {}) do
+    add(where, "r.id IN (" .. chosen.sql .. ")", unpack(chosen.params))
+  end
   for _, word in ipairs(filters.words or {}) do
     local like = "%" .. escape_like(word) .. "%"
     add(where, "(r.title LIKE ? OR r.description LIKE ? OR r.location_description LIKE ?)",
@@ -157,7 +160,8 @@ M.SORTS = {
 }
 
 --- Returns the living reports of one page of a list.
--- @param filters as list.lua makes them: sets, times, box, near, words
+-- @param filters as list.lua makes them: sets, times, box, near, words, and `chosen`, a list of
+--   {sql, params} that each select ids of reports
 -- @param page what paging.read returned
 function M.list(ctx, filters, page)
   local where = filtered(filters)

@@ -4,6 +4,7 @@ local reports = require("plugins.reports")
 local access = require("plugins.workorders.rules.access")
 local remediations = require("plugins.workorders.remediations")
 local service = require("plugins.workorders.service")
+local store = require("plugins.workorders.store")
 local teams = require("plugins.workorders.teams")
 
 local M = {}
@@ -67,7 +68,8 @@ M.file_parents = {
 }
 
 function M.start()
-  reports.register_section("workOrders", service.summaries_of_report)
+  reports.register_section("workOrders", service.summaries_of_reports)
+  reports.register_filter("assignee", store.select_reports_of)
 end
 
 return M

@@ -14,13 +14,15 @@ local M = {}
 M.query = paging.query_schema({
   sorts = { "createdAt", "updatedAt", "priority", "status", "number" },
   filters = schema.filters,
+  check = schema.check_list,
 })
 
 local PAGING = { columns = store.SORTS, id = "w.id", default = "-createdAt" }
 
 local function filters_of(ctx, query)
   local filters = {}
-  for _, name in ipairs({ "status", "priority", "assignee", "team", "reportId" }) do
+  for _, name in ipairs({ "status", "priority", "assignee", "team", "reportId", "createdFrom",
+    "createdTo", "overdue" }) do
     filters[name] = query[name]
   end
   if not ctx:can("workorders.read") then

@@ -93,8 +93,20 @@ M.filters = {
   assignee = s.string({ format = "uuid", optional = true }),
   team = s.string({ format = "uuid", optional = true }),
   reportId = s.string({ format = "uuid", optional = true }),
+  createdFrom = s.string({ format = "date-time", optional = true }),
+  createdTo = s.string({ format = "date-time", optional = true }),
+  overdue = s.boolean({ optional = true }),
   view = s.enum({ "list", "kanban", optional = true, default = "list" }),
 }
+
+--- A board has no pages: every column shows its first `limit` cards.
+function M.check_list(query, problem)
+  for _, name in ipairs({ "cursor", "page" }) do
+    if query.view == "kanban" and query[name] ~= nil then
+      problem(name, "unknown", "is not known with view=kanban")
+    end
+  end
+end
 
 local function materials()
   return s.array({

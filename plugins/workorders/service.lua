@@ -301,11 +301,22 @@ function M.act(ctx, id, action, input, version)
   end)
 end
 
---- Returns what a report's detail shows of the work on it.
-function M.summaries_of_report(ctx, report_id)
-  local found = json.array({})
-  for i, row in ipairs(store.find_by_report(ctx, report_id)) do
-    found[i] = view.order(row)
+--- Returns what these reports show of the work on them, as far as the caller may see it:
+-- {[report id] = work orders}.
+function M.summaries_of_reports(ctx, report_ids)
+  local found = {}
+  for _, id in ipairs(report_ids) do
+    found[id] = json.array({})
+  end
+  if #report_ids == 0 then
+    return found
+  end
+  local person = M.person(ctx)
+  for _, row in ipairs(store.find_by_reports(ctx, report_ids)) do
+    if access.can_read(person, row) then
+      local orders = found[row.report_id]
+      orders[#orders + 1] = view.order(row)
+    end
   end
   return found
 end

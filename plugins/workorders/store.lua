@@ -124,6 +124,16 @@ local function filtered(filters)
   if filters.reportId then
     add("w.report_id = ?", filters.reportId)
   end
+  if filters.createdFrom then
+    add("w.created_at >= ?", time.db(filters.createdFrom))
+  end
+  if filters.createdTo then
+    add("w.created_at <= ?", time.db(filters.createdTo))
+  end
+  if filters.overdue ~= nil then
+    add((filters.overdue and "" or "NOT ") .. [[(w.sla_due_at IS NOT NULL
+      AND w.sla_due_at < NOW(3) AND w.status NOT IN ('completed', 'verified', 'cancelled'))]])
+  end
   if filters.mine then
     local teams = filters.mine.team_ids
     if #teams == 0 then
@@ -187,10 +197,21 @@ function M.statuses_of_report(ctx, report_id)
   return statuses
 end
 
---- Returns the living work orders of a report, oldest first.
-function M.find_by_report(ctx, report_id)
+--- Returns the living work orders of these reports (at most a page of them), oldest first; of
+-- each report the first hundred.
+function M.find_by_reports(ctx, report_ids)
   return decode_all(db.scope(ctx):query("SELECT " .. COLUMNS .. JOINS .. LIVING
-    .. "AND w.report_id = ? ORDER BY w.id LIMIT 100", report_id))
+    .. [[AND w.id IN (SELECT ranked.id FROM (
+        SELECT o.id, ROW_NUMBER() OVER (PARTITION BY o.report_id ORDER BY o.id) AS place
+        FROM work_orders o WHERE o.tenant_id = :tenant AND o.deleted_at IS NULL
+          AND o.report_id IN (]] .. ("?,"):rep(#report_ids):sub(1, -2) .. [[)) AS ranked
+      WHERE ranked.place <= 100) ORDER BY w.id]], unpack(report_ids)))
+end
+
+--- Returns SQL that selects the reports on which a person has a work order, and its parameters.
+function M.select_reports_of(user_id)
+  return [[SELECT w.report_id FROM work_orders w WHERE w.tenant_id = :tenant AND w.assigned_to = ?
+    AND w.status <> 'cancelled' AND w.deleted_at IS NULL]], { user_id }
 end
 
 --- Appends a line to the history.

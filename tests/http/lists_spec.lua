@@ -1,4 +1,5 @@
--- Lists and details: pages, cursors, sorts, sparse fields, tags.
+-- Lists and details: pages, cursors, sorts, filters, sparse fields, what is included, tags.
+local pictures = require("tests.support.pictures")
 local servers = require("tests.support.server")
 
 local COUNT = 23
@@ -120,6 +121,122 @@ describe("a list", function()
     end
     table.sort(names)
     assert.same({ "id", "status", "title" }, names)
+  end)
+
+  local function ids_of(rows)
+    local ids = {}
+    for i, row in ipairs(rows) do
+      ids[i] = row.id
+    end
+    return ids
+  end
+
+  local function made(path, options)
+    local answer = api:post(path, options)
+    assert.equal(201, answer.status, answer.body)
+    return answer.json.data
+  end
+
+  local function refused(status, path, token)
+    local answer = api:get(path, { token = token or dispatcher })
+    assert.equal(status, answer.status, path .. ": " .. answer.body)
+    return answer.json.error
+  end
+
+  describe("of reports with work on them", function()
+    local technician, citizen, worked_on, idle, order
+
+    setup(function()
+      technician = api:login("tech1@riverton.example")
+      citizen = api:login("citizen@riverton.example")
+      local function report(title)
+        return made("/reports", { token = citizen.token, multipart = {
+          { "data", ([[{"title":"%s","category":"other","tags":["work-spec","%s"],
+            "location":{"description":"here"}}]]):format(title, title) },
+          { "photos", pictures.jpeg(64, 64), filename = "a.jpg", type = "image/jpeg" } } }).id
+      end
+      worked_on, idle = report("worked-on"), report("idle")
+      order = made("/workorders", { token = dispatcher, json = { reportId = worked_on } }).id
+      assert.equal(200, api:put("/workorders/" .. order .. "/assign",
+        { token = dispatcher, json = { userId = technician.user.id } }).status)
+    end)
+
+    it("finds them by tag, reporter, assignee and what is overdue", function()
+      local function found(filter)
+        return ids_of(get("/reports?sort=createdAt&tag=work-spec&" .. filter).data)
+      end
+      assert.same({ worked_on, idle }, found("limit=5"))
+      assert.same({ idle }, ids_of(get("/reports?tag=idle").data))
+      assert.same({ worked_on, idle }, found("reporter=" .. citizen.user.id))
+      assert.same({}, found("reporter=" .. technician.user.id))
+      assert.same({ worked_on }, found("assignee=" .. technician.user.id))
+      assert.equal(1, get("/reports?page=1&tag=work-spec&assignee=" .. technician.user.id).meta.total)
+      assert.same({}, found("assignee=" .. citizen.user.id))
+      assert.same({}, found("overdue=true"))
+      server:sql("UPDATE reports SET sla_due_at = NOW(3) - INTERVAL 1 HOUR WHERE id = '" .. idle .. "'")
+      assert.same({ idle }, found("overdue=true"))
+      assert.same({ worked_on }, found("overdue=false"))
+    end)
+
+    it("includes attachments and work orders, with any choice of fields", function()
+      local path = "/reports?sort=createdAt&tag=work-spec&include=attachments,workOrders"
+      for _, query in ipairs({ "", "&fields=title" }) do
+        local rows = get(path .. query).data
+        assert.equal(order, rows[1].workOrders[1].id)
+        assert.equal(0, #rows[2].workOrders)
+        for i = 1, 2 do
+          assert.equal(1, #rows[i].attachments)
+          assert.equal("image/jpeg", rows[i].attachments[1].type)
+        end
+        assert.equal(query ~= "", rows[1].status == nil)
+      end
+      assert.truthy(api:get(path, { token = dispatcher }).body:find('"workOrders":[]', 1, true))
+      assert.is_nil(get("/reports?tag=work-spec").data[1].attachments)
+      assert.equal(0, #get("/reports?category=none&include=attachments,workOrders").data)
+    end)
+
+    it("shows work orders to those who may see them", function()
+      local path = "/reports?sort=createdAt&tag=work-spec&include=workOrders"
+      assert.equal(1, #get(path, technician.token).data[1].workOrders)
+      local other = api:login("tech2@riverton.example").token
+      assert.equal(0, #get(path, other).data[1].workOrders)
+      assert.equal(0, #get("/reports/" .. worked_on, other).data.workOrders)
+      assert.equal(1, #get("/reports/" .. worked_on, technician.token).data.workOrders)
+      refused(403, path, citizen.token)
+      refused(403, "/reports?assignee=" .. technician.user.id, citizen.token)
+      assert.equal(1, #get("/reports?tag=idle&include=attachments", citizen.token).data[1].attachments)
+    end)
+
+    it("refuses what nobody includes", function()
+      local err = refused(400, "/reports?include=attachments,secrets")
+      assert.equal("include", err.details[1].field)
+      assert.matches("attachments, workOrders", err.details[1].message)
+      assert.equal("assignee", refused(400, "/reports?assignee=none").details[1].field)
+    end)
+  end)
+
+  it("of work orders finds them by time and by what is overdue", function()
+    local order = made("/workorders", { token = dispatcher, json = { title = "Very late work" } })
+    server:sql("UPDATE work_orders SET created_at = '2020-05-05 10:00:00', sla_due_at = '2020-05-06' "
+      .. "WHERE id = '" .. order.id .. "'")
+    local span = "/workorders?createdFrom=2020-05-05T00:00:00Z&createdTo=2020-05-05T23:00:00Z"
+    assert.same({ order.id }, ids_of(get(span).data))
+    assert.same({ order.id }, ids_of(get(span .. "&overdue=true").data))
+    assert.same({}, get(span .. "&overdue=false").data)
+    assert.same({}, get("/workorders?createdTo=2020-05-05T09:00:00Z").data)
+    local board = get(span .. "&view=kanban&limit=1").data.columns
+    assert.equal(order.id, board[1].items[1].id)
+    assert.equal(0, board[2].count)
+    server:sql("UPDATE work_orders SET status = 'completed' WHERE id = '" .. order.id .. "'")
+    assert.same({}, get(span .. "&overdue=true").data)
+  end)
+
+  it("that is a board has no pages", function()
+    local cursor = get("/workorders?limit=1").meta.nextCursor
+    for name, value in pairs({ page = 1, cursor = cursor }) do
+      local err = refused(400, ("/workorders?view=kanban&%s=%s"):format(name, value))
+      assert.same({ name, "unknown" }, { err.details[1].field, err.details[1].code })
+    end
   end)
 
   it("gives positions to a centimetre, times with milliseconds in UTC", function()

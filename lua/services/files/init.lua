@@ -6,5 +6,6 @@ return {
   prepare = service.prepare,
   attach = service.attach,
   list = service.list,
+  list_all = service.list_all,
   covers = service.covers,
 }

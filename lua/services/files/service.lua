@@ -108,10 +108,23 @@ function M.attach(ctx, parent_type, parent_id, prepared, options)
   return attachments
 end
 
+--- The attachments of each of these parents, in order: {parent id = array}.
+function M.list_all(ctx, parent_type, parent_ids)
+  local lists = {}
+  for _, id in ipairs(parent_ids) do
+    lists[id] = json.array({})
+  end
+  for _, row in ipairs(#parent_ids > 0 and store.list(ctx, parent_type, parent_ids) or {}) do
+    local list = lists[row.parent_id]
+    list[#list + 1] = shown(row)
+  end
+  return lists
+end
+
 --- The attachments of a parent, in order.
 function M.list(ctx, parent_type, parent_id)
   local attachments = json.array({})
-  for i, row in ipairs(store.list(ctx, parent_type, parent_id)) do
+  for i, row in ipairs(store.list(ctx, parent_type, { parent_id })) do
     attachments[i] = shown(row)
   end
   return attachments

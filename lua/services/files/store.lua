@@ -30,15 +30,16 @@ function M.next_position(ctx, parent_type, parent_id)
     parent_type, parent_id).position
 end
 
---- The attachments of a parent with their files, in order.
-function M.list(ctx, parent_type, parent_id)
+--- The attachments of these parents (at most a page of them) with their files, in order.
+function M.list(ctx, parent_type, parent_ids)
   return db.scope(ctx):query(
-    [[SELECT a.id, a.file_id, a.kind, a.caption, a.position, f.file_type, f.file_size, f.width,
-        f.height
+    [[SELECT a.id, a.parent_id, a.file_id, a.kind, a.caption, a.position, f.file_type, f.file_size,
+        f.width, f.height
       FROM attachments a JOIN files f ON f.id = a.file_id AND f.tenant_id = :tenant
-      WHERE a.tenant_id = :tenant AND a.parent_type = ? AND a.parent_id = ?
+      WHERE a.tenant_id = :tenant AND a.parent_type = ? AND a.parent_id IN (]]
+      .. ("?,"):rep(#parent_ids):sub(1, -2) .. [[)
         AND a.deleted_at IS NULL AND f.deleted_at IS NULL
-      ORDER BY a.position, a.id]], parent_type, parent_id)
+      ORDER BY a.parent_id, a.position, a.id]], parent_type, unpack(parent_ids))
 end
 
 --- The first picture of each of these parents (at most a page of them), for lists.

@@ -1,0 +1,55 @@
+-- What other plugins add to reports: fields, and filters of the list. They register when they
+-- start, so reports knows neither them nor their tables.
+
+local M = {}
+
+local sections = {} -- name -> function(ctx, report_ids) -> {[report id] = value}
+local filters = {} -- name -> function(value) -> SQL, parameters
+
+--- Lets another plugin add a field to the reports that staff see: to the detail always, to a list
+-- when include= names it.
+-- @param read function(ctx, report_ids) -> {[report id] = JSON value} with a value for each; it is
+--   asked once for a whole page
+function M.register_section(name, read)
+  sections[name] = read
+end
+
+--- Gives a filter of the list its meaning.
+-- @param name one of those that schema.list_filters leaves to other plugins
+-- @param choose function(value) -> SQL that selects report ids, bound by :tenant; its parameters
+function M.register_filter(name, choose)
+  filters[name] = choose
+end
+
+--- Tells whether a plugin adds that field.
+function M.has_section(name)
+  return sections[name] ~= nil
+end
+
+--- Tells whether a plugin gives that filter its meaning.
+function M.has_filter(name)
+  return filters[name] ~= nil
+end
+
+--- Returns the names of the fields that plugins add, in order.
+function M.section_names()
+  local names = {}
+  for name in pairs(sections) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  return names
+end
+
+--- Reads one field of these reports: {[report id] = value}.
+function M.read_section(ctx, name, report_ids)
+  return sections[name](ctx, report_ids)
+end
+
+--- Returns what a filter means, for the store: {sql, params}.
+function M.choose(name, value)
+  local sql, params = filters[name](value)
+  return { sql = sql, params = params }
+end
+
+return M
