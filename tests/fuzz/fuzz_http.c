@@ -1,11 +1,14 @@
 /* libFuzzer: the HTTP parser's glue on any bytes, without sockets. A stream of requests
  * read at once and read in pieces must give the same requests, and each must keep the
- * promises of http.h: limits, clean names, a path, no second Host.
+ * promises of http.h: limits, clean names, a path, no second Host. Whatever the headers of
+ * proxies say, it comes out as an address or as none.
  *
  *   make test-fuzz
  *
  * The first byte is the size of the pieces. */
+#include "conf.h"
 #include "http_conn.h"
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +58,20 @@ static void check_request(const struct http_req *req, struct buf *seen)
     buf_putc(seen, '\n');
 }
 
+/* Everybody is trusted: each entry of the header is looked at. */
+static void check_peer(struct http_req *req)
+{
+    static const char *const headers[] = {"x-forwarded-for", "forwarded"};
+    unsigned char address[16];
+    for (size_t i = 0; i < 2; i++) {
+        req->server->forwarded_header = headers[i];
+        req->ip[0] = '\0';
+        http_peer_resolve(req);
+        expect(!*req->ip || inet_pton(AF_INET, req->ip, address) == 1 ||
+               inet_pton(AF_INET6, req->ip, address) == 1);
+    }
+}
+
 /* One step of http_conn_run's; false when the stream is over. */
 static bool step(struct http_conn *conn, struct buf *seen)
 {
@@ -63,6 +80,7 @@ static bool step(struct http_conn *conn, struct buf *seen)
         if (parsed != HTTP_DONE)
             return parsed == HTTP_MORE;
         check_request(conn->req, seen);
+        check_peer(conn->req);
         conn->state = CONN_REQUEST;
         conn->req->sink = &sink;
         conn->req->sink_arg = seen;
@@ -106,7 +124,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .max_headers = MAX_HEADERS,
         .max_url_bytes = MAX_URL,
     };
+    static const char trust[] = "http.trusted_proxies\0::/0\0http.forwarded_header\0";
     struct buf whole = {0}, pieces = {0};
+    static struct conf *conf;
+    if (!conf)
+        http_peer_configure(&server, conf = conf_parse(trust, sizeof(trust)));
     if (!size)
         return 0;
     const char *text = (const char *)data + 1;
