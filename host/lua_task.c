@@ -299,6 +299,7 @@ void task_cancel_all(struct vm *vm)
         task->cancelled = true;
     for (struct task *task = vm->tasks; task;) {
         if (task->waiting) {
+            task->cancelled = true; /* one that ended may have begun another */
             interrupt(task);
             task = vm->tasks; /* it may have ended, and others with it */
         } else {

@@ -1,50 +1,25 @@
 -- Saved Lua is seen at once, without a lost request or socket; broken Lua changes nothing.
 local cqueues = require("cqueues")
+local probes = require("tests.support.probe")
 local servers = require("tests.support.server")
 
-local MARKER = "describe_reload"
-
 describe("a reload", function()
-  local server, api, root, token
-
-  local function write(path, text)
-    local file = assert(io.open(root .. "/" .. path, "w"))
-    file:write(text)
-    file:close()
-  end
-
-  --- A plugin of this test's own: its answer is what changes.
-  local function save_probe(text)
-    write("plugins/" .. MARKER .. "/service.lua", text)
-  end
+  local server, api, probe, token
 
   setup(function()
-    -- the tree is copied, so that the test may break it
-    root = os.tmpname()
-    servers.shell(("rm -f %s; mkdir -p %s/build/bin && cp -a lua plugins config migrations tenants %s/"):format(root, root, root))
-    servers.shell("mkdir -p " .. root .. "/plugins/" .. MARKER)
-    write("plugins/" .. MARKER .. "/manifest.lua", ('return { name = "%s", version = "1.0.0" }\n'):format(MARKER))
-    write("plugins/" .. MARKER .. "/init.lua", "return {}\n")
-    write("plugins/" .. MARKER .. "/routes.lua", ([[
-      local reply = require("core.reply")
-      local service = require("plugins.%s.service")
-      return { { method = "GET", path = "/probe", summary = "Probe.", permission = "public", tenant = false,
-        handler = function() return reply.ok({ value = service.value() }) end } }
-    ]]):format(MARKER))
-    save_probe("return { value = function() return 0 end }\n")
-    server = servers.start({ env = { FIXXIT_ROOT = root, FIXXIT_SERVER_RELOAD_WATCH = "true" } })
+    probe = probes.new()
+    server = servers.start({ env = { FIXXIT_ROOT = probe.root, FIXXIT_SERVER_RELOAD_WATCH = "true" } })
     api = server.api
     token = api:login("dispatcher@riverton.example").token
   end)
 
   teardown(function()
     server:stop()
-    servers.shell("rm -rf " .. root)
+    probe:remove()
   end)
 
   local function value()
-    local answer = api:get("/probe")
-    return answer.json and answer.json.data and answer.json.data.value
+    return probe:value(api)
   end
 
   local function becomes(wanted, seconds)
@@ -74,7 +49,7 @@ describe("a reload", function()
     local seen = true
     loop:wrap(function()
       for i = 1, 20 do
-        save_probe("return { value = function() return " .. i .. " end }\n")
+        probe:set(i)
         seen = seen and becomes(i, 3)
       end
       running = false
@@ -91,23 +66,23 @@ describe("a reload", function()
   end)
 
   it("keeps the old generation when the new one is broken, and names file and line", function()
-    save_probe("return { value = function() return 'good' end }\n")
+    probe:save("return { value = function() return 'good' end }\n")
     assert.is_true(becomes("good", 3))
-    save_probe("return {\n  value = function( return end\n}\n")
+    probe:save("return {\n  value = function( return end\n}\n")
     local code, output = servers.shell(("FIXXIT_ROOT=%s FIXXIT_ENV=test FIXXIT_DATA=%s %s reload"):format(
-      root, server.data, servers.BIN))
+      probe.root, server.data, servers.BIN))
     assert.equal(1, code, output)
     assert.matches("service%.lua:2", output)
     assert.equal("good", value())
-    save_probe("return { value = function() return 'mended' end }\n")
+    probe:save("return { value = function() return 'mended' end }\n")
     assert.is_true(becomes("mended", 3))
     code, output = servers.shell(("FIXXIT_ROOT=%s FIXXIT_ENV=test FIXXIT_DATA=%s %s reload"):format(
-      root, server.data, servers.BIN))
+      probe.root, server.data, servers.BIN))
     assert.equal(0, code, output)
   end)
 
   it("answers 500 with a request id for a Lua error, and keeps the traceback in the log", function()
-    save_probe("return { value = function() error('secret_of_the_house') end }\n")
+    probe:save("return { value = function() error('secret_of_the_house') end }\n")
     local answer
     for _ = 1, 150 do
       answer = api:get("/probe")
