@@ -93,4 +93,16 @@ return {
         etag.wanted_version(ctx)))
     end,
   },
+  {
+    method = "POST", path = "/reports/:id/merge", permission = "reports.update",
+    params = schema.id, body = schema.merge,
+    summary = "Make a report a duplicate of another, which goes on in its place.",
+    answers = { [200] = "the report, now a duplicate",
+      [400] = "into itself or into a duplicate", [404] = "no such report, or nothing to merge into",
+      [409] = "not from this status; the allowed ones are in details" },
+    handler = function(ctx, input)
+      return answer(service.merge(ctx, input.params.id, input.body.into,
+        etag.wanted_version(ctx)))
+    end,
+  },
 }

@@ -76,6 +76,10 @@ M.status = s.object({
   reason = s.string({ min = 1, max = 1000, optional = true, trim = true }),
 })
 
+M.merge = s.object({
+  into = s.string({ format = "uuid", describe = "the report that goes on" }),
+})
+
 M.nearby = s.object({
   lat = s.number({ min = -90, max = 90 }),
   lng = s.number({ min = -180, max = 180 }),

@@ -80,9 +80,8 @@ local function check_version(report, version)
   end
 end
 
--- The locked report, if the caller may see it; 403 when `allowed` says no.
-local function lock(ctx, id, allowed, version)
-  local report = store.get(ctx, id, true)
+-- A report, or nil, that the caller may see, else 404, and change, else 403: `allowed` says so.
+local function check_rights(ctx, report, allowed)
   local person = access.person(ctx)
   if not report or not access.can_read(person, report) then
     not_found()
@@ -90,6 +89,12 @@ local function lock(ctx, id, allowed, version)
   if not allowed(person, report) then
     errors.raise("FORBIDDEN", "You may not change this report")
   end
+end
+
+-- The locked report, with all that the caller must be allowed to and know of it.
+local function lock(ctx, id, allowed, version)
+  local report = store.get(ctx, id, true)
+  check_rights(ctx, report, allowed)
   check_version(report, version)
   return report
 end
@@ -348,13 +353,18 @@ local function step(ctx, report, to, reason)
   elseif to == "reopened" then
     resolved_at = nil
   end
-  store.set_status(ctx, { id = report.id, status = to, resolved_at = resolved_at,
-    updated_at = now })
+  store.set_status(ctx, { id = report.id, status = to, duplicate_of = report.duplicate_of,
+    resolved_at = resolved_at, updated_at = now })
   store.add_history(ctx, { report_id = report.id, from_status = from, to_status = to,
     reason = reason, changed_by = ctx.actor.user_id, created_at = now })
   audit.write(ctx, { action = "report.status", resource_type = "report", resource_id = report.id,
-    old = { status = from }, new = { status = to, reason = reason } })
+    old = { status = from },
+    new = { status = to, reason = reason, duplicateOf = report.duplicate_of } })
   report.status, report.resolved_at = to, resolved_at
+end
+
+local function may_move(person)
+  return person.updates
 end
 
 --- Moves a report to another status.
@@ -363,11 +373,65 @@ function M.set_status(ctx, id, change, version)
   if change.status == "rejected" and not change.reason then
     errors.validation({ { field = "reason", code = "required",
       message = "must say why the report is rejected" } })
+  elseif change.status == "duplicate" then
+    errors.validation({ { field = "status", code = "check",
+      message = "must not be duplicate: POST /reports/:id/merge names the report it is one of" } })
   end
   db.transaction(ctx, function(tx)
-    local report = lock(tx, id, function(person) return person.updates end, version)
+    local report = lock(tx, id, may_move, version)
     local from = report.status
     step(tx, report, change.status, change.reason)
+    announce(tx, "report.updated", store.get(tx, id), nil, { previousStatus = from })
+  end)
+  return M.get(ctx, id)
+end
+
+-- Both reports, locked in the order of their ids: two merges never wait for each other.
+local function lock_both(ctx, id, other)
+  local found = {}
+  for _, wanted in ipairs(id < other and { id, other } or { other, id }) do
+    found[wanted] = store.get(ctx, wanted, true)
+  end
+  return found[id], found[other]
+end
+
+local function check_survivor(report, survivor)
+  local message
+  if survivor.id == report.id then
+    message = "must be another report"
+  elseif survivor.status == "duplicate" then
+    message = "must not be a duplicate itself"
+  end
+  if message then
+    errors.validation({ { field = "into", code = "check", message = message } })
+  end
+end
+
+-- The duplicates of a report that becomes one itself are its survivor's from now on.
+local function move_duplicates(ctx, from, survivor)
+  for _, report in ipairs(store.lock_duplicates(ctx, from.id)) do
+    store.set_status(ctx, { id = report.id, status = report.status, duplicate_of = survivor.id,
+      resolved_at = report.resolved_at, updated_at = time.now() })
+    audit.write(ctx, { action = "report.merge", resource_type = "report", resource_id = report.id,
+      old = { duplicateOf = from.id }, new = { duplicateOf = survivor.id } })
+    announce(ctx, "report.updated", store.get(ctx, report.id))
+  end
+end
+
+--- Makes a report a duplicate of another, which goes on in its place.
+-- @param into the id of the survivor
+-- @param version the version of the duplicate that the caller has read (If-Match), or nil
+function M.merge(ctx, id, into, version)
+  db.transaction(ctx, function(tx)
+    local report, survivor = lock_both(tx, id, into)
+    check_rights(tx, report, may_move)
+    check_rights(tx, survivor, may_move)
+    check_version(report, version)
+    check_survivor(report, survivor)
+    local from = report.status
+    report.duplicate_of = survivor.id
+    step(tx, report, "duplicate")
+    move_duplicates(tx, report, survivor)
     announce(tx, "report.updated", store.get(tx, id), nil, { previousStatus = from })
   end)
   return M.get(ctx, id)

@@ -191,11 +191,18 @@ function M.update(ctx, row)
     json.encode(row.metadata), time.db(row.sla_due_at), time.db(row.updated_at), row.id)
 end
 
---- Writes the status of a locked report.
+--- Writes the status of a locked report, and what comes with it.
 function M.set_status(ctx, row)
-  db.scope(ctx):exec([[UPDATE reports SET status = ?, resolved_at = ?, updated_at = ?,
-      version = version + 1 WHERE tenant_id = :tenant AND id = ?]],
-    row.status, time.db(row.resolved_at), time.db(row.updated_at), row.id)
+  db.scope(ctx):exec([[UPDATE reports SET status = ?, duplicate_of = ?, resolved_at = ?,
+      updated_at = ?, version = version + 1 WHERE tenant_id = :tenant AND id = ?]],
+    row.status, row.duplicate_of, time.db(row.resolved_at), time.db(row.updated_at), row.id)
+end
+
+--- Locks the living duplicates of a report until the transaction ends, and returns them.
+function M.lock_duplicates(ctx, id)
+  return decode_all(db.scope(ctx):query("SELECT " .. COLUMNS .. [[ FROM reports r
+    WHERE r.tenant_id = :tenant AND r.duplicate_of = ? AND r.deleted_at IS NULL
+    ORDER BY r.id FOR UPDATE]], id))
 end
 
 --- Returns the id of the newest living report of that title, or nil.

@@ -35,6 +35,7 @@ local DOORS = {
   ["DELETE /api/v1/reports/:id"] = SIGNED_IN,
   ["GET /api/v1/reports/:id"] = SIGNED_IN,
   ["PUT /api/v1/reports/:id"] = SIGNED_IN,
+  ["POST /api/v1/reports/:id/merge"] = DISPATCH,
   ["PUT /api/v1/reports/:id/status"] = DISPATCH,
   ["GET /api/v1/reports/categories"] = ANYBODY,
   ["GET /api/v1/reports/nearby"] = ANYBODY,
@@ -77,6 +78,7 @@ local BODIES = {
   ["PUT /api/v1/remediations/:id"] = { description = "changed" },
   ["POST /api/v1/remediations/:id/photos"] = PICTURES,
   ["PUT /api/v1/reports/:id"] = { title = "changed" },
+  ["POST /api/v1/reports/:id/merge"] = { into = UNKNOWN },
   ["PUT /api/v1/reports/:id/status"] = { status = "acknowledged" },
   ["PUT /api/v1/workorders/:id"] = { title = "changed" },
   ["PUT /api/v1/workorders/:id/accept"] = {},
@@ -234,6 +236,9 @@ describe("access", function()
       return api:post(path, { token = stranger, json = json })
     end
     assert.equal(404, post("/workorders", { reportId = things.reports }).status)
+    local mine = post("/reports", { title = "Their own", category = "other",
+      location = { description = "far away" } }).json.data.id
+    assert.equal(404, post("/reports/" .. mine .. "/merge", { into = things.reports }).status)
     assert.equal(404, post("/remediations",
       { workOrderId = things.workorders, description = "New bulb" }).status)
     assert.equal(403, post("/users/switch-tenant",

@@ -138,6 +138,27 @@ describe("bad input", function()
       { token = sessions.dispatcher, json = {} }))
   end)
 
+  it("gets 400, 404 or 409 for a merge that makes no sense", function()
+    local function made()
+      return api:post("/reports", { tenant = "riverton", json = report() }).json.data.id
+    end
+    local id, survivor = made(), made()
+    local function merge(from, into)
+      return api:post("/reports/" .. from .. "/merge",
+        { token = sessions.dispatcher, json = { into = into } })
+    end
+    refused(400, "VALIDATION_ERROR", merge(id, nil))
+    refused(400, "VALIDATION_ERROR", merge(id, id))
+    refused(404, "NOT_FOUND", merge(id, "01a1fe30-4a20-7801-8518-f6b2802ed6f8"))
+    refused(400, "VALIDATION_ERROR", api:put("/reports/" .. id .. "/status",
+      { token = sessions.dispatcher, json = { status = "duplicate" } }))
+    local answer = merge(id, survivor)
+    assert.equal(200, answer.status, answer.body)
+    assert.same({ "duplicate", survivor }, { answer.json.data.status, answer.json.data.duplicateOf })
+    refused(400, "VALIDATION_ERROR", merge(survivor, id))
+    refused(409, "INVALID_TRANSITION", merge(id, survivor))
+  end)
+
   it("gets 409 when two dispatchers assign at once", function()
     local order = api:post("/workorders", { token = sessions.dispatcher,
       json = { title = "Sweep the square" } }).json.data.id

@@ -94,6 +94,72 @@ describe("reports", function()
     assert.equal(2, service.set_status(staff, made.id, { status = "acknowledged" }, 1).version)
   end)
 
+  describe("that are merged", function()
+    local survivor, report
+
+    before_each(function()
+      survivor = service.create(anonymous, input()).id
+      report = service.create(anonymous, input()).id
+    end)
+
+    local function latest(sql, id)
+      return require("core.db").scope(staff):one(sql, id)
+    end
+
+    it("become duplicates of their survivor, in history, audit and an event", function()
+      local detail = service.merge(staff, report, survivor, 1)
+      assert.same({ "duplicate", survivor, 2 },
+        { detail.status, detail.duplicateOf, detail.version })
+      assert.same({ "submitted", "duplicate" },
+        { detail.history[2].from, detail.history[2].to })
+      local audited = latest([[SELECT new_values FROM audit_logs WHERE tenant_id = :tenant
+        AND resource_id = ? ORDER BY id DESC LIMIT 1]], report)
+      assert.matches(survivor, audited.new_values, 1, true)
+      local event = latest([[SELECT event, payload FROM outbox WHERE tenant_id = :tenant
+        AND resource_id = ? ORDER BY id DESC LIMIT 1]], report)
+      assert.equal("report.updated", event.event)
+      assert.matches(survivor, event.payload, 1, true)
+      assert.equal("submitted", service.get(staff, survivor).status)
+    end)
+
+    it("bring their own duplicates along", function()
+      local last = service.create(anonymous, input()).id
+      service.merge(staff, report, survivor)
+      service.merge(staff, survivor, last)
+      assert.equal(last, service.get(staff, survivor).duplicateOf)
+      local moved = service.get(staff, report)
+      assert.same({ last, "duplicate", 3 }, { moved.duplicateOf, moved.status, moved.version })
+    end)
+
+    it("go neither into themselves nor into a duplicate", function()
+      assert.equal("into", raised("VALIDATION_ERROR", service.merge, staff, report,
+        report).details[1].field)
+      service.merge(staff, report, survivor)
+      local third = service.create(anonymous, input()).id
+      raised("VALIDATION_ERROR", service.merge, staff, third, report)
+      assert.is_nil(service.get(staff, third).duplicateOf)
+    end)
+
+    it("are known, the tenant's, as they were read, and not too far on", function()
+      raised("NOT_FOUND", service.merge, staff, report, "01a1fe30-4a20-7801-8518-f6b2802ed6f8")
+      local theirs = service.create(within(other, {}), input()).id
+      raised("NOT_FOUND", service.merge, staff, report, theirs)
+      raised("NOT_FOUND", service.merge, within(other, { "reports.read", "reports.update" }),
+        report, theirs)
+      raised("FORBIDDEN", service.merge, within(tenant, { "reports.read" }), report, survivor)
+      raised("PRECONDITION_FAILED", service.merge, staff, report, survivor, 2)
+      service.merge(staff, report, survivor)
+      raised("INVALID_TRANSITION", service.merge, staff, report, survivor)
+    end)
+
+    it("are so by merging only, since a status names no survivor", function()
+      local err = raised("VALIDATION_ERROR", service.set_status, staff, report,
+        { status = "duplicate" })
+      assert.matches("/merge", err.details[1].message, 1, true)
+      assert.equal("submitted", service.get(staff, report).status)
+    end)
+  end)
+
   it("have a history that nobody can change", function()
     local made = service.create(anonymous, input())
     local db = require("core.db")
