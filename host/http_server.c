@@ -560,7 +560,7 @@ static void on_connection(uv_stream_t *stream, int status)
     }
     conn->trusted = http_peer_is_trusted(server, conn->ip);
     if (listener->proxied && !conn->trusted) {
-        log_warn("http: %s may not send a PROXY header", *conn->ip ? conn->ip : "unix");
+        log_debug("http: %s is no trusted proxy", *conn->ip ? conn->ip : "a local peer");
         http_conn_close(conn);
         return;
     }
