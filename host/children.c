@@ -104,8 +104,8 @@ int child_start(struct child *child, child_run run, void *arg)
 void child_ended(struct child *child, int status)
 {
     if (WIFSIGNALED(status))
-        log_warn("%s (pid %d) was killed by signal %d (%s)", child_name(child), child->pid,
-                 WTERMSIG(status), strsignal(WTERMSIG(status)));
+        log_warn("%s (pid %d) was killed by signal %d (%s)", child_name(child),
+                 child->pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
     else
         log_warn("%s (pid %d) ended with %d", child_name(child), child->pid,
                  WEXITSTATUS(status));

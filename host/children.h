@@ -9,16 +9,16 @@ enum child_reload { RELOAD_NONE, RELOAD_ASKED, RELOAD_READY };
 
 struct child {
     enum child_kind kind;
-    int index;           /* 1.. within the kind */
-    pid_t pid;           /* 0 while it does not run */
-    int channel;         /* to it, -1 when it has none (image) or does not run */
-    bool up;             /* it said so; images count as up at once */
-    bool was_up;         /* some process in this place was up before */
+    int index;   /* 1.. within the kind */
+    pid_t pid;   /* 0 while it does not run */
+    int channel; /* to it, -1 when it has none (image) or does not run */
+    bool up;     /* it said so; images count as up at once */
+    bool was_up; /* some process in this place was up before */
     uint64_t started_ms;
     uint64_t restart_ms; /* when to start it again, 0: it runs */
     unsigned failures;   /* deaths in a row before it was up: the backoff */
     enum child_reload reload;
-    bool old;         /* of the binary before this one (handoff.h): has no heartbeat slot */
+    bool old; /* of the binary before this one (handoff.h): has no heartbeat slot */
     uint64_t kill_ms; /* it was told to end for good, and is killed then; 0: it stays */
     uint64_t beats;   /* of its loop, when it was last looked at (heartbeat.h) */
     uint64_t beat_ms; /* when they had grown */

@@ -33,8 +33,8 @@ static struct {
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     pthread_t thread;
-    bool running;  /* the thread exists */
-    bool stopping; /* it shall write the rest and end */
+    bool running;              /* the thread exists */
+    bool stopping;             /* it shall write the rest and end */
     struct stream log, access; /* access.fd is -1 while its lines go to the log */
     char access_path[PATH_MAX];
     unsigned long dropped; /* ever, of both */
@@ -47,7 +47,8 @@ static struct {
 };
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
-static const char *const level_colours[] = {"\x1b[2m", "\x1b[32m", "\x1b[33m", "\x1b[31m"};
+static const char *const level_colours[] = {"\x1b[2m", "\x1b[32m", "\x1b[33m",
+                                            "\x1b[31m"};
 
 static void write_all(int fd, const char *data, size_t len)
 {
@@ -142,12 +143,13 @@ static void put_time(struct buf *line, bool with_date)
     buf_printf(line, "%s.%03ldZ", with_date ? text : text + 11, now.tv_nsec / 1000000);
 }
 
-static void put_json(struct buf *line, enum log_level level, const char *message, size_t len,
-                     const char *fields, size_t fields_len)
+static void put_json(struct buf *line, enum log_level level, const char *message,
+                     size_t len, const char *fields, size_t fields_len)
 {
     buf_puts(line, "{\"timestamp\":\"");
     put_time(line, true);
-    buf_printf(line, "\",\"level\":\"%s\",\"process\":\"%s\",\"message\":", level_names[level],
+    buf_printf(line,
+               "\",\"level\":\"%s\",\"process\":\"%s\",\"message\":", level_names[level],
                state.process);
     buf_json_string(line, message, len);
     if (fields_len) {
@@ -157,15 +159,15 @@ static void put_json(struct buf *line, enum log_level level, const char *message
     buf_puts(line, "}\n");
 }
 
-static void put_text(struct buf *line, enum log_level level, const char *message, size_t len,
-                     const char *fields, size_t fields_len)
+static void put_text(struct buf *line, enum log_level level, const char *message,
+                     size_t len, const char *fields, size_t fields_len)
 {
     static int colour = -1;
     if (colour < 0)
         colour = isatty(STDERR_FILENO);
     put_time(line, false);
-    buf_printf(line, " %s%-5s%s %s: ", colour ? level_colours[level] : "", level_names[level],
-               colour ? "\x1b[0m" : "", state.process);
+    buf_printf(line, " %s%-5s%s %s: ", colour ? level_colours[level] : "",
+               level_names[level], colour ? "\x1b[0m" : "", state.process);
     buf_append(line, message, len);
     if (fields_len) {
         buf_putc(line, ' ');
@@ -174,8 +176,8 @@ static void put_text(struct buf *line, enum log_level level, const char *message
     buf_putc(line, '\n');
 }
 
-static void put_line(struct stream *stream, enum log_level level, const char *message, size_t len,
-                     const char *fields, size_t fields_len)
+static void put_line(struct stream *stream, enum log_level level, const char *message,
+                     size_t len, const char *fields, size_t fields_len)
 {
     static __thread struct buf line; /* reused; the lines come from the loop's thread */
     line.len = 0;
@@ -218,8 +220,8 @@ bool log_access_enabled(void)
 void log_access(const char *message, size_t len, const char *fields, size_t fields_len)
 {
     if (log_access_enabled())
-        put_line(state.access.fd >= 0 ? &state.access : &state.log, LOG_INFO, message, len,
-                 fields, fields_len);
+        put_line(state.access.fd >= 0 ? &state.access : &state.log, LOG_INFO, message,
+                 len, fields, fields_len);
 }
 
 int log_access_open(const char *path)

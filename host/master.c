@@ -43,7 +43,7 @@
 enum {
     CLIENTS_MAX = 8,
     CHILDREN_MAX = 256,
-    SAVE_SETTLE_MS = 30,      /* an editor writes several files */
+    SAVE_SETTLE_MS = 30, /* an editor writes several files */
     RELOAD_TIMEOUT_MS = 30000,
     COMMAND_TIMEOUT_MS = 60000,
     TAKEOVER_TIMEOUT_MS = 60000,
@@ -62,10 +62,12 @@ struct master {
     int control;
     int signals;
     struct watch *watch; /* NULL: no reload on save */
-    struct limits *limits; /* the workers count in these three; here, so that they outlive them */
+    struct limits
+        *limits; /* the workers count in these three; here, so that they outlive them */
     struct metrics *metrics;
     struct heartbeat *heart; /* a child's slot is its place in `children` */
-    uint64_t heart_due_ms;   /* the next look at the heartbeats; 0: they are not looked at */
+    uint64_t
+        heart_due_ms; /* the next look at the heartbeats; 0: they are not looked at */
 
     struct child *children;
     int count;
@@ -78,12 +80,12 @@ struct master {
     bool reloading;
     bool reload_again; /* asked for while one was under way */
     uint64_t reload_started_ms;
-    uint64_t saved_ms;           /* a file was saved then, 0: none */
+    uint64_t saved_ms;              /* a file was saved then, 0: none */
     char problem[CHANNEL_TEXT_MAX]; /* of the first worker that failed */
 
     char binary[PATH_MAX]; /* our own path, by which a newer one is found */
     bool upgrade_wanted;
-    pid_t trial;               /* of the new binary; 0: none */
+    pid_t trial;                /* of the new binary; 0: none */
     uint64_t takeover_until_ms; /* ours are coming up beside old ones; 0: no */
 
     bool stopping;
@@ -93,7 +95,8 @@ struct master {
 
 /* ---- paths and files of the data folder ---- */
 
-static void data_path(const struct master *master, char *out, size_t size, const char *name)
+static void data_path(const struct master *master, char *out, size_t size,
+                      const char *name)
 {
     snprintf(out, size, "%s/%s", conf_str(master->conf, "server.data"), name);
 }
@@ -129,7 +132,8 @@ static void announce(struct master *master)
 
 static void remove_files(const struct master *master)
 {
-    static const char *const names[] = {"run/ready", "run/control.sock", "run/image.sock"};
+    static const char *const names[] = {"run/ready", "run/control.sock",
+                                        "run/image.sock"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[PATH_MAX];
         data_path(master, path, sizeof(path), names[i]);
@@ -147,12 +151,14 @@ static int bind_all(struct master *master, struct err *err)
     master->control = listener_unix(path, SOCK_SEQPACKET, err);
     if (master->control < 0)
         return -1;
-    master->image_listener = listener_unix(conf_str(conf, "image.socket"), SOCK_SEQPACKET, err);
+    master->image_listener =
+        listener_unix(conf_str(conf, "image.socket"), SOCK_SEQPACKET, err);
     if (master->image_listener < 0)
         return -1;
     int count = 0;
     if (conf_int(conf, "http.port") > 0) {
-        int fd = listener_tcp(conf_str(conf, "http.address"), (int)conf_int(conf, "http.port"), err);
+        int fd = listener_tcp(conf_str(conf, "http.address"),
+                              (int)conf_int(conf, "http.port"), err);
         if (fd < 0)
             return -1;
         master->listeners[count++] = fd;
@@ -218,8 +224,8 @@ static void run_child(const struct child *child, int channel, void *arg)
 static void add_children(struct master *master, enum child_kind kind, int64_t count)
 {
     for (int i = 1; i <= count && master->count < CHILDREN_MAX; i++) {
-        master->children = mem_resize(master->children,
-                                      (size_t)(master->count + 1) * sizeof(*master->children));
+        master->children = mem_resize(master->children, (size_t)(master->count + 1) *
+                                                            sizeof(*master->children));
         master->children[master->count++] =
             (struct child){.kind = kind, .index = i, .channel = -1, .restart_ms = 1};
     }
@@ -251,8 +257,8 @@ static void remove_child(struct master *master, int place)
 }
 
 /* Counts something that happens to the processes; rare, so that the series is looked up. */
-static void count(struct master *master, const char *name, const char *help, const char *label,
-                  const char *value, int64_t times)
+static void count(struct master *master, const char *name, const char *help,
+                  const char *label, const char *value, int64_t times)
 {
     char labels[64];
     snprintf(labels, sizeof(labels), "%s=\"%s\"", label, value);
@@ -268,8 +274,8 @@ static void count_restart(struct master *master, const char *kind, int64_t times
 
 static void count_reload(struct master *master, const char *outcome, int64_t times)
 {
-    count(master, "fixxit_reloads_total", "Reloads of Lua, by outcome.", "outcome", outcome,
-          times);
+    count(master, "fixxit_reloads_total", "Reloads of Lua, by outcome.", "outcome",
+          outcome, times);
 }
 
 /* Made before anything is counted: who reads rates wants to see the zero. */
@@ -304,9 +310,10 @@ static void look_at_hearts(struct master *master, uint64_t now)
         } else if (now - child->beat_ms >= limit) {
             char doing[HEARTBEAT_DOING_MAX];
             heartbeat_last(master->heart, (size_t)i, doing);
-            log_error("%s (pid %d) has stood still for %llu ms: killed; it began last: %s",
-                      child_name(child), child->pid, (unsigned long long)(now - child->beat_ms),
-                      *doing ? doing : "nothing");
+            log_error(
+                "%s (pid %d) has stood still for %llu ms: killed; it began last: %s",
+                child_name(child), child->pid, (unsigned long long)(now - child->beat_ms),
+                *doing ? doing : "nothing");
             kill(child->pid, SIGKILL);
             child->beat_ms = now; /* until it is gone */
         }
@@ -315,7 +322,8 @@ static void look_at_hearts(struct master *master, uint64_t now)
 
 /* ---- commands ---- */
 
-static void answer_client(struct master *master, int slot, const char *word, const char *text)
+static void answer_client(struct master *master, int slot, const char *word,
+                          const char *text)
 {
     channel_send(master->clients[slot], word, 0, text);
     close(master->clients[slot]);
@@ -352,7 +360,9 @@ static void answer_status(struct master *master, int slot)
         const struct child *child = &master->children[i];
         len += (size_t)snprintf(text + len, sizeof(text) - len, "%-8s pid %-8d %s\n",
                                 child_name(child), child->pid,
-                                child->up ? "up" : child->pid ? "starting" : "down");
+                                child->up    ? "up"
+                                : child->pid ? "starting"
+                                             : "down");
     }
     answer_client(master, slot, "ok", text);
 }
@@ -422,8 +432,8 @@ static void reload_check(struct master *master)
     for (int i = 0; i < master->count; i++)
         waiting |= master->children[i].reload == RELOAD_ASKED;
     if (waiting && clock_ms() - master->reload_started_ms > RELOAD_TIMEOUT_MS)
-        snprintf(master->problem, sizeof(master->problem), "a worker did not answer within %d s",
-                 RELOAD_TIMEOUT_MS / 1000);
+        snprintf(master->problem, sizeof(master->problem),
+                 "a worker did not answer within %d s", RELOAD_TIMEOUT_MS / 1000);
     if (!waiting || master->problem[0])
         reload_end(master);
 }
@@ -470,8 +480,8 @@ static void takeover_begin(struct master *master, const struct handoff *handoff)
 {
     master->takeover_until_ms = clock_ms() + TAKEOVER_TIMEOUT_MS;
     for (int i = 0; i < handoff->count && master->count < CHILDREN_MAX; i++) {
-        master->children = mem_resize(master->children,
-                                      (size_t)(master->count + 1) * sizeof(*master->children));
+        master->children = mem_resize(master->children, (size_t)(master->count + 1) *
+                                                            sizeof(*master->children));
         master->children[master->count++] = handoff->children[i];
     }
 }
@@ -561,7 +571,8 @@ static void begin_stop(struct master *master)
         close(*fd);
         *fd = -1;
     }
-    master->stop_deadline_ms = clock_ms() + (uint64_t)conf_int(master->conf, "server.grace_ms");
+    master->stop_deadline_ms =
+        clock_ms() + (uint64_t)conf_int(master->conf, "server.grace_ms");
     for (int i = 0; i < master->count; i++)
         if (master->children[i].pid && master->children[i].kind != CHILD_IMAGE)
             kill(master->children[i].pid, SIGTERM);
@@ -789,7 +800,8 @@ int master_main(const struct conf *conf, const char *root, int argc, char **argv
         reap(&master); /* who died during the exec */
     }
     handoff_free(handoff);
-    while (!master.stopping || (workers_left(&master) && clock_ms() < master.stop_deadline_ms))
+    while (!master.stopping ||
+           (workers_left(&master) && clock_ms() < master.stop_deadline_ms))
         wait_and_read(&master, run_due(&master));
     end_children(&master);
     answer_waiting(&master, "failed", "the server is stopping");
@@ -809,13 +821,14 @@ int master_command(const struct conf *conf, const char *word)
     struct err err;
     int fd = listener_connect(path, SOCK_SEQPACKET, &err);
     if (fd < 0) {
-        fprintf(stderr, "fixxit: no server answers on this data folder (%s)\n", err.message);
+        fprintf(stderr, "fixxit: no server answers on this data folder (%s)\n",
+                err.message);
         return 1;
     }
     static struct message message;
     struct pollfd answer = {fd, POLLIN, 0};
-    if (channel_send(fd, word, 0, NULL) < 0 || poll(&answer, 1, COMMAND_TIMEOUT_MS) <= 0 ||
-        channel_receive(fd, &message) <= 0) {
+    if (channel_send(fd, word, 0, NULL) < 0 ||
+        poll(&answer, 1, COMMAND_TIMEOUT_MS) <= 0 || channel_receive(fd, &message) <= 0) {
         fprintf(stderr, "fixxit: the server did not answer\n");
         close(fd);
         return 1;

@@ -37,7 +37,8 @@ static void takes_sockets_and_children(void)
 
 static void passes_over_children_that_cannot_be(void)
 {
-    struct handoff *handoff = take("903 904 -1 -1 0:1:4711:906 7:1:4712:907 0:2:4713:908");
+    struct handoff *handoff =
+        take("903 904 -1 -1 0:1:4711:906 7:1:4712:907 0:2:4713:908");
     CHECK(handoff && handoff->count == 1 && handoff->listeners[0] == -1);
     handoff_free(handoff);
     handoff = take("903 904 -1 -1 0:1:-1:906");

@@ -31,7 +31,8 @@ static void cuts_what_does_not_fit(void)
     path[sizeof(path) - 1] = '\0';
     heartbeat_doing(heart, 0, "OPTIONS", path);
     heartbeat_last(heart, 0, doing);
-    CHECK(strlen(doing) == HEARTBEAT_DOING_MAX - 1 && strncmp(doing, "OPTIONS xx", 10) == 0);
+    CHECK(strlen(doing) == HEARTBEAT_DOING_MAX - 1 &&
+          strncmp(doing, "OPTIONS xx", 10) == 0);
     heartbeat_doing(heart, 0, "GET", "/");
     heartbeat_last(heart, 0, doing);
     CHECK_STR(doing, "GET /");

@@ -2,10 +2,9 @@
 #include "log.h"
 #include "lua_test.h"
 
-static const char prelude[] =
-    "local task = require('host.task')\n"
-    "local function equal(a, b) if a ~= b then "
-    "error(tostring(a)..' is not '..tostring(b), 2) end end\n";
+static const char prelude[] = "local task = require('host.task')\n"
+                              "local function equal(a, b) if a ~= b then "
+                              "error(tostring(a)..' is not '..tostring(b), 2) end end\n";
 
 static void run(const char *name, const char *code)
 {
@@ -26,12 +25,13 @@ static void sleeps_and_runs_others_meanwhile(void)
 
 static void wakes_all_who_wait_for_a_signal(void)
 {
-    run("=signal", "local bell, woken = task.signal(), 0\n"
-                   "for _ = 1, 3 do task.spawn(function()\n"
-                   "  equal(bell:wait(5000), true) woken = woken + 1 end) end\n"
-                   "bell:notify() equal(woken, 0)\n" /* on the loop's next turn */
-                   "task.sleep(20) equal(woken, 3)\n"
-                   "local ok, err = bell:wait(10) equal(ok, nil) equal(err.code, 'TIMEOUT')\n");
+    run("=signal",
+        "local bell, woken = task.signal(), 0\n"
+        "for _ = 1, 3 do task.spawn(function()\n"
+        "  equal(bell:wait(5000), true) woken = woken + 1 end) end\n"
+        "bell:notify() equal(woken, 0)\n" /* on the loop's next turn */
+        "task.sleep(20) equal(woken, 3)\n"
+        "local ok, err = bell:wait(10) equal(ok, nil) equal(err.code, 'TIMEOUT')\n");
 }
 
 static void ends_waits_at_the_deadline(void)
@@ -60,19 +60,21 @@ static void survives_the_error_of_another_task(void)
 
 static void refuses_to_wait_in_a_coroutine_of_ones_own(void)
 {
-    run("=coroutine", "local ok, err = coroutine.resume(coroutine.create(function()\n"
-                      "  task.sleep(1) end))\n"
-                      "equal(ok, false) equal(err:find('must run in a task') ~= nil, true)\n"
-                      "equal(pcall(task.sleep, 1), true)\n"); /* through pcall it may */
+    run("=coroutine",
+        "local ok, err = coroutine.resume(coroutine.create(function()\n"
+        "  task.sleep(1) end))\n"
+        "equal(ok, false) equal(err:find('must run in a task') ~= nil, true)\n"
+        "equal(pcall(task.sleep, 1), true)\n"); /* through pcall it may */
 }
 
 static void reuses_finished_coroutines(void)
 {
-    run("=reuse", "local ended = 0\n"
-                  "for _ = 1, 2000 do task.spawn(function(n) task.sleep(0) ended = ended + n "
-                  "end, 1) end\n"
-                  "for _ = 1, 500 do if ended == 2000 then break end task.sleep(5) end\n"
-                  "equal(ended, 2000)\n");
+    run("=reuse",
+        "local ended = 0\n"
+        "for _ = 1, 2000 do task.spawn(function(n) task.sleep(0) ended = ended + n "
+        "end, 1) end\n"
+        "for _ = 1, 500 do if ended == 2000 then break end task.sleep(5) end\n"
+        "equal(ended, 2000)\n");
 }
 
 static void cancels_a_task_by_its_coroutine(void)
@@ -123,8 +125,8 @@ static void cleans_up_however_a_task_ends(void)
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         char code[256];
         noted[0] = '\0';
-        snprintf(code, sizeof(code), "task.spawn(function() hold() %s end) task.sleep(150)",
-                 ends[i]);
+        snprintf(code, sizeof(code),
+                 "task.spawn(function() hold() %s end) task.sleep(150)", ends[i]);
         run("=defer", code);
         CHECK_STR(noted, "ca");
     }
@@ -158,9 +160,10 @@ static void cancels_what_outlasts_the_grace(void)
 {
     bool gone = false;
     struct vm *vm = vm_new(&lua_test_host);
-    spawn_in(vm, "local task = require('host.task')\n"
-                 "for _ = 1, 3 do task.spawn(function() task.signal():wait(1e9) end) end\n"
-                 "while task.sleep(1e9) do end");
+    spawn_in(vm,
+             "local task = require('host.task')\n"
+             "for _ = 1, 3 do task.spawn(function() task.signal():wait(1e9) end) end\n"
+             "while task.sleep(1e9) do end");
     uint64_t started = uv_hrtime();
     vm_retire(vm, 50, on_vm_gone, &gone);
     loop_await(&gone);
@@ -172,10 +175,11 @@ static void cancels_what_a_cancelled_task_begins(void)
 {
     bool gone = false;
     struct vm *vm = vm_new(&lua_test_host);
-    spawn_in(vm, "local task = require('host.task')\n"
-                 "task.sleep(1e9)\n"
-                 "task.spawn(function()\n"
-                 "  repeat local _, err = task.sleep(1e9) until err.code ~= 'TIMEOUT' end)");
+    spawn_in(vm,
+             "local task = require('host.task')\n"
+             "task.sleep(1e9)\n"
+             "task.spawn(function()\n"
+             "  repeat local _, err = task.sleep(1e9) until err.code ~= 'TIMEOUT' end)");
     vm_retire(vm, 0, on_vm_gone, &gone);
     loop_await(&gone);
 }
@@ -192,7 +196,8 @@ static void counts_generations(void)
 
 int main(void)
 {
-    log_init((enum log_level)(LOG_ERROR + 1), false, "test"); /* errors are the point here */
+    log_init((enum log_level)(LOG_ERROR + 1), false,
+             "test"); /* errors are the point here */
     loop = uv_default_loop();
     lua_test_start();
     RUN(sleeps_and_runs_others_meanwhile);
