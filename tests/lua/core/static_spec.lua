@@ -12,6 +12,8 @@ local function path_of(url)
 end
 
 describe("the static pages", function()
+  local modules = registry.modules
+
   setup(function()
     os.remove(ROOT)
     for _, file in ipairs({ "secret.lua", "public/index.html", "public/track.html", "public/app.js",
@@ -32,6 +34,7 @@ describe("the static pages", function()
 
   teardown(function()
     sys.root:revert()
+    registry.modules = modules
     os.execute("rm -rf " .. ROOT)
   end)
 
