@@ -98,7 +98,7 @@ return {
     audience = "fixxit",
     algorithm = "HS256",
     secret = "", -- at least 32 characters; production takes no built-in one
-    data_secret = "", -- seals personal data at rest; empty: derived from `secret`, which then must stay
+    data_secret = "", -- seals personal data; empty: derived from `secret`, which then must stay
   },
   limits = {
     scale = 1, -- multiplies every count below
@@ -109,7 +109,7 @@ return {
     refresh_per_minute = 60,
     anonymous_report_per_minute = 10,
     frame_per_minute = 6000, -- of sockets: those that ask the database
-    free_per_15_minutes = 100, -- per user, or per address of anonymous callers, by the tenant's tier
+    free_per_15_minutes = 100, -- per user or anonymous caller's address, by the tenant's tier
     pro_per_15_minutes = 1000,
     open_per_minute = 6000000, -- per address, where nothing else applies: enterprise, no tenant
   },

@@ -14,7 +14,8 @@ char *buf_reserve(struct buf *buf, size_t more);
 void buf_append(struct buf *buf, const void *data, size_t len);
 void buf_puts(struct buf *buf, const char *text);
 void buf_putc(struct buf *buf, char byte);
-void buf_printf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buf_printf(struct buf *buf, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Appends `text` as a JSON string, quotes included; bytes that are no UTF-8 become U+FFFD. */
 void buf_json_string(struct buf *buf, const char *text, size_t len);

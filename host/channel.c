@@ -7,8 +7,8 @@
 int channel_send(int fd, const char *word, unsigned number, const char *text)
 {
     char packet[CHANNEL_TEXT_MAX + 64];
-    int len = snprintf(packet, sizeof(packet), "%s %u %.*s", word, number, CHANNEL_TEXT_MAX - 1,
-                       text ? text : "");
+    int len = snprintf(packet, sizeof(packet), "%s %u %.*s", word, number,
+                       CHANNEL_TEXT_MAX - 1, text ? text : "");
     return send(fd, packet, (size_t)len, MSG_NOSIGNAL) == len ? 0 : -1;
 }
 

@@ -48,7 +48,8 @@ int cli_main(const struct conf *conf, const char *root, int argc, char **argv)
     static uv_loop_t loop;
     static struct cli cli;
     signal(SIGPIPE, SIG_IGN);
-    log_init((enum log_level)log_level_parse(conf_str(conf, "log.level")), false, "fixxit");
+    log_init((enum log_level)log_level_parse(conf_str(conf, "log.level")), false,
+             "fixxit");
     uv_loop_init(&loop);
     cli.host = (struct host){
         .loop = &loop,

@@ -43,9 +43,9 @@ void conf_free(struct conf *conf)
 
 const char *conf_str(const struct conf *conf, const char *key)
 {
-    const char **found =
-        conf->count ? bsearch(&key, conf->index, conf->count, sizeof(*conf->index), compare)
-                    : NULL;
+    const char **found = conf->count ? bsearch(&key, conf->index, conf->count,
+                                               sizeof(*conf->index), compare)
+                                     : NULL;
     if (!found) {
         fprintf(stderr, "fixxit: config/default.lua has no key '%s'\n", key);
         abort();

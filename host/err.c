@@ -22,9 +22,15 @@ int err_errno(struct err *err, int number, const char *what)
         int number;
         const char *code;
     } codes[] = {
-        {ENOENT, ERR_NOT_FOUND},    {EEXIST, ERR_EXISTS},     {ENOSPC, ERR_DISK_FULL},
-        {EDQUOT, ERR_DISK_FULL},    {ETIMEDOUT, ERR_TIMEOUT}, {ECANCELED, ERR_CANCELLED},
-        {ECONNREFUSED, ERR_UNAVAILABLE}, {ECONNRESET, ERR_CLOSED}, {EPIPE, ERR_CLOSED},
+        {ENOENT, ERR_NOT_FOUND},
+        {EEXIST, ERR_EXISTS},
+        {ENOSPC, ERR_DISK_FULL},
+        {EDQUOT, ERR_DISK_FULL},
+        {ETIMEDOUT, ERR_TIMEOUT},
+        {ECANCELED, ERR_CANCELLED},
+        {ECONNREFUSED, ERR_UNAVAILABLE},
+        {ECONNRESET, ERR_CLOSED},
+        {EPIPE, ERR_CLOSED},
     };
     const char *code = ERR_IO;
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)

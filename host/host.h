@@ -28,7 +28,7 @@ struct host {
     const char *root;        /* the folder that holds lua/, plugins/, config/ */
     int argc;                /* the command's arguments, for the command line */
     char **argv;
-    struct vm *vm; /* the generation that new requests go to; NULL before the first is ready */
+    struct vm *vm; /* the generation new requests go to; NULL before the first is ready */
     struct db_pool *db;
     struct redis *redis;
     struct http_server *http;
@@ -37,7 +37,7 @@ struct host {
     struct http_client *http_client;
     struct smtp *smtp;
     struct work *work;
-    struct limits *limits; /* shared by all processes of a server; a command has its own */
+    struct limits *limits;   /* shared by a server's processes; a command has its own */
     struct metrics *metrics; /* the same */
     struct heartbeat *heart; /* NULL where no master watches */
     size_t slot;             /* this process's in it */

@@ -43,9 +43,10 @@ int listener_tcp(const char *address, int port, struct err *err)
     if (bind(fd, (struct sockaddr *)&storage, size) < 0) {
         if (errno == EADDRINUSE) {
             close(fd);
-            return err_set(err, ERR_EXISTS,
-                           "port %d is in use: stop what listens there or choose another with PORT",
-                           port);
+            return err_set(
+                err, ERR_EXISTS,
+                "port %d is in use: stop what listens there or choose another with PORT",
+                port);
         }
         return fail(fd, err, "bind");
     }
@@ -58,10 +59,11 @@ static int unix_address(struct sockaddr_un *name, const char *path, struct err *
 {
     *name = (struct sockaddr_un){.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(name->sun_path))
-        return err_set(err, ERR_INVALID,
-                       "the socket path %s is too long (%zu bytes at most): choose a shorter data "
-                       "folder",
-                       path, sizeof(name->sun_path) - 1);
+        return err_set(
+            err, ERR_INVALID,
+            "the socket path %s is too long (%zu bytes at most): choose a shorter data "
+            "folder",
+            path, sizeof(name->sun_path) - 1);
     memcpy(name->sun_path, path, strlen(path) + 1);
     return 0;
 }
@@ -85,7 +87,8 @@ int listener_unix(const char *path, int type, struct err *err)
     int other = listener_connect(path, type, NULL);
     if (other >= 0) {
         close(other);
-        return err_set(err, ERR_EXISTS, "%s: another server runs on this data folder", path);
+        return err_set(err, ERR_EXISTS, "%s: another server runs on this data folder",
+                       path);
     }
     unlink(path);
     int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -222,11 +222,13 @@ static int l_hash(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"read", l_read},     {"read_now", l_read_now}, {"write", l_write},
-    {"rename", l_rename}, {"copy", l_copy},         {"install", l_install},
-    {"unlink", l_unlink}, {"mkdir", l_mkdir},       {"stat", l_stat},
-    {"list", l_list},     {"list_now", l_list_now}, {"hash", l_hash},
-    {"space", l_space},   {NULL, NULL},
+    {"read", l_read},         {"read_now", l_read_now},
+    {"write", l_write},       {"rename", l_rename},
+    {"copy", l_copy},         {"install", l_install},
+    {"unlink", l_unlink},     {"mkdir", l_mkdir},
+    {"stat", l_stat},         {"list", l_list},
+    {"list_now", l_list_now}, {"hash", l_hash},
+    {"space", l_space},       {NULL, NULL},
 };
 
 int luaopen_host_fs(lua_State *L)

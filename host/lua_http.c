@@ -567,7 +567,8 @@ static void on_request(void *arg, struct http_req *req)
         return;
     }
     if (host->heart)
-        heartbeat_doing(host->heart, host->slot, http_req_method(req), http_req_path(req, NULL));
+        heartbeat_doing(host->heart, host->slot, http_req_method(req),
+                        http_req_path(req, NULL));
     register_type(vm->L);
     struct exchange *exchange = mem_new(sizeof(*exchange));
     exchange->req = req;

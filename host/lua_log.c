@@ -50,10 +50,8 @@ static int l_access_enabled(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"write", l_write},
-    {"enabled", l_enabled},
-    {"access", l_access},
-    {"access_enabled", l_access_enabled},
+    {"write", l_write},   {"enabled", l_enabled},
+    {"access", l_access}, {"access_enabled", l_access_enabled},
     {NULL, NULL},
 };
 

@@ -30,7 +30,8 @@ static int l_time_ms(lua_State *L)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    lua_pushnumber(L, (lua_Number)now.tv_sec * 1000 + (lua_Number)(now.tv_nsec / 1000000));
+    lua_pushnumber(L,
+                   (lua_Number)now.tv_sec * 1000 + (lua_Number)(now.tv_nsec / 1000000));
     return 1;
 }
 

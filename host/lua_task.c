@@ -16,8 +16,8 @@
  * `waiting` is set; whoever clears it resumes it. Deadlines are looked at by one timer for the
  * whole process instead of one per task: a request costs no timer call. */
 #include "lua_task.h"
-#include "lua_bindings.h"
 #include "log.h"
+#include "lua_bindings.h"
 #include "lua_util.h"
 #include "lua_vm.h"
 #include "mem.h"
@@ -34,14 +34,14 @@ enum {
 struct task {
     struct vm *vm;
     lua_State *L;
-    int ref;                 /* anchors L in the registry */
+    int ref;                   /* anchors L in the registry */
     struct task *next, **link; /* in vm->tasks, or in vm->spare by next */
     bool waiting;
-    bool yielding;           /* task_wait was called, lua_resume has not returned yet */
+    bool yielding; /* task_wait was called, lua_resume has not returned yet */
     bool cancelled;
-    bool expired;            /* the deadline passed */
-    unsigned refused;        /* waits refused since then */
-    uint64_t deadline;       /* loop time in ms, 0 for none */
+    bool expired;      /* the deadline passed */
+    unsigned refused;  /* waits refused since then */
+    uint64_t deadline; /* loop time in ms, 0 for none */
     task_cancel_cb cancel;
     void *op;
     struct task_defer *defers;
@@ -85,7 +85,8 @@ static void resume(struct task *task, int nargs)
             return;
         }
         lua_settop(task->L, 0);
-        lua_pushliteral(task->L, "coroutine.yield outside a coroutine of the application");
+        lua_pushliteral(task->L,
+                        "coroutine.yield outside a coroutine of the application");
         status = LUA_ERRRUN;
     }
     task_finish(task, status, lua_gettop(task->L));
@@ -140,7 +141,8 @@ static void remember_vm(struct vm *vm)
             vms[i] = vm;
             return;
         }
-    log_error("more than %d generations alive: deadlines of the newest do not run", VMS_MAX);
+    log_error("more than %d generations alive: deadlines of the newest do not run",
+              VMS_MAX);
 }
 
 void task_set_deadline(struct task *task, unsigned timeout_ms)
@@ -181,8 +183,8 @@ static struct task *task_new(struct vm *vm)
     return task;
 }
 
-void task_spawn(struct vm *vm, lua_State *from, int nargs, unsigned timeout_ms, task_end_cb end,
-                void *arg)
+void task_spawn(struct vm *vm, lua_State *from, int nargs, unsigned timeout_ms,
+                task_end_cb end, void *arg)
 {
     struct task *task = task_new(vm);
     lua_xmove(from, task->L, nargs + 1);
@@ -254,7 +256,8 @@ static void task_finish(struct task *task, int status, int nresults)
 struct task *task_current(lua_State *L)
 {
     if (!running || running->L != L)
-        luaL_error(L, "this call waits: it must run in a task, not in a coroutine of your own");
+        luaL_error(
+            L, "this call waits: it must run in a task, not in a coroutine of your own");
     return running;
 }
 
@@ -473,18 +476,15 @@ static int signal_gc(lua_State *L)
 {
     struct signal *signal = luaL_checkudata(L, 1, SIGNAL_TYPE);
     for (struct sleeper *sleeper = signal->sleepers; sleeper; sleeper = sleeper->next)
-        sleeper->link = NULL; /* only when the vm closes: a waiting task anchors the signal */
+        sleeper->link =
+            NULL; /* only when the vm closes: a waiting task anchors the signal */
     signal->sleepers = NULL;
     return 0;
 }
 
 static const luaL_Reg functions[] = {
-    {"spawn", l_spawn},
-    {"cancel", l_cancel},
-    {"sleep", l_sleep},
-    {"deadline", l_deadline},
-    {"signal", l_signal},
-    {NULL, NULL},
+    {"spawn", l_spawn},       {"cancel", l_cancel}, {"sleep", l_sleep},
+    {"deadline", l_deadline}, {"signal", l_signal}, {NULL, NULL},
 };
 
 static const luaL_Reg signal_methods[] = {

@@ -28,8 +28,8 @@ typedef void (*task_end_cb)(void *arg, lua_State *L, const char *problem);
 /* Takes a function and `nargs` arguments off the top of `from` (any state of this vm) and runs
  * them as a task until its first wait. `end` (or NULL: errors go to the log) runs once, maybe
  * before this returns. `timeout_ms` 0 means no deadline. */
-void task_spawn(struct vm *vm, lua_State *from, int nargs, unsigned timeout_ms, task_end_cb end,
-                void *arg);
+void task_spawn(struct vm *vm, lua_State *from, int nargs, unsigned timeout_ms,
+                task_end_cb end, void *arg);
 
 /* The running task. Raises when L is no task's own coroutine (the main state, or a coroutine
  * that the application made itself). */
@@ -67,4 +67,3 @@ void task_cancel_all(struct vm *vm);
 
 /* Frees the kept coroutines; before lua_close. */
 void task_free_spare(struct vm *vm);
-

@@ -75,7 +75,8 @@ static int box_tostring(lua_State *L)
     return 1;
 }
 
-void box_type(lua_State *L, const char *type, const luaL_Reg *methods, const luaL_Reg *meta)
+void box_type(lua_State *L, const char *type, const luaL_Reg *methods,
+              const luaL_Reg *meta)
 {
     luaL_newmetatable(L, type);
     if (meta)
@@ -111,16 +112,19 @@ static int push_option(lua_State *L, int arg, const char *key)
 
 static void wrong_option(lua_State *L, const char *key, const char *expected)
 {
-    luaL_error(L, "option '%s': %s expected, got %s", key, expected, luaL_typename(L, -1));
+    luaL_error(L, "option '%s': %s expected, got %s", key, expected,
+               luaL_typename(L, -1));
 }
 
-const char *opt_string(lua_State *L, int arg, const char *key, const char *fallback, size_t *len)
+const char *opt_string(lua_State *L, int arg, const char *key, const char *fallback,
+                       size_t *len)
 {
     int type = push_option(L, arg, key);
     if (type != LUA_TNIL && type != LUA_TSTRING)
         wrong_option(L, key, "string");
     size_t ignored;
-    const char *value = type == LUA_TNIL ? fallback : lua_tolstring(L, -1, len ? len : &ignored);
+    const char *value =
+        type == LUA_TNIL ? fallback : lua_tolstring(L, -1, len ? len : &ignored);
     if (type == LUA_TNIL && len)
         *len = 0;
     lua_pop(L, 1);

@@ -22,14 +22,16 @@ void **box_slot(lua_State *L, int arg, const char *type);
 
 /* Registers the metatable `type`: methods become __index, `meta` (or NULL) the metamethods
  * such as __gc; __tostring shows the type, __metatable is locked. */
-void box_type(lua_State *L, const char *type, const luaL_Reg *methods, const luaL_Reg *meta);
+void box_type(lua_State *L, const char *type, const luaL_Reg *methods,
+              const luaL_Reg *meta);
 
 /* Pushes a new module table holding `functions`. */
 void lua_module(lua_State *L, const luaL_Reg *functions);
 
 /* Options in the table at `arg` (nil and none count as empty). The string lives as long as the
  * table holds it. A wrong type raises naming the key. */
-const char *opt_string(lua_State *L, int arg, const char *key, const char *fallback, size_t *len);
+const char *opt_string(lua_State *L, int arg, const char *key, const char *fallback,
+                       size_t *len);
 lua_Number opt_number(lua_State *L, int arg, const char *key, lua_Number fallback);
 int opt_boolean(lua_State *L, int arg, const char *key, int fallback);
 

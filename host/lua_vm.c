@@ -43,8 +43,9 @@ static void set_paths(struct vm *vm)
     bool command = strcmp(vm->host->role, "cli") == 0;
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "path");
-    lua_pushfstring(L, "%s/lua/?.lua;%s/lua/?/init.lua;%s/?.lua;%s/?/init.lua%s%s", root, root,
-                    root, root, command ? ";" : "", command ? lua_tostring(L, -1) : "");
+    lua_pushfstring(L, "%s/lua/?.lua;%s/lua/?/init.lua;%s/?.lua;%s/?/init.lua%s%s", root,
+                    root, root, root, command ? ";" : "",
+                    command ? lua_tostring(L, -1) : "");
     lua_setfield(L, -3, "path");
     lua_pop(L, 1);
     if (!command) {

@@ -11,11 +11,11 @@ struct vm {
     struct host *host;
     lua_State *L; /* the main state: no task runs on it */
     unsigned generation;
-    int entries_ref;      /* registry: the table that boot returned, LUA_NOREF before */
-    struct task *tasks;   /* all tasks under way, a doubly linked list */
-    struct task *spare;   /* finished ones whose coroutine can be used again */
+    int entries_ref;    /* registry: the table that boot returned, LUA_NOREF before */
+    struct task *tasks; /* all tasks under way, a doubly linked list */
+    struct task *spare; /* finished ones whose coroutine can be used again */
     bool retiring;
-    uv_timer_t grace;     /* started by vm_retire */
+    uv_timer_t grace; /* started by vm_retire */
     vm_gone_cb gone;
     void *gone_arg;
 };

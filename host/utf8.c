@@ -22,7 +22,8 @@ size_t utf8_width(const char *text, size_t len)
         return len >= 3 && s[1] >= low && s[1] <= high && is_tail(s[2]) ? 3 : 0;
     }
     unsigned char low = s[0] == 0xf0 ? 0x90 : 0x80, high = s[0] == 0xf4 ? 0x8f : 0xbf;
-    return len >= 4 && s[1] >= low && s[1] <= high && is_tail(s[2]) && is_tail(s[3]) ? 4 : 0;
+    return len >= 4 && s[1] >= low && s[1] <= high && is_tail(s[2]) && is_tail(s[3]) ? 4
+                                                                                     : 0;
 }
 
 bool utf8_valid(const char *text, size_t len)

@@ -80,7 +80,8 @@ static bool matters(const char *name)
 {
     static const char *const endings[] = {".lua", ".sql", ".json"};
     const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && name[0] != '.' && i < sizeof(endings) / sizeof(endings[0]); i++)
+    for (size_t i = 0; dot && name[0] != '.' && i < sizeof(endings) / sizeof(endings[0]);
+         i++)
         if (strcmp(dot, endings[i]) == 0)
             return true;
     return false;

@@ -36,9 +36,9 @@ struct worker {
     uv_loop_t loop;
     struct host host;
     struct vitals *vitals;
-    struct vm *next;      /* being built or waiting for the switch */
+    struct vm *next; /* being built or waiting for the switch */
     bool next_ready;
-    unsigned reload;      /* the master's number of the build under way */
+    unsigned reload; /* the master's number of the build under way */
     uv_poll_t channel;
     uv_signal_t term;
     uv_timer_t drain_timer;
@@ -110,7 +110,8 @@ static void on_drain_tick(uv_timer_t *timer)
         retire_last(worker);
     if (worker->vm_gone && (idle || over)) {
         close_everything(worker);
-    } else if (over) { /* its tasks still hold what we would free: leave as a crash would */
+    } else if (
+        over) { /* its tasks still hold what we would free: leave as a crash would */
         log_warn("tasks were still running at the end of the grace time");
         log_stop();
         _exit(1);
@@ -147,7 +148,8 @@ static void on_term(uv_signal_t *handle, int number)
 
 /* ---- generations ---- */
 
-static void tell(struct worker *worker, const char *word, unsigned number, const char *text)
+static void tell(struct worker *worker, const char *word, unsigned number,
+                 const char *text)
 {
     if (channel_send(worker->setup->channel, word, number, text) < 0)
         drain(worker); /* no master */

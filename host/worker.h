@@ -12,11 +12,11 @@ struct worker_setup {
     const char *root;
     int argc;
     char **argv;
-    const char *role;    /* "http" or "job" */
-    int index;           /* 1.. within the role */
-    const int *listeners; /* listening sockets, ended by -1; the worker owns them */
-    int channel;         /* to the master (channel.h); owned */
-    struct limits *limits;   /* this and the next two are of all workers together */
+    const char *role;      /* "http" or "job" */
+    int index;             /* 1.. within the role */
+    const int *listeners;  /* listening sockets, ended by -1; the worker owns them */
+    int channel;           /* to the master (channel.h); owned */
+    struct limits *limits; /* this and the next two are of all workers together */
     struct metrics *metrics;
     struct heartbeat *heart;
     size_t slot; /* of this worker in `heart` */

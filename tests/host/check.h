@@ -8,28 +8,29 @@
 
 static int check_failures, check_cases;
 
-#define CHECK(condition)                                                                         \
-    do {                                                                                         \
-        if (!(condition)) {                                                                      \
-            check_failures++;                                                                    \
-            fprintf(stderr, "%s:%d: %s: not so: %s\n", __FILE__, __LINE__, __func__, #condition); \
-        }                                                                                        \
+#define CHECK(condition)                                                                 \
+    do {                                                                                 \
+        if (!(condition)) {                                                              \
+            check_failures++;                                                            \
+            fprintf(stderr, "%s:%d: %s: not so: %s\n", __FILE__, __LINE__, __func__,     \
+                    #condition);                                                         \
+        }                                                                                \
     } while (0)
 
-#define CHECK_STR(actual, expected)                                                              \
-    do {                                                                                         \
-        const char *check_a = (actual), *check_e = (expected);                                   \
-        if (!check_a || strcmp(check_a, check_e) != 0) {                                         \
-            check_failures++;                                                                    \
-            fprintf(stderr, "%s:%d: %s: got \"%s\", expected \"%s\"\n", __FILE__, __LINE__,      \
-                    __func__, check_a ? check_a : "(null)", check_e);                            \
-        }                                                                                        \
+#define CHECK_STR(actual, expected)                                                      \
+    do {                                                                                 \
+        const char *check_a = (actual), *check_e = (expected);                           \
+        if (!check_a || strcmp(check_a, check_e) != 0) {                                 \
+            check_failures++;                                                            \
+            fprintf(stderr, "%s:%d: %s: got \"%s\", expected \"%s\"\n", __FILE__,        \
+                    __LINE__, __func__, check_a ? check_a : "(null)", check_e);          \
+        }                                                                                \
     } while (0)
 
-#define RUN(name)                                                                                \
-    do {                                                                                         \
-        check_cases++;                                                                           \
-        name();                                                                                  \
+#define RUN(name)                                                                        \
+    do {                                                                                 \
+        check_cases++;                                                                   \
+        name();                                                                          \
     } while (0)
 
 static inline int check_result(const char *module)

@@ -69,7 +69,8 @@ describe("TLS", function()
     assert.equal("VALIDATION_ERROR", large.json.error.code)
     local file = folder .. "/large"
     servers.shell("head -c 3000000 /dev/urandom >" .. file)
-    local code, status = curl("-k -o /dev/null -w '%{http_code}' -H 'Content-Type: application/json' --data-binary @" .. file, "/api/v1/auth/login")
+    local code, status = curl("-k -o /dev/null -w '%{http_code}' -H 'Content-Type: application/json' --data-binary @" .. file,
+      "/api/v1/auth/login")
     assert.equal(0, code, status)
     assert.equal("413", status)
   end)

@@ -20,8 +20,8 @@ local SPACE_MIN_MB = 500
 local MB = 1048576
 
 -- One pixel: what the image process is asked to look at.
-local PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
-  .. "rkJggg=="
+local PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwAD"
+  .. "hgGAWjR9awAAAABJRU5ErkJggg=="
 
 -- Whether the server of this data folder runs: what it wrote when it was up is still true.
 local function is_running()
