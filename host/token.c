@@ -249,6 +249,8 @@ static int split(const char *text, size_t len, struct token *token, struct err *
     long rest = crypto_unbase64url(second + 1, (size_t)(end - second - 1), signature);
     if (header < 0 || claims < 0 || rest < 0)
         return invalid(err, "a part of the token is not base64url");
+    if (header == 0 || claims == 0) /* libjwt would write behind a buffer of no bytes */
+        return invalid(err, "a part of the token is empty");
     if (rest == 0)
         return invalid(err, "the token is not signed");
     token->header_len = (size_t)header;
