@@ -53,7 +53,7 @@ test-fuzz: deps ## every parser of outside bytes, FUZZ_SECONDS (5) each
 test-valgrind: test-deps $(BIN) ## the C unit tests under valgrind
 	$(Q)sh tests/support/install-packages valgrind
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) -f host/build.mk BUILD=$(BUILD) FLAVOUR=$(FLAVOUR) BIN=$(BIN) OBJ=$(OBJ) LIBS="$(LIBS)" tests
-	$(Q)SKIP="test_image test_lua_files" RUNNER="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" \
+	$(Q)SKIP="test_image test_lua_files" RUNNER="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --child-silent-after-fork=yes --suppressions=tests/support/valgrind.supp" \
 		sh tests/support/run-host-tests $(OBJ)/tests
 
 test-full: ## what takes longer: make test, valgrind, five minutes of each fuzzer, tests/full
