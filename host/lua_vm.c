@@ -229,6 +229,12 @@ static void on_grace_over(uv_timer_t *timer)
     task_cancel_all(timer->data);
 }
 
+void vm_hurry(struct vm *vm, unsigned grace_ms)
+{
+    if (vm->tasks) /* else it is being closed already */
+        uv_timer_start(&vm->grace, on_grace_over, grace_ms, 0);
+}
+
 static void on_stopped(void *arg, lua_State *L, const char *problem)
 {
     (void)arg, (void)L;

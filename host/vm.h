@@ -33,6 +33,9 @@ void vm_run(struct vm *vm, const char *module, const char *function, const char 
  * Tasks that do not end within `grace_ms` are cancelled. */
 void vm_retire(struct vm *vm, unsigned grace_ms, vm_gone_cb gone, void *arg);
 
+/* Shortens the grace of a retired vm: what still runs after `grace_ms` from now is cancelled. */
+void vm_hurry(struct vm *vm, unsigned grace_ms);
+
 /* Counts up by one with each vm_new of the process. */
 unsigned vm_generation(const struct vm *vm);
 

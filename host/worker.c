@@ -14,6 +14,7 @@
 #include "http_client.h"
 #include "image_client.h"
 #include "log.h"
+#include "mem.h"
 #include "redis.h"
 #include "smtp.h"
 #include "vitals.h"
@@ -45,11 +46,46 @@ struct worker {
     bool draining;
     bool sockets_gone;
     bool retired; /* the last VM was told to end */
-    bool vm_gone;
+    unsigned vms; /* alive, whether booting, current or ending */
+    struct ending *endings;
     uint64_t work_deadline, drain_deadline; /* loop time */
     int exit_code;
 };
 
+/* A VM that was told to end and has not yet. */
+struct ending {
+    struct worker *worker;
+    struct vm *vm;
+    struct ending *next, **link;
+};
+
+static struct vm *new_vm(struct worker *worker)
+{
+    worker->vms++;
+    return vm_new(&worker->host);
+}
+
+static void on_vm_gone(void *arg)
+{
+    struct ending *ending = arg;
+    ending->worker->vms--;
+    *ending->link = ending->next;
+    if (ending->next)
+        ending->next->link = ending->link;
+    free(ending);
+}
+
+static void retire(struct worker *worker, struct vm *vm, unsigned grace_ms)
+{
+    struct ending *ending = mem_new(sizeof(*ending));
+    *ending = (struct ending){worker, vm, worker->endings, &worker->endings};
+    if (ending->next)
+        ending->next->link = &ending->next;
+    worker->endings = ending;
+    vm_retire(vm, grace_ms, on_vm_gone, ending);
+}
+
+/* Only when no VM is left: their tasks use what this frees. */
 static void close_everything(struct worker *worker)
 {
     struct host *host = &worker->host;
@@ -72,7 +108,7 @@ static void drop_next(struct worker *worker)
     struct vm *vm = worker->next;
     worker->next = NULL;
     if (vm)
-        vm_retire(vm, 0, NULL, NULL);
+        retire(worker, vm, 0);
 }
 
 static bool is_over(const struct worker *worker, uint64_t deadline)
@@ -80,22 +116,18 @@ static bool is_over(const struct worker *worker, uint64_t deadline)
     return uv_now(&worker->loop) >= deadline;
 }
 
-static void on_last_vm_gone(void *arg)
-{
-    struct worker *worker = arg;
-    worker->vm_gone = true;
-}
-
 /* No more work comes: the VM stops what it runs by itself and ends its tasks. */
 static void retire_last(struct worker *worker)
 {
     struct vm *vm = worker->host.vm;
-    uint64_t left = worker->drain_deadline - uv_now(&worker->loop);
+    unsigned grace_ms =
+        (unsigned)(worker->drain_deadline - uv_now(&worker->loop)) * 2 / 3;
     worker->host.vm = NULL;
     worker->retired = true;
-    worker->vm_gone = !vm;
+    for (struct ending *ending = worker->endings; ending; ending = ending->next)
+        vm_hurry(ending->vm, grace_ms);
     if (vm)
-        vm_retire(vm, (unsigned)left * 2 / 3, on_last_vm_gone, worker);
+        retire(worker, vm, grace_ms);
 }
 
 /* Requests and sockets end first, served by a VM that is whole; then the VM. What has not ended
@@ -108,7 +140,8 @@ static void on_drain_tick(uv_timer_t *timer)
     bool over = is_over(worker, worker->drain_deadline);
     if (!worker->retired && (idle || is_over(worker, worker->work_deadline)))
         retire_last(worker);
-    if (worker->vm_gone && (idle || over)) {
+    bool vms_gone = worker->retired && !worker->vms;
+    if (vms_gone && (idle || over)) {
         close_everything(worker);
     } else if (
         over) { /* its tasks still hold what we would free: leave as a crash would */
@@ -173,7 +206,7 @@ static void on_first_boot(void *arg, struct vm *vm, const char *problem)
         log_error("start failed: %s", problem);
     if (problem || worker->draining || open_listeners(worker) < 0) {
         worker->exit_code = problem ? 1 : 0;
-        vm_retire(vm, 0, NULL, NULL);
+        retire(worker, vm, 0);
         drain(worker);
         return;
     }
@@ -184,9 +217,8 @@ static void on_first_boot(void *arg, struct vm *vm, const char *problem)
 static void on_next_boot(void *arg, struct vm *vm, const char *problem)
 {
     struct worker *worker = arg;
-    if (worker->next != vm) { /* dropped meanwhile */
-        if (problem)
-            vm_retire(vm, 0, NULL, NULL);
+    if (worker->next != vm) { /* dropped meanwhile: what it started since ends too */
+        vm_hurry(vm, 0);
         return;
     }
     struct err err;
@@ -195,7 +227,7 @@ static void on_next_boot(void *arg, struct vm *vm, const char *problem)
     worker->next_ready = !problem;
     if (problem) {
         worker->next = NULL;
-        vm_retire(vm, 0, NULL, NULL);
+        retire(worker, vm, 0);
     }
     tell(worker, problem ? "failed" : "ready", worker->reload, problem);
 }
@@ -205,7 +237,7 @@ static void build_next(struct worker *worker, unsigned number)
     drop_next(worker);
     worker->reload = number;
     worker->next_ready = false;
-    worker->next = vm_new(&worker->host);
+    worker->next = new_vm(worker);
     vm_boot(worker->next, on_next_boot, worker);
 }
 
@@ -217,7 +249,7 @@ static void switch_to_next(struct worker *worker)
     struct vm *old = worker->host.vm;
     worker->host.vm = worker->next;
     worker->next = NULL;
-    vm_retire(old, RETIRE_GRACE_MS, NULL, NULL);
+    retire(worker, old, RETIRE_GRACE_MS);
 }
 
 static void on_channel(uv_poll_t *handle, int status, int events)
@@ -299,7 +331,7 @@ int worker_main(const struct worker_setup *setup)
     open_modules(&worker);
     uv_signal_start(&worker.term, on_term, SIGTERM);
     uv_poll_start(&worker.channel, UV_READABLE, on_channel);
-    vm_boot(vm_new(&worker.host), on_first_boot, &worker);
+    vm_boot(new_vm(&worker), on_first_boot, &worker);
     uv_run(&worker.loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&worker.loop) < 0)
         log_debug("handles were left open at exit");
