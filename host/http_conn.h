@@ -163,19 +163,47 @@ struct http_server {
 
 /* ---- http_server.c ---- */
 
-/* Moves input on as far as the state allows; does nothing when it is running already. */
-void http_conn_run(struct http_conn *conn);
+/* Gives up one of `refs`; the last one frees the server. */
+void http_server_unref(struct http_server *server);
+/* Has the timer look at the wait lists, until no connection is left. */
+void http_server_watch(struct http_server *server);
+/* Draining, and who has said nothing by now is closed. */
+bool http_server_silence_over(const struct http_server *server);
+
+/* ---- http_accept.c (http_server_start, too) ---- */
+
+/* Closes all listeners. */
+void http_accept_stop(struct http_server *server);
+
+/* ---- http_conn.c ---- */
+
+/* A connection on `stream`, which it owns from now on, waiting for a head. The server owns
+ * it, until http_conn_close or http_conn_leave. */
+struct http_conn *http_conn_new(struct http_server *server, uv_stream_t *stream);
+/* Gives up one of `refs`; the last one frees the connection. */
+void http_conn_unref(struct http_conn *conn);
 /* Puts the connection into a wait list, at its end. */
 void http_conn_wait(struct http_conn *conn, enum http_wait wait);
+/* Its time in the wait list is over: moves it to another place, or closes it. */
+void http_conn_expire(struct http_conn *conn);
 /* Reads from the client, or stops doing so, as the state demands. */
 void http_conn_read(struct http_conn *conn);
-/* The answer is with the kernel: on to the next request, or close. */
-void http_conn_answered(struct http_conn *conn);
+/* Whether nothing is under way from the client, as far as this machine knows. */
+bool http_conn_is_silent(const struct http_conn *conn);
+/* Shuts down our side, and closes once the client has: a close with unread input would
+ * reset the connection, and the client may lose the answer. `clean`: nothing is unread. */
+void http_conn_finish(struct http_conn *conn, bool clean);
 /* Closes at once. Ends a sink that is reading with CLOSED. Idempotent. */
 void http_conn_close(struct http_conn *conn);
 /* Forgets the connection without closing its stream. */
 void http_conn_leave(struct http_conn *conn);
-void http_server_unref(struct http_server *server);
+
+/* ---- http_run.c ---- */
+
+/* Moves input on as far as the state allows; does nothing when it is running already. */
+void http_conn_run(struct http_conn *conn);
+/* The answer is with the kernel: on to the next request, or close. */
+void http_conn_answered(struct http_conn *conn);
 
 /* ---- http_parse.c ---- */
 
