@@ -1,21 +1,9 @@
-/* A fetch is one easy handle that makes one hop after the other: redirects are followed here
- * and not by curl, so that each hop is looked at before it starts (scheme, port, headers).
- *
- * Two callbacks guard the addresses: `open_socket` sees each address before a packet goes out,
- * `before_request` the one that a pooled connection leads to, which another request with a
- * laxer policy may have opened.
- *
- * A fetch is in the client's list until it is over. `err` holds what our own callbacks found;
- * curl itself only knows that they refused. With a file, the end of the transfer is followed by
- * `finishing`: curl is done, the disk is not. */
+/* The client, and a fetch from its start over its answer to its end. */
 #include "http_client.h"
-#include "buf.h"
 #include "curl_uv.h"
+#include "http_fetch.h"
 #include "mem.h"
 #include "spool.h"
-#include "ssrf.h"
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,64 +20,6 @@ struct http_client {
     struct http_fetch *fetches;
     unsigned count;
 };
-
-struct http_fetch {
-    struct http_client *client;
-    struct http_fetch *next, **link;
-    http_fetch_cb done;
-    void *arg;
-    CURL *easy;
-    struct curl_slist *headers;
-    char *save;         /* NULL: into memory */
-    char **allow;       /* "host:port" in lower case, NULL at the end */
-    char *origin;       /* scheme://host:port of the present hop */
-    bool allow_private; /* by the policy, for any host */
-    bool hop_private;   /* for the present hop */
-    bool simple;        /* GET or HEAD: may be redirected */
-    unsigned follow, hops;
-    uint64_t deadline; /* loop time */
-    uint64_t max_bytes, size;
-    size_t header_bytes;
-    struct buf body;
-    struct spool *spool;
-    bool paused;    /* curl waits for the disk */
-    bool finishing; /* the transfer is over, the file is not */
-    bool refused;   /* an address of the present hop */
-    struct err err; /* of our callbacks; code NULL: none */
-    char problem[CURL_ERROR_SIZE];
-};
-
-/* ---- addresses ---- */
-
-static bool is_allowed(const struct http_fetch *fetch, enum address_scope scope)
-{
-    return scope == ADDRESS_PUBLIC || (scope == ADDRESS_PRIVATE && fetch->hop_private);
-}
-
-static curl_socket_t open_socket(void *arg, curlsocktype purpose,
-                                 struct curl_sockaddr *address)
-{
-    struct http_fetch *fetch = arg;
-    (void)purpose;
-    if (!is_allowed(fetch, address_scope(&address->addr))) {
-        fetch->refused = true;
-        return CURL_SOCKET_BAD;
-    }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
-static int before_request(void *arg, char *peer, char *local, int peer_port,
-                          int local_port)
-{
-    struct http_fetch *fetch = arg;
-    (void)local;
-    (void)peer_port;
-    (void)local_port;
-    if (is_allowed(fetch, address_scope_text(peer)))
-        return CURL_PREREQFUNC_OK;
-    fetch->refused = true;
-    return CURL_PREREQFUNC_ABORT;
-}
 
 /* ---- the answer ---- */
 
@@ -152,84 +82,6 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     }
     fetch->size += len;
     return len;
-}
-
-/* ---- hops ---- */
-
-/* Reads what decides about a URL; -1 INVALID when it is none of ours. Sets *origin (free()) and
- * the place in it, "host:port". */
-static int parse_url(const char *url, char **origin, const char **place, struct err *err)
-{
-    CURLU *parts = curl_url();
-    char *scheme = NULL, *host = NULL, *port = NULL;
-    struct buf text = {0};
-    int rc = -1;
-    if (!parts)
-        abort(); /* out of memory */
-    if (curl_url_set(parts, CURLUPART_URL, url, CURLU_DISALLOW_USER) != CURLUE_OK ||
-        curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-        curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-        curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK ||
-        (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)) {
-        err_set(err, ERR_INVALID, "not an http or https URL without credentials");
-    } else {
-        buf_printf(&text, "%s://%s:%s", scheme, host, port);
-        *origin = mem_strdup(buf_cstr(&text));
-        for (char *byte = *origin; *byte; byte++)
-            if (*byte >= 'A' && *byte <= 'Z')
-                *byte += 'a' - 'A';
-        *place = *origin + strlen(scheme) + strlen("://");
-        rc = 0;
-    }
-    buf_free(&text);
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    curl_url_cleanup(parts);
-    return rc;
-}
-
-static bool is_listed(const struct http_fetch *fetch, const char *place)
-{
-    for (char **entry = fetch->allow; *entry; entry++)
-        if (strcmp(*entry, place) == 0)
-            return true;
-    return false;
-}
-
-/* Prepares the hop to `url`, which may live in curl's memory. */
-static int set_hop(struct http_fetch *fetch, const char *url, struct err *err)
-{
-    char *origin;
-    const char *place;
-    if (parse_url(url, &origin, &place, err) < 0)
-        return -1;
-    bool first = !fetch->origin;
-    bool same = first || strcmp(fetch->origin, origin) == 0;
-    bool downgrade = !first && strncmp(fetch->origin, "https:", 6) == 0 &&
-                     strncmp(origin, "https:", 6) != 0;
-    free(fetch->origin);
-    fetch->origin = origin;
-    if (downgrade)
-        return err_set(err, ERR_INVALID, "redirected from https to http");
-    fetch->hop_private = fetch->allow_private || is_listed(fetch, place);
-    fetch->refused = false;
-    fetch->header_bytes = 0;
-    fetch->size = 0;
-    buf_clear(&fetch->body);
-    curl_easy_setopt(fetch->easy, CURLOPT_URL, url);
-    if (!same) /* they may hold keys that are meant for the first one only */
-        curl_easy_setopt(fetch->easy, CURLOPT_HTTPHEADER, NULL);
-    return 0;
-}
-
-/* The deadline has passed: 1 ms, so that curl itself tells. */
-static void start_hop(struct http_fetch *fetch)
-{
-    uint64_t now = uv_now(fetch->client->loop);
-    long left = fetch->deadline > now ? (long)(fetch->deadline - now) : 1;
-    curl_easy_setopt(fetch->easy, CURLOPT_TIMEOUT_MS, left);
-    curl_uv_add(fetch->client->curl, fetch->easy);
 }
 
 /* ---- the end ---- */
@@ -335,13 +187,22 @@ static const char *redirect_of(const struct http_fetch *fetch)
     return url;
 }
 
+/* The deadline has passed: 1 ms, so that curl itself tells. */
+static void start_hop(struct http_fetch *fetch)
+{
+    uint64_t now = uv_now(fetch->client->loop);
+    long left = fetch->deadline > now ? (long)(fetch->deadline - now) : 1;
+    curl_easy_setopt(fetch->easy, CURLOPT_TIMEOUT_MS, left);
+    curl_uv_add(fetch->client->curl, fetch->easy);
+}
+
 static void redirect(struct http_fetch *fetch, const char *url)
 {
     struct err err;
     if (fetch->hops++ >= fetch->follow) {
         err_set(&err, ERR_INVALID, "redirected more than %u times", fetch->follow);
         fail(fetch, &err);
-    } else if (set_hop(fetch, url, &err) < 0) {
+    } else if (http_fetch_set_hop(fetch, url, &err) < 0) {
         fail(fetch, &err);
     } else {
         start_hop(fetch);
@@ -371,109 +232,7 @@ static void on_done(void *arg, CURL *easy, CURLcode result)
     }
 }
 
-/* ---- the request ---- */
-
-static bool is_token(const char *text, size_t len)
-{
-    static const char others[] = "!#$%&'*+-.^_`|~";
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        bool letter =
-            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!letter && (c == '\0' || !strchr(others, c)))
-            return false;
-    }
-    return len > 0;
-}
-
-static bool is_value(const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (((unsigned char)text[i] < ' ' && text[i] != '\t') || text[i] == 127)
-            return false;
-    return true;
-}
-
-static bool is_framing(const struct http_header *header)
-{
-    static const char *const names[] = {"content-length", "transfer-encoding",
-                                        "connection", "expect"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strlen(names[i]) == header->name_len &&
-            strncasecmp(header->name, names[i], header->name_len) == 0)
-            return true;
-    return false;
-}
-
-static void add_line(struct http_fetch *fetch, const char *line)
-{
-    fetch->headers = curl_slist_append(fetch->headers, line);
-    if (!fetch->headers)
-        abort(); /* out of memory */
-}
-
-static int set_headers(struct http_fetch *fetch, const struct http_fetch_options *options,
-                       struct err *err)
-{
-    bool typed = false;
-    struct buf line = {0};
-    for (size_t i = 0; i < options->header_count; i++) {
-        const struct http_header *header = &options->headers[i];
-        if (!is_token(header->name, header->name_len) ||
-            !is_value(header->value, header->value_len)) {
-            buf_free(&line);
-            return err_set(err, ERR_INVALID, "header %zu is malformed", i + 1);
-        }
-        if (is_framing(header))
-            continue;
-        typed =
-            typed || (header->name_len == strlen("content-type") &&
-                      strncasecmp(header->name, "content-type", header->name_len) == 0);
-        buf_clear(&line);
-        buf_append(&line, header->name, header->name_len);
-        if (header->value_len) {
-            buf_puts(&line, ": ");
-            buf_append(&line, header->value, header->value_len);
-        } else {
-            buf_putc(&line, ';'); /* curl's word for an empty value */
-        }
-        add_line(fetch, buf_cstr(&line));
-    }
-    buf_free(&line);
-    add_line(fetch, "Expect:"); /* no round trip before a large body */
-    if (!typed)
-        add_line(fetch, "Content-Type:"); /* no guess */
-    curl_easy_setopt(fetch->easy, CURLOPT_HTTPHEADER, fetch->headers);
-    return 0;
-}
-
-static int set_method(struct http_fetch *fetch, const struct http_fetch_options *options,
-                      struct err *err)
-{
-    const char *method = options->method ? options->method : "GET";
-    bool head = strcmp(method, "HEAD") == 0, get = strcmp(method, "GET") == 0;
-    bool has_body = options->body != NULL;
-    if (!is_token(method, strlen(method)))
-        return err_set(err, ERR_INVALID, "the method is malformed");
-    if (options->follow && ((!head && !get) || has_body))
-        return err_set(err, ERR_INVALID,
-                       "only GET and HEAD without a body follow redirects");
-    if (head && has_body)
-        return err_set(err, ERR_INVALID, "HEAD has no body");
-    if (head) {
-        curl_easy_setopt(fetch->easy, CURLOPT_NOBODY, 1L);
-        return 0;
-    }
-    if (has_body || !strcmp(method, "POST") || !strcmp(method, "PUT") ||
-        !strcmp(method, "PATCH")) {
-        curl_easy_setopt(fetch->easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                         (curl_off_t)options->body_len);
-        curl_easy_setopt(fetch->easy, CURLOPT_COPYPOSTFIELDS,
-                         has_body ? options->body : "");
-    }
-    curl_easy_setopt(fetch->easy, CURLOPT_CUSTOMREQUEST, method);
-    return 0;
-}
+/* ---- the start ---- */
 
 static void set_options(struct http_fetch *fetch,
                         const struct http_fetch_options *options)
@@ -492,9 +251,9 @@ static void set_options(struct http_fetch *fetch,
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)POOL_AGE_S);
     curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE,
                      (curl_off_t)(fetch->max_bytes ? fetch->max_bytes : 1));
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, http_fetch_open_socket);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, fetch);
-    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_request);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, http_fetch_before_request);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, fetch);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
@@ -546,8 +305,8 @@ struct http_fetch *http_fetch_start(struct http_client *client,
     client->fetches = fetch;
     client->count++;
     set_options(fetch, options);
-    if (set_method(fetch, options, err) < 0 || set_headers(fetch, options, err) < 0 ||
-        set_hop(fetch, options->url, err) < 0) {
+    if (http_fetch_set_request(fetch, options, err) < 0 ||
+        http_fetch_set_hop(fetch, options->url, err) < 0) {
         fetch_free(fetch);
         return NULL;
     }

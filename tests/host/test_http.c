@@ -4,7 +4,7 @@
 #include "check.h"
 #include "conf.h"
 #include "http.h"
-#include "http_client.h"
+#include "http_wire.h"
 #include "mem.h"
 #include "multipart.h"
 #include "upload.h"

@@ -1,6 +1,6 @@
-#include "../../host/http_client.h" /* beside this file is another of that name */
 #include "certificate.h"
 #include "check.h"
+#include "http_client.h"
 #include "log.h"
 #include "loop.h"
 #include "servers.h"

@@ -2,7 +2,7 @@
  * listens on a Unix socket and answers every request with the address that it made out. */
 #include "conf.h"
 #include "http.h"
-#include "http_client.h"
+#include "http_wire.h"
 #include "proxy_protocol.h"
 #include <signal.h>
 

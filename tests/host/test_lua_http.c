@@ -3,7 +3,7 @@
 #include "conf.h"
 #include "entry.h"
 #include "http.h"
-#include "http_client.h"
+#include "http_wire.h"
 #include "lua_bindings.h"
 #include "lua_vm.h"
 #include "ws.h"

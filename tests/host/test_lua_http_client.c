@@ -1,5 +1,5 @@
-#include "../../host/http_client.h" /* beside this file is another of that name */
 #include "check.h"
+#include "http_client.h"
 #include "log.h"
 #include "lua_test.h"
 #include "servers.h"

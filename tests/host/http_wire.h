@@ -1,4 +1,4 @@
-/* http_client.h - the client end of a test of the HTTP server: a non-blocking Unix socket
+/* http_wire.h - the client end of a test of the HTTP server: a non-blocking Unix socket
  * in the server's own thread. Waiting means turning the server's loop, with a limit. */
 #pragma once
 #include "check.h"
