@@ -1,0 +1,106 @@
+/* Answering a request: a body, or a file. */
+#include "lua_http_exchange.h"
+#include "lua_util.h"
+#include <string.h>
+
+enum {
+    HEADERS_MAX = 64, /* of an answer */
+};
+
+static void add_header(lua_State *L, struct http_header *headers, size_t *count,
+                       struct http_header header)
+{
+    if (*count == HEADERS_MAX)
+        luaL_error(L, "more than %d headers", HEADERS_MAX);
+    headers[(*count)++] = header;
+}
+
+/* The table at index 3. Texts made of numbers stay on the stack, which anchors them. */
+static size_t collect_headers(lua_State *L, struct http_header *headers)
+{
+    size_t count = 0;
+    if (lua_isnoneornil(L, 3))
+        return 0;
+    luaL_checktype(L, 3, LUA_TTABLE);
+    luaL_checkstack(L, HEADERS_MAX + 8, "headers");
+    lua_pushnil(L);
+    while (lua_next(L, 3)) {
+        struct http_header header;
+        if (lua_type(L, -2) != LUA_TSTRING)
+            luaL_error(L, "a header's name is no string");
+        header.name = lua_tolstring(L, -2, &header.name_len);
+        if (lua_istable(L, -1)) {
+            int n = (int)lua_objlen(L, -1);
+            for (int i = 1; i <= n; i++) {
+                lua_rawgeti(L, -1, i);
+                if (lua_type(L, -1) != LUA_TSTRING)
+                    luaL_error(L, "header '%s': the list holds a %s", header.name,
+                               luaL_typename(L, -1));
+                header.value = lua_tolstring(L, -1, &header.value_len);
+                add_header(L, headers, &count, header);
+                lua_pop(L, 1);
+            }
+            lua_pop(L, 1);
+            continue;
+        }
+        header.value = lua_tolstring(L, -1, &header.value_len);
+        if (!header.value)
+            luaL_error(L, "header '%s': string expected, got %s", header.name,
+                       luaL_typename(L, -1));
+        add_header(L, headers, &count, header);
+        lua_insert(L, -2);
+    }
+    return count;
+}
+
+int lua_http_respond(lua_State *L)
+{
+    struct http_header headers[HEADERS_MAX];
+    struct exchange *exchange = exchange_check(L);
+    int status = (int)luaL_checkinteger(L, 2);
+    size_t len;
+    struct err err;
+    lua_settop(L, 4);
+    const char *body = luaL_optlstring(L, 4, "", &len);
+    size_t count = collect_headers(L, headers);
+    if (http_req_respond(exchange->req, status, headers, count, body, len, &err) < 0)
+        return luaL_error(L, "%s", err.message);
+    return 0;
+}
+
+static int push_sent(lua_State *L, void *op)
+{
+    struct exchange *exchange = op;
+    if (exchange->err.code)
+        return lua_fail(L, &exchange->err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static void on_file(void *arg, const struct err *err)
+{
+    exchange_end(arg, err, push_sent);
+}
+
+int lua_http_send_file(lua_State *L)
+{
+    struct http_header headers[HEADERS_MAX];
+    struct exchange *exchange = exchange_check(L);
+    int status = (int)luaL_checkinteger(L, 2);
+    size_t path_len;
+    const char *path = luaL_checklstring(L, 4, &path_len);
+    lua_Number offset = luaL_optnumber(L, 5, 0);
+    lua_Number length = luaL_optnumber(L, 6, -1);
+    struct err err;
+    luaL_argcheck(L, strlen(path) == path_len, 4, "a path holds no NUL");
+    luaL_argcheck(L, offset >= 0 && offset < 1e15, 5, "an offset in bytes expected");
+    luaL_argcheck(L, length >= -1 && length < 1e15, 6, "a size in bytes expected");
+    task_current(L);
+    lua_settop(L, 6);
+    size_t count = collect_headers(L, headers);
+    exchange_begin(exchange);
+    if (http_req_send_file(exchange->req, status, headers, count, path, (int64_t)offset,
+                           (int64_t)length, on_file, exchange, &err) < 0)
+        return luaL_error(L, "%s", err.message);
+    return exchange_wait(L, exchange, push_sent);
+}
