@@ -7,15 +7,16 @@
  *   ws.accept_events(req, {headers = {name = text}, queue_max=, ping_ms=}) -> id | nil, err
  *        answers a GET with a stream of server-sent events: a connection that only hears.
  *        err.code INVALID (no GET, or HTTP/1.0), CLOSED. Close codes stay between us
- *   ws.send(id, text, mark|nil) -> true | nil, err  err.code CLOSED, as for all with id;
- *        mark: the event's id in a stream of events, what Last-Event-ID says later
+ *   ws.send(id, text, mark|nil, name|nil) -> true | nil, err     err.code CLOSED, as for
+ *        all with id. In a stream of events: mark is the event's id, what Last-Event-ID says
+ *        later; name says whose listeners hear it
  *   ws.close(id, code, reason) -> true | nil, err
  *   ws.join(id, room) -> true | nil, err            err.code TOO_LARGE: in 1000 rooms
  *   ws.leave(id, room) -> true | nil, err
  *   ws.rooms(id) -> {names}                         empty when the id is unknown
  *   ws.in_room(id, room) -> boolean
- *   ws.publish(room, text, stamp|nil, mark|nil) -> n     receivers; stamp is a whole number
- *        above 0: who got the latest message with the same one is passed over
+ *   ws.publish(room, text, stamp|nil, mark|nil, name|nil) -> n   receivers; stamp is a whole
+ *        number above 0: who got the latest message with the same one is passed over
  *   ws.close_room(room, code, reason) -> n
  *   ws.set_data(id, text|nil) -> true | nil, err
  *   ws.data(id) -> text | nil
@@ -284,6 +285,7 @@ static struct ws_text check_message(lua_State *L, int arg, int mark)
     struct ws_text text = {0};
     text.text = luaL_checklstring(L, arg, &text.len);
     text.mark = luaL_optlstring(L, mark, NULL, &text.mark_len);
+    text.name = luaL_optlstring(L, mark + 1, NULL, &text.name_len);
     return text;
 }
 

@@ -11,9 +11,14 @@ static size_t line_length(const char *text, size_t len)
     return at;
 }
 
-static bool is_id(const char *id, size_t len)
+static void append_field(struct buf *out, const char *field, const char *value,
+                         size_t len)
 {
-    return line_length(id, len) == len && !memchr(id, '\0', len);
+    if (!value || line_length(value, len) != len || memchr(value, '\0', len))
+        return;
+    buf_puts(out, field);
+    buf_append(out, value, len);
+    buf_putc(out, '\n');
 }
 
 void sse_head(struct buf *out)
@@ -30,14 +35,17 @@ void sse_head(struct buf *out)
         date);
 }
 
-void sse_event(struct buf *out, const char *id, size_t id_len, const char *text,
-               size_t len)
+void sse_retry(struct buf *out, unsigned ms)
 {
-    if (id && is_id(id, id_len)) {
-        buf_puts(out, "id: ");
-        buf_append(out, id, id_len);
-        buf_putc(out, '\n');
-    }
+    buf_printf(out, "retry: %u\n\n", ms);
+}
+
+void sse_event(struct buf *out, const struct sse_event *event)
+{
+    const char *text = event->text;
+    size_t len = event->len;
+    append_field(out, "event: ", event->name, event->name_len);
+    append_field(out, "id: ", event->id, event->id_len);
     for (;;) {
         size_t line = line_length(text, len);
         buf_puts(out, "data: ");

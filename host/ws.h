@@ -59,7 +59,8 @@ struct ws_options {
         ping_ms; /* between pings; one that brings nothing back until the next: lost */
     unsigned deflate_bits; /* from ws_deflate_negotiate; 0: nothing is compressed */
     bool events; /* a stream of server-sent events: what comes in is thrown away, a close
-                    code only counts for on_close, pings are comments without answer */
+                    code only counts for on_close (1001 also tells when to come back),
+                    pings are comments without answer */
 };
 
 /* Takes over `stream` (malloc'd, not reading) and writes `head`, the answer to the
@@ -78,6 +79,8 @@ void ws_message_done(struct ws_hub *hub, uint64_t id);
 struct ws_text { /* one text message */
     const char *text;
     size_t len;
+    const char *name; /* of the event, in streams of events; NULL */
+    size_t name_len;
     const char
         *mark; /* its id in streams of events, from where a client can go on; NULL */
     size_t mark_len;

@@ -36,7 +36,8 @@ void ws_packet_unref(struct ws_packet *packet)
 static struct ws_packet *event_packet(const struct ws_text *text)
 {
     struct buf event = {0};
-    sse_event(&event, text->mark, text->mark_len, text->text, text->len);
+    sse_event(&event, &(struct sse_event){text->name, text->name_len, text->mark,
+                                          text->mark_len, text->text, text->len});
     struct ws_packet *packet = ws_packet_raw(event.data, event.len);
     buf_free(&event);
     return packet;

@@ -1,7 +1,11 @@
 /* The queue is libuv's; `queued` counts its bytes and what each entry costs us. */
 #include "mem.h"
+#include "sse.h"
 #include "ws_conn.h"
 #include <stdlib.h>
+
+/* When streams of events that are sent away come back. */
+enum { RETRY_MIN_MS = 500, RETRY_SPREAD_MS = 2000 };
 
 /* What waits in libuv's queue of one connection. */
 struct write {
@@ -76,12 +80,26 @@ void ws_conn_send_new(struct ws_conn *conn, enum ws_opcode opcode, const char *d
     ws_packet_unref(packet);
 }
 
-/* A stream of events has no word for it: it just ends. */
+/* A stream of events has no word for it: it just ends. Who is sent away comes back, and not
+ * all at once. */
+static void end_events(struct ws_conn *conn, unsigned code)
+{
+    struct buf retry = {0};
+    if (code == WS_CODE_GOING_AWAY) {
+        sse_retry(&retry, RETRY_MIN_MS + (unsigned)(conn->id * 97 % RETRY_SPREAD_MS));
+        struct ws_packet *packet = ws_packet_raw(retry.data, retry.len);
+        buf_free(&retry);
+        ws_conn_send(conn, packet);
+        ws_packet_unref(packet);
+    }
+    ws_conn_finish(conn);
+}
+
 void ws_conn_send_close(struct ws_conn *conn, unsigned code, const char *reason)
 {
     char payload[WS_CONTROL_MAX];
     if (ws_conn_is_events(conn))
-        ws_conn_finish(conn);
+        end_events(conn, code);
     else
         ws_conn_send_new(conn, WS_CLOSE, payload,
                          ws_close_payload(payload, code, reason));

@@ -1,7 +1,8 @@
 #include "check.h"
 #include "sse.h"
 
-static const char *event_of(const char *id, size_t id_len, const char *text, size_t len)
+static const char *event_of(const char *name, const char *id, size_t id_len,
+                            const char *text, size_t len)
 {
     static struct buf out;
     buf_clear(&out);
@@ -9,12 +10,13 @@ static const char *event_of(const char *id, size_t id_len, const char *text, siz
         buf_free(&out);
         return NULL;
     }
-    sse_event(&out, id, id_len, text, len);
+    sse_event(&out,
+              &(struct sse_event){name, name ? strlen(name) : 0, id, id_len, text, len});
     return buf_cstr(&out);
 }
 
-#define EVENT(text) event_of(NULL, 0, text, sizeof(text) - 1)
-#define MARKED(id, text) event_of(id, sizeof(id) - 1, text, sizeof(text) - 1)
+#define EVENT(text) event_of(NULL, NULL, 0, text, sizeof(text) - 1)
+#define MARKED(id, text) event_of(NULL, id, sizeof(id) - 1, text, sizeof(text) - 1)
 
 static void writes_lines(void)
 {
@@ -35,6 +37,21 @@ static void marks_events(void)
     CHECK_STR(MARKED("", "x"), "id: \ndata: x\n\n"); /* forgets the earlier one */
 }
 
+static void names_events(void)
+{
+    CHECK_STR(event_of("report:created", "7:1", 3, "x", 1),
+              "event: report:created\nid: 7:1\ndata: x\n\n");
+    CHECK_STR(event_of("a\ndata: b", NULL, 0, "x", 1), "data: x\n\n");
+}
+
+static void tells_when_to_come_back(void)
+{
+    struct buf out = {0};
+    sse_retry(&out, 1500);
+    CHECK_STR(buf_cstr(&out), "retry: 1500\n\n");
+    buf_free(&out);
+}
+
 static void begins_an_answer(void)
 {
     struct buf out = {0};
@@ -51,6 +68,8 @@ int main(void)
     RUN(begins_an_answer);
     RUN(writes_lines);
     RUN(marks_events);
-    event_of(NULL, 0, NULL, 0);
+    RUN(names_events);
+    RUN(tells_when_to_come_back);
+    event_of(NULL, NULL, 0, NULL, 0);
     return check_result("sse");
 }

@@ -241,8 +241,12 @@ static void join(struct client *client, const char *room)
 
 static size_t publish(const char *room, const char *text, uint64_t stamp)
 {
-    struct ws_text message = {
-        .text = text, .len = strlen(text), .mark = "7:42", .mark_len = 4};
+    struct ws_text message = {.text = text,
+                              .len = strlen(text),
+                              .mark = "7:42",
+                              .mark_len = 4,
+                              .name = "news",
+                              .name_len = 4};
     return ws_publish(hub, room, strlen(room), &message, stamp);
 }
 
@@ -808,7 +812,7 @@ static void streams_events_to_who_only_hears(void)
     join(&socket, "red"), join(&reader, "red");
     CHECK(publish("red", "both\nof us", 5) == 2);
     CHECK_STR(next_frame(&socket), "81 both\nof us");
-    CHECK_STR(next_event(&reader), "id: 7:42\ndata: both\ndata: of us");
+    CHECK_STR(next_event(&reader), "event: news\nid: 7:42\ndata: both\ndata: of us");
     CHECK(publish("red", "again", 5) == 0);
     CHECK(send_to(reader.id, "to you", 6, NULL) == 0);
     CHECK_STR(next_event(&reader), "data: to you");
@@ -854,6 +858,19 @@ static void ends_streams_of_events(void)
     CHECK(b.in.len > 64 * 1024 && b.in.len < 100 * sizeof(text));
     disconnect(&a);
     disconnect(&b);
+    stop();
+}
+
+static void asks_readers_back_when_it_drains(void)
+{
+    start();
+    struct client reader = connect_reader(PING_NEVER);
+    unsigned ms = 0;
+    ws_hub_drain(hub, NULL, NULL);
+    CHECK(run_until(is_at_end, &reader));
+    CHECK(sscanf(buf_cstr(&reader.in), "retry: %u\n\n", &ms) == 1);
+    CHECK(ms >= 500 && ms <= 10000);
+    disconnect(&reader);
     stop();
 }
 
@@ -932,6 +949,7 @@ int main(void)
     RUN(streams_events_to_who_only_hears);
     RUN(keeps_streams_of_events_alive);
     RUN(ends_streams_of_events);
+    RUN(asks_readers_back_when_it_drains);
     RUN(drains);
     RUN(can_be_freed_with_everything_under_way);
     RUN(is_small_when_idle);
