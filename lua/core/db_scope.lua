@@ -11,8 +11,8 @@
 -- variables, executable comments, REPLACE, several statements.
 --
 -- Steps: text -> tokens -> a tree of groups (parentheses, CASE ... END), in which the words of a
--- query block stand on one level (tokens, tree) -> blocks with their tables (tables, clauses, query,
--- changes) -> the proof that their conditions bind them (block).
+-- query block stand on one level (tokens, tree) -> blocks with their tables (tables, clauses,
+-- query, changes) -> the proof that their conditions bind them (block).
 
 local changes = require("core.db_scope.changes")
 local query = require("core.db_scope.query")
