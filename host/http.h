@@ -82,6 +82,10 @@ bool http_req_header_at(const struct http_req *req, size_t index,
  * tells by its PROXY header or http.forwarded_header. */
 const char *http_req_ip(const struct http_req *req);
 bool http_req_has_body(const struct http_req *req);
+/* "http" or "https": by which the client speaks to us, or, as a trusted peer tells by
+ * X-Forwarded-Proto or Forwarded, to it. The Host that http_req_header returns is likewise
+ * what a trusted peer tells. */
+const char *http_req_scheme(const struct http_req *req);
 /* -1 when the head does not say (no body, or chunked). */
 int64_t http_req_content_length(const struct http_req *req);
 

@@ -85,8 +85,8 @@ static int encrypt(struct http_conn *conn)
     else if (uv_pipe_open(pipe, plain) < 0)
         close(plain);
     else
-        return 0;
-    return -1;
+        conn->encrypted = true;
+    return conn->encrypted ? 0 : -1;
 }
 
 static void on_connection(uv_stream_t *stream, int status)

@@ -54,6 +54,7 @@ struct http_conn {
     bool close_after;  /* no further request */
     bool trusted;      /* the peer may tell whom it speaks for */
     llhttp_t parser;
+    bool encrypted;    /* by our own TLS */
     const struct http_refusal
         *refusal;                     /* set by a parser callback that stops the parser */
     struct http_refusal refusal_text; /* for a message of the parser's */
@@ -96,6 +97,7 @@ struct http_req {
     bool is_head;
     bool has_body, chunked;
     bool expects; /* 100-continue is awaited and not sent */
+    bool secure;  /* the client speaks TLS */
     bool read;    /* http_req_read was called */
     bool paused;
     bool broken; /* the body's framing is: nothing after it can be trusted */
@@ -218,6 +220,9 @@ enum http_parsed http_parse_body(struct http_conn *conn);
 
 /* ---- http_request.c ---- */
 
+/* Lets these bytes of the request's text be the value of its Host; passed over when they are
+ * no host, or when there is no Host. */
+void http_parse_set_host(struct http_req *req, size_t start, size_t len);
 struct http_req *http_req_new(struct http_server *server);
 /* The connection has no further use for it. */
 void http_req_drop(struct http_req *req);
@@ -258,7 +263,7 @@ void http_conn_refuse(struct http_conn *conn, const struct http_refusal *refusal
 void http_peer_configure(struct http_server *server, const struct conf *conf);
 /* Whether the word of this address counts; "" is a Unix socket's. */
 bool http_peer_is_trusted(const struct http_server *server, const char *ip);
-/* Sets req->ip, of a trusted peer, to the address that its headers tell. */
+/* Sets address, scheme and host of a trusted peer's request to what its headers tell. */
 void http_peer_resolve(struct http_req *req);
 
 /* ---- http_gzip.c ---- */

@@ -230,9 +230,10 @@ static bool valid_host(const char *host, size_t len)
     return at == end;
 }
 
-/* The authority of an absolute target goes over what Host says (RFC 9112 3.2.2). */
-static void set_host(struct http_req *req, size_t start, size_t len)
+void http_parse_set_host(struct http_req *req, size_t start, size_t len)
 {
+    if (!valid_host(req->text.data + start, len))
+        return;
     char *out = buf_reserve(&req->text, len + 1);
     memcpy(out, req->text.data + start, len);
     out[len] = '\0';
@@ -260,7 +261,8 @@ static int split_url(struct http_conn *conn)
         size_t authority = strcspn(url + path, "/?");
         if (!valid_host(url + path, authority) || !http_req_header(req, "host", NULL))
             return refuse(conn, &bad_host);
-        set_host(req, path, authority);
+        /* it goes over what Host says: RFC 9112 3.2.2 */
+        http_parse_set_host(req, path, authority);
         url = req->text.data;
         path += (uint32_t)authority;
     } else if (url[0] != '/' &&

@@ -1,6 +1,7 @@
-/* Whose request it is, when proxies stand between: the header that they write is read from
- * its end, as far as the writers are trusted. What an untrusted one wrote is a claim, and
- * claims are passed over.
+/* Whose request it is, when proxies stand between, and what was asked of the outermost that
+ * is trusted: by which scheme, for which host. The header that they write is read from its
+ * end, as far as the writers are trusted. What an untrusted one wrote is a claim, and claims
+ * are passed over.
  *
  * All addresses are held as IPv6, IPv4 among them as ::ffff:a.b.c.d: one comparison. */
 #include "conf.h"
@@ -127,15 +128,18 @@ static struct entry trim(struct entry entry)
     return entry;
 }
 
-/* `for=` of an element of Forwarded (RFC 7239 4), without its quotes. */
-static struct entry forwarded_for(struct entry element)
+/* The value of a name in an element of Forwarded (RFC 7239 4), without its quotes; empty
+ * when it has none. */
+static struct entry pair_of(struct entry element, const char *name)
 {
+    size_t name_len = strlen(name);
     const char *end = element.text + element.len;
     for (const char *at = element.text; at < end;) {
         const char *next = memchr(at, ';', (size_t)(end - at));
         struct entry pair = trim((struct entry){at, (size_t)((next ? next : end) - at)});
-        if (pair.len > 4 && strncasecmp(pair.text, "for=", 4) == 0) {
-            pair = (struct entry){pair.text + 4, pair.len - 4};
+        if (pair.len > name_len && pair.text[name_len] == '=' &&
+            strncasecmp(pair.text, name, name_len) == 0) {
+            pair = (struct entry){pair.text + name_len + 1, pair.len - name_len - 1};
             if (pair.len >= 2 && pair.text[0] == '"' && pair.text[pair.len - 1] == '"')
                 pair = (struct entry){pair.text + 1, pair.len - 2};
             return pair;
@@ -171,20 +175,56 @@ static bool read_node(struct entry node, char out[46])
     return inet_ntop(is_v4 ? AF_INET : AF_INET6, is_v4 ? address + 12 : address, out, 46);
 }
 
+static size_t split_header(const struct http_req *req, const char *name,
+                           struct entry entries[HOPS_MAX])
+{
+    size_t len;
+    const char *list = http_req_header(req, name, &len);
+    return list ? split(list, len, entries) : 0;
+}
+
+/* The entry that the `hops`-th proxy, counted from us, wrote; the first one when some of
+ * them wrote none. */
+static struct entry entry_of(const struct http_req *req, const char *name, size_t hops)
+{
+    struct entry entries[HOPS_MAX];
+    size_t count = split_header(req, name, entries);
+    if (!count)
+        return (struct entry){0};
+    return trim(entries[hops < count ? count - hops : 0]);
+}
+
+static bool equals(struct entry entry, const char *text)
+{
+    return entry.len == strlen(text) && strncasecmp(entry.text, text, entry.len) == 0;
+}
+
+/* What is no scheme or no host counts as not said. */
+static void believe(struct http_req *req, struct entry proto, struct entry host)
+{
+    if (equals(proto, "https"))
+        req->secure = true;
+    else if (equals(proto, "http"))
+        req->secure = false;
+    if (host.len)
+        http_parse_set_host(req, (size_t)(host.text - req->text.data), host.len);
+}
+
 void http_peer_resolve(struct http_req *req)
 {
     const struct http_server *server = req->server;
-    struct entry entries[HOPS_MAX];
-    size_t len;
-    const char *list = http_req_header(req, server->forwarded_header, &len);
-    if (!list)
-        return;
     bool standard = strcmp(server->forwarded_header, "forwarded") == 0;
-    for (size_t i = split(list, len, entries); i > 0; i--) {
-        struct entry node = trim(entries[i - 1]);
-        if (standard)
-            node = forwarded_for(node);
-        if (!read_node(node, req->ip) || !http_peer_is_trusted(server, req->ip))
-            return;
-    }
+    struct entry entries[HOPS_MAX], node, element = {0};
+    size_t count = split_header(req, server->forwarded_header, entries), hops = 0;
+    do {
+        if (hops == count)
+            break;
+        element = trim(entries[count - ++hops]);
+        node = standard ? pair_of(element, "for") : element;
+    } while (read_node(node, req->ip) && http_peer_is_trusted(server, req->ip));
+    if (standard)
+        believe(req, pair_of(element, "proto"), pair_of(element, "host"));
+    else
+        believe(req, entry_of(req, "x-forwarded-proto", hops ? hops : 1),
+                entry_of(req, "x-forwarded-host", hops ? hops : 1));
 }

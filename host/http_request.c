@@ -101,6 +101,11 @@ const char *http_req_ip(const struct http_req *req)
     return req->ip;
 }
 
+const char *http_req_scheme(const struct http_req *req)
+{
+    return req->secure ? "https" : "http";
+}
+
 bool http_req_has_body(const struct http_req *req)
 {
     return req->has_body;

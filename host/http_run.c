@@ -52,6 +52,7 @@ static void dispatch(struct http_conn *conn)
         return;
     }
     memcpy(req->ip, conn->ip, sizeof(req->ip));
+    req->secure = conn->encrypted;
     if (conn->trusted)
         http_peer_resolve(req);
     req->held = true;

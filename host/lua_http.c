@@ -6,6 +6,7 @@
  * parsed. `req` is over when that task ends; an unanswered request is then answered 500.
  *
  *   req:method() req:path() req:query() req:ip() -> text       path and query raw
+ *   req:scheme() -> "http" | "https"
  *   req:header(name) -> text | nil     req:headers() -> {lower-case name = text}
  *   req:has_body() -> boolean          req:content_length() -> number | nil
  *   req:body(limit) -> text | nil, err                                            (waits)
@@ -114,6 +115,12 @@ static int l_ip(lua_State *L)
     return 1;
 }
 
+static int l_scheme(lua_State *L)
+{
+    lua_pushstring(L, http_req_scheme(exchange_check(L)->req));
+    return 1;
+}
+
 static int l_has_body(lua_State *L)
 {
     lua_pushboolean(L, http_req_has_body(exchange_check(L)->req));
@@ -208,6 +215,7 @@ static const luaL_Reg methods[] = {
     {"header", l_header},
     {"headers", l_headers},
     {"ip", l_ip},
+    {"scheme", l_scheme},
     {"has_body", l_has_body},
     {"content_length", l_content_length},
     {"body", lua_http_body},

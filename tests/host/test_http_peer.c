@@ -13,8 +13,14 @@ static char dir[64];
 static void on_request(void *arg, struct http_req *req)
 {
     (void)arg;
-    const char *ip = http_req_ip(req);
-    CHECK(http_req_respond(req, 200, NULL, 0, ip, strlen(ip), NULL) == 0);
+    char text[200];
+    const char *ip = http_req_ip(req), *name = http_req_header(req, "host", NULL);
+    const char *answer = text;
+    if (strcmp(http_req_path(req, NULL), "/") == 0)
+        answer = ip;
+    else
+        snprintf(text, sizeof(text), "%s %s://%s", ip, http_req_scheme(req), name);
+    CHECK(http_req_respond(req, 200, NULL, 0, answer, strlen(answer), NULL) == 0);
     http_req_release(req);
 }
 
@@ -57,19 +63,31 @@ static void stop(void)
     CHECK(rmdir(dir) == 0);
 }
 
-/* The address that the server sees when `header` comes with the request. */
-static const char *seen(const char *header)
+static const char *answer_to(const char *path, const char *header)
 {
-    static char ip[64];
+    static char answer[200];
     char text[4096];
     struct client client;
     connect_client(&client);
-    snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", header);
+    snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", path,
+             header);
     send_text(&client, text);
     CHECK(await(&client, 1));
-    snprintf(ip, sizeof(ip), "%s", body(&client) ? body(&client) : "(closed)");
+    snprintf(answer, sizeof(answer), "%s", body(&client) ? body(&client) : "(closed)");
     close_client(&client);
-    return ip;
+    return answer;
+}
+
+/* The address that the server sees when `header` comes with the request. */
+static const char *seen(const char *header)
+{
+    return answer_to("/", header);
+}
+
+/* The same with scheme and host. */
+static const char *asked(const char *header)
+{
+    return answer_to("/asked", header);
 }
 
 static void believes_no_header_by_default(void)
@@ -149,6 +167,75 @@ static void reads_forwarded(void)
         snprintf(header, sizeof(header), "Forwarded: %s", table[i][0]);
         CHECK_STR(seen(header), table[i][1]);
     }
+    stop();
+}
+
+#define FOR "X-Forwarded-For: "
+#define PROTO "\r\nX-Forwarded-Proto: "
+#define HOST "\r\nX-Forwarded-Host: "
+
+static void reads_scheme_and_host(void)
+{
+    static const char *const table[][2] = {
+        {FOR "203.0.113.9" PROTO "https" HOST "city.example",
+         "203.0.113.9 https://city.example"},
+        {FOR "203.0.113.9" PROTO "HTTPS" HOST "city.example:8443",
+         "203.0.113.9 https://city.example:8443"},
+        {FOR "203.0.113.9" HOST "[2001:db8::1]:80",
+         "203.0.113.9 http://[2001:db8::1]:80"},
+        {"A: b" PROTO "https" HOST "city.example", " https://city.example"},
+        /* Two proxies: each added a line, or the outer one alone wrote. */
+        {FOR "203.0.113.9, 10.0.0.1" PROTO "https, http" HOST "city.example, inner",
+         "203.0.113.9 https://city.example"},
+        {FOR "203.0.113.9, 10.0.0.1" PROTO "https" HOST "city.example",
+         "203.0.113.9 https://city.example"},
+        /* What the client made up stands before what the proxy wrote. */
+        {FOR "10.0.0.1, 203.0.113.9" PROTO "https, http" HOST
+             "bank.example, city.example",
+         "203.0.113.9 http://city.example"},
+        /* Nonsense counts as not said. */
+        {FOR "203.0.113.9" PROTO "gopher" HOST "a b", "203.0.113.9 http://x"},
+        {FOR "203.0.113.9" PROTO "https://" HOST "http://city.example",
+         "203.0.113.9 http://x"},
+        {FOR "203.0.113.9" PROTO "" HOST "", "203.0.113.9 http://x"},
+        {FOR "203.0.113.9" HOST ",", "203.0.113.9 http://x"},
+        {FOR "203.0.113.9" HOST "city.example/..", "203.0.113.9 http://x"},
+        {FOR "203.0.113.9" HOST "city.example:port", "203.0.113.9 http://x"},
+        {"Forwarded: for=203.0.113.9;proto=https;host=city.example", " http://x"},
+    };
+    start("unix,10.0.0.0/8", "x-forwarded-for", "");
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        CHECK_STR(asked(table[i][0]), table[i][1]);
+    stop();
+    start("10.0.0.0/8", "x-forwarded-for", ""); /* the Unix socket is not among them */
+    CHECK_STR(asked(table[0][0]), " http://x");
+    stop();
+}
+
+static void reads_scheme_and_host_of_forwarded(void)
+{
+    static const char *const table[][2] = {
+        {"for=203.0.113.9;proto=https;host=city.example",
+         "203.0.113.9 https://city.example"},
+        {"Host=\"city.example:8443\";PROTO=Https;for=203.0.113.9",
+         "203.0.113.9 https://city.example:8443"},
+        {"proto=https;host=bank.example, for=203.0.113.9;proto=http;host=city.example",
+         "203.0.113.9 http://city.example"},
+        {"for=203.0.113.9;proto=https;host=city.example, "
+         "for=10.0.0.1;proto=http;host=inner",
+         "203.0.113.9 https://city.example"},
+        {"for=unknown;proto=https;host=city.example", " https://city.example"},
+        {"for=203.0.113.9;proto=ftp;host=\"a b\"", "203.0.113.9 http://x"},
+        {"proto=https", " https://x"},
+        {"hosts=evil.example;xproto=https", " http://x"},
+    };
+    char header[512];
+    start("unix,10.0.0.0/8", "forwarded", "");
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        snprintf(header, sizeof(header), "Forwarded: %s", table[i][0]);
+        CHECK_STR(asked(header), table[i][1]);
+    }
+    CHECK_STR(asked(FOR "203.0.113.9" PROTO "https" HOST "city.example"), " http://x");
     stop();
 }
 
@@ -279,6 +366,8 @@ int main(void)
     RUN(believes_no_header_by_default);
     RUN(reads_what_trusted_proxies_wrote);
     RUN(reads_forwarded);
+    RUN(reads_scheme_and_host);
+    RUN(reads_scheme_and_host_of_forwarded);
     RUN(parses_proxy_headers);
     RUN(wants_a_proxy_header_where_it_is_configured);
     return check_result("http_peer");
