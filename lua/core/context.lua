@@ -18,23 +18,25 @@ local ALL = setmetatable({}, {
 })
 
 --- Makes a context of these fields; a request id, an anonymous actor and the start time are
--- added when missing.
+-- added when missing. `trace` is of core.trace.
 function M.new(fields)
   local ctx = setmetatable(fields or {}, Context)
   ctx.request_id = ctx.request_id or uuid.v7()
   ctx.actor = ctx.actor or ANONYMOUS
+  ctx.trace_id = ctx.trace and ctx.trace.id
   ctx.started_ms = ctx.started_ms or time.monotonic_ms()
   return ctx
 end
 
 --- A context that may do everything: jobs, seeds, commands.
--- @param fields { tenant=, request_id=, name = "job:files.sweep" }
+-- @param fields { tenant=, request_id=, trace=, name = "job:files.sweep" }
 function M.system(fields)
   local name = fields and fields.name or "system"
   local kind = name:find("^job:") and "job" or "system"
   return M.new({
     tenant = fields and fields.tenant,
     request_id = fields and fields.request_id,
+    trace = fields and fields.trace,
     actor = { kind = kind, name = name, permissions = ALL, platform_admin = true },
   })
 end
@@ -66,6 +68,7 @@ function Context:with(fields)
   for name, value in pairs(fields) do
     derived[name] = value
   end
+  derived.trace_id = derived.trace and derived.trace.id
   return derived
 end
 

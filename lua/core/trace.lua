@@ -1,28 +1,52 @@
---- W3C Trace Context: which larger doing a request is a part of. The log shows its id.
+--- W3C Trace Context: which larger doing a request, an event or a job is a part of. Every log line
+-- of a context names its trace; what leaves here (requests to other servers, events, jobs) carries
+-- it on as a `traceparent`.
+--
+-- trace = { id = 32 hex digits, flags = 2, parent = the caller's span, span = our own once asked }
 
+local crypto = require("core.crypto")
 local uuid = require("core.uuid")
 
 local M = {}
 
 local HEADER = "^(%x%x)%-(%x+)%-(%x+)%-(%x%x)(.*)$"
-local TRACE_LEN, PARENT_LEN = 32, 16
+local TRACE_LEN, PARENT_LEN, SPAN_BYTES = 32, 16, 8
+local RECORDED = "01" -- what begins here is: the log has a line of it
 
 local function is_id(text, len)
   return #text == len and not text:find("%u") and text:find("[^0]") ~= nil
 end
 
---- The trace's id out of a `traceparent` header, or a new one when there is none that is valid.
--- A later version may have more fields behind those of version 00.
-function M.id_of(header)
+--- The trace of a `traceparent`, or a new one when there is none that is valid. A later version
+-- may have more fields behind those of version 00.
+function M.read(header)
   if header then
     local version, trace, parent, flags, rest = header:match(HEADER)
     if version and version ~= "ff" and not (version .. flags):find("%u")
       and is_id(trace, TRACE_LEN) and is_id(parent, PARENT_LEN)
       and (rest == "" or version ~= "00" and rest:sub(1, 1) == "-") then
-      return trace
+      return { id = trace, flags = flags, parent = parent }
     end
   end
-  return (uuid.v7():gsub("-", ""))
+  return { id = (uuid.v7():gsub("-", "")), flags = RECORDED }
+end
+
+--- The same for one who only hands a `traceparent` on: what it carries on names the same parent.
+function M.pass(header)
+  local trace = M.read(header)
+  trace.span = trace.parent
+  return trace
+end
+
+--- The `traceparent` of what a context sets off. A context without a trace begins one.
+function M.parent(ctx)
+  local trace = ctx.trace
+  if not trace then
+    trace = M.read(nil)
+    ctx.trace, ctx.trace_id = trace, trace.id
+  end
+  trace.span = trace.span or crypto.hex(crypto.random(SPAN_BYTES))
+  return ("00-%s-%s-%s"):format(trace.id, trace.span, trace.flags)
 end
 
 return M

@@ -6,6 +6,7 @@ local context = require("core.context")
 local db = require("core.db")
 local json = require("core.json")
 local sys = require("core.sys")
+local trace = require("core.trace")
 local uuid = require("core.uuid")
 local figures = require("services.events.figures")
 local follower = require("services.events.follower")
@@ -42,6 +43,7 @@ function M.emit(ctx, name, event)
     actor = json.encode(actor),
     payload = json.encode(event.data or {}),
     request_id = ctx.request_id,
+    traceparent = trace.parent(ctx),
   })
   db.after_commit(ctx, ring)
   return id

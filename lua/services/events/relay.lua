@@ -11,6 +11,7 @@ local db = require("core.db")
 local log = require("core.log")
 local registry = require("core.registry")
 local sys = require("core.sys")
+local trace = require("core.trace")
 local jobs = require("services.jobs")
 local record = require("services.events.record")
 local store = require("services.events.store")
@@ -66,7 +67,8 @@ local function tell_listeners(ctx, first_id)
     local names = registry.listeners[row.event]
     if names then
       local event = record.event(row)
-      local job_ctx = ctx:with({ tenant = { id = row.tenant_id } })
+      local job_ctx = ctx:with({ tenant = { id = row.tenant_id }, request_id = row.request_id,
+        trace = row.traceparent and trace.pass(row.traceparent) })
       for _, name in ipairs(names) do
         jobs.enqueue(job_ctx, name, event)
       end

@@ -6,14 +6,14 @@ local db = require("core.db")
 local M = {}
 
 local EVENT = [[id, tenant_id, seq, event_id, event, resource_type, resource_id, actor, payload,
-  request_id, occurred_at]]
+  request_id, traceparent, occurred_at]]
 
 function M.insert_outbox(ctx, row)
   db.platform(ctx):exec(
     [[INSERT INTO outbox (tenant_id, event_id, event, resource_type, resource_id, actor, payload,
-        request_id, occurred_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NOW(3))]],
+        request_id, traceparent, occurred_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NOW(3))]],
     row.tenant_id, row.event_id, row.event, row.resource_type, row.resource_id, row.actor,
-    row.payload, row.request_id)
+    row.payload, row.request_id, row.traceparent)
 end
 
 -- The lease -----------------------------------------------------------------
@@ -65,11 +65,11 @@ end
 function M.number_outbox(ctx, limit)
   local done = db.platform(ctx):exec(
     [[INSERT INTO event_log (tenant_id, seq, event_id, event, resource_type, resource_id, actor,
-        payload, request_id, occurred_at)
+        payload, request_id, traceparent, occurred_at)
       SELECT o.tenant_id,
         COALESCE(c.seq, 0) + ROW_NUMBER() OVER (PARTITION BY o.tenant_id ORDER BY o.id),
         o.event_id, o.event, o.resource_type, o.resource_id, o.actor, o.payload, o.request_id,
-        o.occurred_at
+        o.traceparent, o.occurred_at
       FROM (SELECT * FROM outbox ORDER BY id LIMIT ?) o
       LEFT JOIN event_counters c ON c.tenant_id = o.tenant_id
       ORDER BY o.id]], limit)

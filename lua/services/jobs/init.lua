@@ -7,6 +7,7 @@ local json = require("core.json")
 local registry = require("core.registry")
 local sys = require("core.sys")
 local time = require("core.time")
+local trace = require("core.trace")
 local uuid = require("core.uuid")
 local figures = require("services.jobs.figures")
 local runner = require("services.jobs.runner")
@@ -49,6 +50,7 @@ function M.enqueue(ctx, name, payload, options)
     max_attempts = options.max_attempts,
     created_by = ctx.actor.user_id,
     request_id = ctx.request_id,
+    traceparent = trace.parent(ctx),
   }
   if not store.insert(ctx, job) then
     local live = store.find_live(ctx, job.unique_key)

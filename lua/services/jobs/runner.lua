@@ -14,6 +14,7 @@ local log = require("core.log")
 local registry = require("core.registry")
 local sys = require("core.sys")
 local task = require("core.task")
+local trace = require("core.trace")
 local uuid = require("core.uuid")
 local identity = require("services.identity")
 local store = require("services.jobs.store")
@@ -46,7 +47,8 @@ function M.backoff_ms(attempts, pauses)
 end
 
 local function system(job)
-  return context.system({ name = "jobs", request_id = job and job.request_id })
+  return context.system({ name = "jobs", request_id = job and job.request_id,
+    trace = job and job.trace })
 end
 
 local function job_context(job)
@@ -56,7 +58,7 @@ local function job_context(job)
     gone.permanent = true
     error(gone, 0)
   end
-  return context.system({ tenant = tenant, request_id = job.request_id,
+  return context.system({ tenant = tenant, request_id = job.request_id, trace = job.trace,
     name = "job:" .. job.name })
 end
 
@@ -80,7 +82,7 @@ local function keep_alive(job, done)
     end
     local ok, kept = pcall(store.keep, system(job), job, LOCK_S)
     if ok and not kept then
-      log.warn(nil, "job lock lost", { job = job.id, name = job.name })
+      log.warn(system(job), "job lock lost", { job = job.id, name = job.name })
       return
     end
   end
@@ -122,7 +124,7 @@ local function perform(runner, job)
   if not job.given_back then
     local written, problem = pcall(settle, job, handler, ok, outcome)
     if not written then -- the lock runs out and another attempt follows
-      log.error(nil, "the end of a job could not be written",
+      log.error(system(job), "the end of a job could not be written",
         { job = job.id, name = job.name, error = describe(problem) })
     end
   end
@@ -152,6 +154,7 @@ local function claim(runner)
       end)
       for _, job in ipairs(jobs) do
         job.attempts = job.attempts + 1
+        job.trace = trace.read(job.traceparent)
         job.holder = runner.holder
         taken[#taken + 1] = job
       end
@@ -211,7 +214,7 @@ local function give_back_rest(runner, grace_ms)
   for _, job in ipairs(rest) do
     task.cancel(job.thread)
     store.give_back(system(job), job, 0)
-    log.info(nil, "job given back", { job = job.id, name = job.name })
+    log.info(system(job), "job given back", { job = job.id, name = job.name })
   end
 end
 

@@ -7,17 +7,18 @@ local db = require("core.db")
 local M = {}
 
 local JOB = [[id, tenant_id, queue, name, payload, priority, state, run_at, attempts, max_attempts,
-  progress, result, last_error, created_by, request_id, started_at, finished_at, created_at]]
+  progress, result, last_error, created_by, request_id, traceparent, started_at, finished_at,
+  created_at]]
 
 --- Inserts a job; false when one with the same unique key waits or runs.
 function M.insert(ctx, job)
   local done = db.platform(ctx):exec(
     [[INSERT INTO jobs (id, tenant_id, queue, name, payload, priority, unique_key, run_at,
-        max_attempts, created_by, request_id)
-      VALUES (?, ?, ?, ?, ?, ?, ?, COALESCE(?, NOW(3)), ?, ?, ?)
+        max_attempts, created_by, request_id, traceparent)
+      VALUES (?, ?, ?, ?, ?, ?, ?, COALESCE(?, NOW(3)), ?, ?, ?, ?)
       ON DUPLICATE KEY UPDATE id = id]],
     job.id, job.tenant_id, job.queue, job.name, job.payload, job.priority, job.unique_key,
-    job.run_at, job.max_attempts, job.created_by, job.request_id)
+    job.run_at, job.max_attempts, job.created_by, job.request_id, job.traceparent)
   return done.affected == 1
 end
 

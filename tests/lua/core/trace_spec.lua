@@ -1,14 +1,16 @@
+local context = require("core.context")
 local trace = require("core.trace")
 
 local TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
-describe("a trace's id", function()
+describe("a trace", function()
   it("is taken from a traceparent of version 00", function()
-    assert.equal(TRACE, trace.id_of("00-" .. TRACE .. "-" .. PARENT .. "-01"))
+    assert.same({ id = TRACE, parent = PARENT, flags = "01" },
+      trace.read("00-" .. TRACE .. "-" .. PARENT .. "-01"))
   end)
 
   it("is taken from a later version, which may have more fields", function()
-    assert.equal(TRACE, trace.id_of("cc-" .. TRACE .. "-" .. PARENT .. "-01-what-comes"))
+    assert.equal(TRACE, trace.read("cc-" .. TRACE .. "-" .. PARENT .. "-01-what-comes").id)
   end)
 
   it("is a new one when the header is missing or wrong", function()
@@ -20,13 +22,36 @@ describe("a trace's id", function()
       "00-" .. TRACE:sub(2) .. "-" .. PARENT .. "-01", "00-" .. TRACE .. "-" .. PARENT .. "-0",
       "0A-" .. TRACE .. "-" .. PARENT .. "-01", "cc-" .. TRACE .. "-" .. PARENT .. "-01x",
     }) do
-      local id = trace.id_of(header)
+      local id = trace.read(header).id
       assert.matches("^%x+$", id)
       assert.equal(32, #id)
       assert.not_equal(TRACE, id)
       assert.is_nil(seen[id])
       seen[id] = true
     end
-    assert.equal(32, #trace.id_of(nil))
+    assert.equal(32, #trace.read(nil).id)
+  end)
+
+  it("goes on with its id and flags, and a span of the context's own", function()
+    local ctx = context.new({ trace = trace.read("00-" .. TRACE .. "-" .. PARENT .. "-00") })
+    assert.equal(TRACE, ctx.trace_id)
+    local parent = trace.parent(ctx)
+    local span = parent:match("^00%-" .. TRACE .. "%-(%x+)%-00$")
+    assert.equal(16, #assert(span, parent))
+    assert.not_equal(PARENT, span)
+    assert.equal(parent, trace.parent(ctx:with({ tenant = { id = "t" } })))
+  end)
+
+  it("is begun by a context that has none", function()
+    local ctx = context.system({ name = "test" })
+    assert.is_nil(ctx.trace_id)
+    local id = trace.parent(ctx):match("^00%-(%x+)%-%x+%-01$")
+    assert.equal(32, #id)
+    assert.equal(id, ctx.trace_id)
+  end)
+
+  it("is handed on as it came by one who does nothing of its own", function()
+    local header = "00-" .. TRACE .. "-" .. PARENT .. "-01"
+    assert.equal(header, trace.parent(context.new({ trace = trace.pass(header) })))
   end)
 end)

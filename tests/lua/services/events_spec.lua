@@ -2,6 +2,7 @@
 local context = require("core.context")
 local db = require("core.db")
 local registry = require("core.registry")
+local trace = require("core.trace")
 local uuid = require("core.uuid")
 local events = require("services.events")
 local relay = require("services.events.relay")
@@ -104,6 +105,21 @@ describe("the relay", function()
     assert.equal(2, event.seq)
     assert.equal(2, event.data.n)
     assert.equal(ctx.tenant.id, event.tenantId)
+  end)
+
+  it("hands the trace and the request's id of an event to its jobs", function()
+    local ctx = new_tenant():with({ request_id = "asked", trace = trace.read(nil) })
+    registry.listeners["thing.done"] = { "thing.follow" }
+    finally(function()
+      registry.listeners["thing.done"] = nil
+    end)
+    emit(ctx, 1)
+    relay.number("a", lead("a"))
+    for _, source in ipairs({ "event_log", "jobs" }) do
+      local row = db.platform(system):one("SELECT request_id, traceparent FROM " .. source
+        .. " WHERE tenant_id = ?", ctx.tenant.id)
+      assert.same({ request_id = "asked", traceparent = trace.parent(ctx) }, row, source)
+    end
   end)
 end)
 
