@@ -69,7 +69,7 @@ end
 local function new_context(req)
   return context.new({
     request_id = request_id(req),
-    trace_id = trace.id_of(req:header("traceparent")),
+    trace = trace.read(req:header("traceparent")),
     method = req:method(),
     path = req:path(),
     ip = req:ip(),
