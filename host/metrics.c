@@ -8,6 +8,7 @@
  * A histogram's buckets are counted each for itself and added up when they are told. */
 #include "metrics.h"
 #include "mem.h"
+#include "shared.h"
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -16,8 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
+enum { LAYOUT = 0x6d650001 }; /* raise it when what follows means something else */
 enum { NAME_SIZE = 64, HELP_SIZE = 128, LABELS_SIZE = 256, SERIES_MAX = 65536 };
 
 static const int64_t bounds_us[] = {500,     1000,    2500,    5000,    10000,
@@ -36,13 +37,17 @@ struct metric {
 };
 
 struct metrics {
-    size_t mapped; /* bytes */
+    struct shared head;
     int capacity;
     pthread_mutex_t lock; /* of whoever adds a series */
     _Atomic int count;
-    struct metric *series; /* in the same mapping */
-    uint64_t hashes[];     /* of name and labels, by number */
+    uint64_t hashes[]; /* of name and labels, by number; behind them the series */
 };
+
+static struct metric *at(const struct metrics *metrics, int number)
+{
+    return (struct metric *)(uintptr_t)(metrics->hashes + metrics->capacity) + number;
+}
 
 static uint64_t hash_of(const char *name, const char *labels)
 {
@@ -60,8 +65,8 @@ static int find(const struct metrics *metrics, uint64_t hash, const char *name,
 {
     int count = atomic_load_explicit(&metrics->count, memory_order_acquire);
     for (int i = 0; i < count; i++)
-        if (metrics->hashes[i] == hash && strcmp(metrics->series[i].name, name) == 0 &&
-            strcmp(metrics->series[i].labels, labels) == 0)
+        if (metrics->hashes[i] == hash && strcmp(at(metrics, i)->name, name) == 0 &&
+            strcmp(at(metrics, i)->labels, labels) == 0)
             return i;
     return -1;
 }
@@ -88,7 +93,7 @@ static int add(struct metrics *metrics, enum metric_kind kind, const char *name,
     int number = atomic_load_explicit(&metrics->count, memory_order_relaxed);
     if (number == metrics->capacity)
         return 0;
-    struct metric *metric = &metrics->series[number];
+    struct metric *metric = at(metrics, number);
     memset(metric, 0, sizeof(*metric));
     metric->kind = kind;
     metric->is_duration =
@@ -148,35 +153,45 @@ static int compare(const void *a, const void *b)
     return order ? order : strcmp((*left)->labels, (*right)->labels);
 }
 
-struct metrics *metrics_new(size_t series)
+static void init_lock(struct metrics *metrics)
 {
-    size_t capacity = series < 1 ? 1 : series > SERIES_MAX ? SERIES_MAX : series;
-    size_t head = sizeof(struct metrics) + capacity * sizeof(uint64_t);
-    size_t mapped = head + capacity * sizeof(struct metric);
-    struct metrics *metrics =
-        mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (metrics == MAP_FAILED) {
-        fprintf(stderr, "fixxit: no shared memory for %zu metrics\n", capacity);
-        abort();
-    }
-    metrics->mapped = mapped;
-    metrics->capacity = (int)capacity;
-    metrics->series = (struct metric *)((char *)metrics + head);
     pthread_mutexattr_t kind;
     pthread_mutexattr_init(&kind);
     pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED);
     pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
     pthread_mutex_init(&metrics->lock, &kind);
     pthread_mutexattr_destroy(&kind);
-    add(metrics, METRIC_COUNTER, "fixxit_metrics_refused_total",
-        "Series that found no place in the table.", "");
+}
+
+struct metrics *metrics_take_over(int fd, size_t series)
+{
+    size_t capacity = series < 1 ? 1 : series > SERIES_MAX ? SERIES_MAX : series;
+    size_t size =
+        sizeof(struct metrics) + capacity * (sizeof(uint64_t) + sizeof(struct metric));
+    bool fresh;
+    struct metrics *metrics = shared_take(fd, LAYOUT, size, &fresh);
+    if (fresh) {
+        metrics->capacity = (int)capacity;
+        init_lock(metrics);
+        add(metrics, METRIC_COUNTER, "fixxit_metrics_refused_total",
+            "Series that found no place in the table.", "");
+    }
     return metrics;
+}
+
+struct metrics *metrics_new(size_t series)
+{
+    return metrics_take_over(-1, series);
+}
+
+int metrics_fd(const struct metrics *metrics)
+{
+    return metrics->head.fd;
 }
 
 void metrics_free(struct metrics *metrics)
 {
-    if (metrics)
-        munmap(metrics, metrics->mapped);
+    shared_free(metrics);
 }
 
 int metrics_open(struct metrics *metrics, enum metric_kind kind, const char *name,
@@ -196,31 +211,30 @@ int metrics_open(struct metrics *metrics, enum metric_kind kind, const char *nam
         pthread_mutex_unlock(&metrics->lock);
     }
     if (number == 0) {
-        atomic_fetch_add_explicit(&metrics->series[0].value, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&at(metrics, 0)->value, 1, memory_order_relaxed);
         return 0;
     }
-    return metrics->series[number].kind == kind ? number : -1;
+    return at(metrics, number)->kind == kind ? number : -1;
 }
 
 void metrics_add(struct metrics *metrics, int series, int64_t count)
 {
     if (series > 0)
-        atomic_fetch_add_explicit(&metrics->series[series].value, count,
+        atomic_fetch_add_explicit(&at(metrics, series)->value, count,
                                   memory_order_relaxed);
 }
 
 void metrics_set(struct metrics *metrics, int series, int64_t value)
 {
     if (series > 0)
-        atomic_store_explicit(&metrics->series[series].value, value,
-                              memory_order_relaxed);
+        atomic_store_explicit(&at(metrics, series)->value, value, memory_order_relaxed);
 }
 
 void metrics_observe(struct metrics *metrics, int series, int64_t us)
 {
     if (series <= 0)
         return;
-    struct metric *metric = &metrics->series[series];
+    struct metric *metric = at(metrics, series);
     int bucket = 0;
     while (bucket < BOUNDS && us > bounds_us[bucket])
         bucket++;
@@ -232,12 +246,12 @@ bool metrics_is(const struct metrics *metrics, int series, enum metric_kind kind
 {
     int count = atomic_load_explicit(&metrics->count, memory_order_acquire);
     return series == 0 ||
-           (series > 0 && series < count && metrics->series[series].kind == kind);
+           (series > 0 && series < count && at(metrics, series)->kind == kind);
 }
 
 bool metrics_is_duration(const struct metrics *metrics, int series)
 {
-    return metrics->series[series].is_duration;
+    return at(metrics, series)->is_duration;
 }
 
 int64_t metrics_total(const struct metrics *metrics, const char *name)
@@ -245,9 +259,8 @@ int64_t metrics_total(const struct metrics *metrics, const char *name)
     int64_t total = 0;
     int count = atomic_load_explicit(&metrics->count, memory_order_acquire);
     for (int i = 0; i < count; i++)
-        if (strcmp(metrics->series[i].name, name) == 0)
-            total +=
-                atomic_load_explicit(&metrics->series[i].value, memory_order_relaxed);
+        if (strcmp(at(metrics, i)->name, name) == 0)
+            total += atomic_load_explicit(&at(metrics, i)->value, memory_order_relaxed);
     return total;
 }
 
@@ -257,7 +270,7 @@ void metrics_print(const struct metrics *metrics, struct buf *out)
     int count = atomic_load_explicit(&metrics->count, memory_order_acquire);
     const struct metric **sorted = mem_new((size_t)count * sizeof(*sorted));
     for (int i = 0; i < count; i++)
-        sorted[i] = &metrics->series[i];
+        sorted[i] = at(metrics, i);
     qsort(sorted, (size_t)count, sizeof(*sorted), compare);
     for (int i = 0; i < count; i++) {
         if (i == 0 || strcmp(sorted[i]->name, sorted[i - 1]->name) != 0)

@@ -18,8 +18,14 @@ struct metrics; /* opaque; a shared mapping */
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
-/* Room for `series` of them (up to 65536); ends the process when there is no memory. */
+/* Room for `series` of them (up to 65536); ends the process when there is no memory.
+ * metrics_take_over: those behind `fd`, which an earlier program left, when they have the same room;
+ * else, also for -1, new ones. */
 struct metrics *metrics_new(size_t series);
+struct metrics *metrics_take_over(int fd, size_t series);
+
+/* The descriptor behind them, for a hand-off. */
+int metrics_fd(const struct metrics *metrics);
 
 /* Unmaps it in this process; NULL is fine. */
 void metrics_free(struct metrics *metrics);

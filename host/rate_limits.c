@@ -1,5 +1,5 @@
 /* A set-associative table: a key belongs to one bucket and may lie in any of its cells, which are
- * four cache lines under one lock. So a look-up is bounded, and there is one place where two
+ * five cache lines under one lock. So a look-up is bounded, and there is one place where two
  * processes that bring the same new key meet: without that both would count it alone.
  *
  * The lock is held for a dozen comparisons, without a system call in between. It is robust: when
@@ -8,19 +8,20 @@
  *
  * A cell holds the theoretical arrival time of GCRA: the moment at which the whole allowance is
  * back. A cell whose time has passed is as good as empty, and the one with the earliest time is
- * the one that is given away. Keys are known by 128 bits of a hash that begins with a random
+ * the one that is given away. What of the time until then was added here and not told to other
+ * nodes is kept beside it. Uses leave in the order in which they came, so that what is not told is
+ * never more than what is still used up. Keys are known by 128 bits of a hash that begins with a random
  * seed, so that nobody can choose keys that push others out of their bucket. */
 #include "rate_limits.h"
 #include "crypto.h"
+#include "shared.h"
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum {
-    CELLS = 9,
+    LAYOUT = 0x6c6d0001, /* raise it when what follows means something else */
+    CELLS = 7,
     LINE = 64,
     SEED = 16,
     KEY_MAX = 1024, /* longer keys are hashed twice */
@@ -31,6 +32,8 @@ enum {
 struct cell {
     uint64_t key[2];
     int64_t arrival; /* ns of the callers' clock; 0: never used */
+    int64_t own;     /* of the ns until then: by uses that nobody was told of */
+    int64_t added;   /* the same with what those uses weighed for others; >= own */
 };
 
 struct bucket {
@@ -39,8 +42,8 @@ struct bucket {
 } __attribute__((aligned(LINE)));
 
 struct limits {
-    size_t mapped; /* bytes */
-    size_t mask;   /* number of buckets - 1; a power of two less one */
+    struct shared head;
+    size_t mask; /* number of buckets - 1; a power of two less one */
     unsigned char seed[SEED];
     struct bucket buckets[];
 };
@@ -84,64 +87,170 @@ static int64_t whole_ms(int64_t ns)
     return (ns + NS_PER_MS - 1) / NS_PER_MS;
 }
 
-struct limits *limits_new(size_t keys)
+static void init_locks(struct limits *limits)
 {
-    size_t buckets = 1;
-    while (buckets * CELLS < keys)
-        buckets *= 2;
-    size_t mapped = sizeof(struct limits) + buckets * sizeof(struct bucket);
-    struct limits *limits =
-        mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (limits == MAP_FAILED) {
-        fprintf(stderr, "fixxit: no shared memory for %zu keys\n", keys);
-        abort();
-    }
-    limits->mapped = mapped;
-    limits->mask = buckets - 1;
-    crypto_random(limits->seed, SEED);
     pthread_mutexattr_t kind;
     pthread_mutexattr_init(&kind);
     pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED);
     pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
-    for (size_t i = 0; i < buckets; i++)
+    for (size_t i = 0; i <= limits->mask; i++)
         pthread_mutex_init(&limits->buckets[i].lock, &kind);
     pthread_mutexattr_destroy(&kind);
+}
+
+struct limits *limits_take_over(int fd, size_t keys)
+{
+    size_t buckets = 1;
+    while (buckets * CELLS < keys)
+        buckets *= 2;
+    bool fresh;
+    struct limits *limits = shared_take(
+        fd, LAYOUT, sizeof(struct limits) + buckets * sizeof(struct bucket), &fresh);
+    if (fresh) {
+        limits->mask = buckets - 1;
+        crypto_random(limits->seed, SEED);
+        init_locks(limits);
+    }
     return limits;
+}
+
+struct limits *limits_new(size_t keys)
+{
+    return limits_take_over(-1, keys);
+}
+
+int limits_fd(const struct limits *limits)
+{
+    return limits->head.fd;
 }
 
 void limits_free(struct limits *limits)
 {
-    if (limits)
-        munmap(limits, limits->mapped);
+    shared_free(limits);
+}
+
+/* A key in its locked bucket. */
+struct place {
+    struct bucket *bucket;
+    struct cell *cell; /* the key's, or the one that it would get */
+    uint64_t id[2];
+    int64_t now;  /* ns */
+    int64_t used; /* ns until the whole allowance is back; 0 when the key has no cell */
+    bool found;
+};
+
+/* Time passes: what is not told leaves together with the rest. */
+static void age(struct cell *cell, int64_t used)
+{
+    if (cell->added <= used)
+        return;
+    cell->own = (int64_t)((double)cell->own * (double)used / (double)cell->added);
+    cell->added = used;
+}
+
+static void enter(struct limits *limits, const void *key, size_t len, int64_t now_ms,
+                  struct place *place)
+{
+    identify(limits, key, len, place->id);
+    place->bucket = &limits->buckets[place->id[0] & limits->mask];
+    place->now = now_ms * NS_PER_MS;
+    lock(place->bucket);
+    place->cell = find(place->bucket, place->id, &place->found);
+    place->used = 0;
+    if (!place->found)
+        return;
+    if (place->cell->arrival > place->now)
+        place->used = place->cell->arrival - place->now;
+    age(place->cell, place->used);
+}
+
+static void leave(const struct place *place)
+{
+    pthread_mutex_unlock(&place->bucket->lock);
+}
+
+/* The key's own cell from now on. */
+static struct cell *claim(const struct place *place)
+{
+    if (!place->found)
+        *place->cell = (struct cell){.key = {place->id[0], place->id[1]}};
+    return place->cell;
+}
+
+static int64_t weight(const struct limit *limit, int64_t cost)
+{
+    int64_t most = cost > 1 ? limit->burst / cost : limit->burst;
+    int64_t nodes = limit->nodes < most ? limit->nodes : most;
+    return nodes > 1 ? nodes : 1;
 }
 
 void limits_take(struct limits *limits, const void *key, size_t len,
                  const struct limit *limit, int64_t cost, int64_t now_ms,
                  struct limits_result *result)
 {
-    uint64_t id[2];
-    identify(limits, key, len, id);
-    struct bucket *bucket = &limits->buckets[id[0] & limits->mask];
-    int64_t now = now_ms * NS_PER_MS;
     int64_t interval = limit->period_ms * NS_PER_MS / limit->count; /* of one use */
     int64_t allowance = interval * limit->burst;
-    int64_t wanted = cost > limit->burst ? allowance + 1 : interval * cost;
-
-    lock(bucket);
-    bool found;
-    struct cell *cell = find(bucket, id, &found);
-    int64_t used = found && cell->arrival > now ? cell->arrival - now : 0;
-    bool allowed = used + wanted <= allowance;
+    int64_t heavy = interval * weight(limit, cost);
+    int64_t wanted = cost > limit->burst ? allowance + 1 : heavy * cost;
+    struct place place;
+    enter(limits, key, len, now_ms, &place);
+    bool allowed = place.used + wanted <= allowance;
     if (allowed && cost) {
-        used += wanted;
-        *cell = (struct cell){.key = {id[0], id[1]}, .arrival = now + used};
+        struct cell *cell = claim(&place);
+        place.used += wanted;
+        cell->arrival = place.now + place.used;
+        cell->own += interval * cost;
+        cell->added += wanted;
     }
-    pthread_mutex_unlock(&bucket->lock);
+    leave(&place);
 
-    *result = (struct limits_result){.allowed = allowed, .reset_ms = whole_ms(used)};
-    if (used < allowance)
-        result->remaining = (allowance - used) / interval;
+    *result =
+        (struct limits_result){.allowed = allowed, .reset_ms = whole_ms(place.used)};
+    if (place.used < allowance)
+        result->remaining = (allowance - place.used) / heavy;
     if (!allowed)
-        result->retry_after_ms =
-            wanted > allowance ? result->reset_ms : whole_ms(used + wanted - allowance);
+        result->retry_after_ms = wanted > allowance
+                                     ? result->reset_ms
+                                     : whole_ms(place.used + wanted - allowance);
+}
+
+void limits_report(struct limits *limits, const void *key, size_t len, int64_t now_ms,
+                   struct limits_report *report)
+{
+    struct place place;
+    *report = (struct limits_report){0};
+    enter(limits, key, len, now_ms, &place);
+    if (place.found) {
+        struct cell *cell = place.cell;
+        *report = (struct limits_report){
+            .known = place.used - cell->added, .own = cell->own, .added = cell->added};
+        cell->own = cell->added = 0;
+    }
+    leave(&place);
+}
+
+/* What the others were taken to have done gives way to what they did. */
+void limits_learn(struct limits *limits, const void *key, size_t len,
+                  const struct limits_report *report, int64_t used, int64_t now_ms)
+{
+    struct place place;
+    enter(limits, key, len, now_ms, &place);
+    int64_t known = place.used - (report->added - report->own);
+    int64_t most = used > known ? used : known;
+    if (place.found || most > 0)
+        claim(&place)->arrival = place.now + (most > 0 ? most : 0);
+    leave(&place);
+}
+
+void limits_unreport(struct limits *limits, const void *key, size_t len,
+                     const struct limits_report *report, int64_t now_ms)
+{
+    struct place place;
+    enter(limits, key, len, now_ms, &place);
+    if (place.found) { /* else it is forgotten anyway */
+        place.cell->own += report->own;
+        place.cell->added += report->added;
+        age(place.cell, place.used);
+    }
+    leave(&place);
 }

@@ -145,6 +145,26 @@ static void outlives_a_process_killed_while_it_adds(void)
     metrics_free(metrics);
 }
 
+static void goes_on_after_an_upgrade(void)
+{
+    struct metrics *before = metrics_new(100);
+    int jobs = metrics_open(before, METRIC_COUNTER, "jobs_total", "", "");
+    int time = metrics_open(before, METRIC_HISTOGRAM, "time_seconds", "", "");
+    metrics_add(before, jobs, 3);
+    metrics_observe(before, time, 700);
+    struct metrics *after = metrics_take_over(dup(metrics_fd(before)), 100);
+    CHECK(metrics_open(after, METRIC_COUNTER, "jobs_total", "", "") == jobs);
+    metrics_add(after, jobs, 1);
+    metrics_add(before, jobs, 1); /* an old process */
+    CHECK(metrics_total(after, "jobs_total") == 5);
+    CHECK(says(after, "time_seconds_bucket{le=\"0.001\"} 1\n"));
+    CHECK(metrics_open(after, METRIC_GAUGE, "new", "", "") > time);
+    struct metrics *larger = metrics_take_over(dup(metrics_fd(after)), 200);
+    CHECK(metrics_total(larger, "jobs_total") == 0);
+    metrics_free(larger);
+    metrics_free(after);
+}
+
 int main(void)
 {
     RUN(counts_and_tells);
@@ -153,5 +173,6 @@ int main(void)
     RUN(stays_within_its_table);
     RUN(loses_no_count_of_many_processes);
     RUN(outlives_a_process_killed_while_it_adds);
+    RUN(goes_on_after_an_upgrade);
     return check_result("metrics");
 }
