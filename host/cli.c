@@ -1,5 +1,6 @@
 #include "cli.h"
 #include "conf.h"
+#include "counters.h"
 #include "db_pool.h"
 #include "host.h"
 #include "http_client.h"
@@ -68,12 +69,14 @@ int cli_main(const struct conf *conf, const char *root, int argc, char **argv)
     cli.host.smtp = smtp_new(&loop);
     cli.host.limits = limits_new(1000);
     cli.host.metrics = metrics_new(1000);
+    cli.host.counters = counters_take(-1);
     cli.vm = cli.host.vm = vm_new(&cli.host);
     vm_run(cli.vm, "core.cli", "main", NULL, on_done, &cli);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
     limits_free(cli.host.limits);
     metrics_free(cli.host.metrics);
+    counters_free(cli.host.counters);
     log_stop();
     return cli.exit_code;
 }

@@ -15,6 +15,7 @@ struct http_client;
 struct smtp;
 struct image_client;
 struct work;
+struct counters;
 struct limits;
 struct metrics;
 struct heartbeat;
@@ -37,8 +38,9 @@ struct host {
     struct http_client *http_client;
     struct smtp *smtp;
     struct work *work;
-    struct limits *limits;   /* shared by a server's processes; a command has its own */
-    struct metrics *metrics; /* the same */
-    struct heartbeat *heart; /* NULL where no master watches */
-    size_t slot;             /* this process's in it */
+    struct limits *limits;     /* shared by a server's processes; a command has its own */
+    struct metrics *metrics;   /* the same */
+    struct counters *counters; /* the same */
+    struct heartbeat *heart;   /* NULL where no master watches */
+    size_t slot;               /* this process's in it */
 };

@@ -1,6 +1,7 @@
 #include "lua_bindings.h"
 
 const luaL_Reg lua_bindings[] = {
+    {"host.counters", luaopen_host_counters},
     {"host.crypto", luaopen_host_crypto},
     {"host.db", luaopen_host_db},
     {"host.fs", luaopen_host_fs},

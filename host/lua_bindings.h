@@ -6,6 +6,7 @@
 
 extern const luaL_Reg lua_bindings[]; /* {"host.x", luaopen_host_x} ... {NULL, NULL} */
 
+int luaopen_host_counters(lua_State *L);
 int luaopen_host_crypto(lua_State *L);
 int luaopen_host_db(lua_State *L);
 int luaopen_host_fs(lua_State *L);

@@ -16,6 +16,7 @@
 #include "channel.h"
 #include "children.h"
 #include "conf.h"
+#include "counters.h"
 #include "handoff.h"
 #include "heartbeat.h"
 #include "image_process.h"
@@ -63,8 +64,9 @@ struct master {
     int signals;
     struct watch *watch; /* NULL: no reload on save */
     struct limits
-        *limits; /* the workers count in these three; here, so that they outlive them */
+        *limits; /* the workers count in these four; here, so that they outlive them */
     struct metrics *metrics;
+    struct counters *counters;
     struct heartbeat *heart; /* a child's slot is its place in `children` */
     uint64_t
         heart_due_ms; /* the next look at the heartbeats; 0: they are not looked at */
@@ -200,6 +202,7 @@ static void run_child(const struct child *child, int channel, void *arg)
     if (child->kind == CHILD_IMAGE) {
         limits_free(master->limits); /* out of reach of what hostile bytes may do there */
         metrics_free(master->metrics);
+        counters_free(master->counters);
         heartbeat_free(master->heart);
         _exit(image_process_main(master->image_listener, master->conf));
     }
@@ -215,6 +218,7 @@ static void run_child(const struct child *child, int channel, void *arg)
         .channel = channel,
         .limits = master->limits,
         .metrics = master->metrics,
+        .counters = master->counters,
         .heart = master->heart,
         .slot = (size_t)(child - master->children),
     };
@@ -787,6 +791,7 @@ int master_main(const struct conf *conf, const char *root, int argc, char **argv
     }
     master.limits = limits_new((size_t)conf_int(conf, "limits.keys"));
     master.metrics = metrics_new(METRICS_MAX);
+    master.counters = counters_take(-1);
     master.heart = heartbeat_new(CHILDREN_MAX);
     open_counts(&master);
     if (conf_bool(conf, "server.reload_watch"))
@@ -809,6 +814,7 @@ int master_main(const struct conf *conf, const char *root, int argc, char **argv
     watch_free(master.watch);
     limits_free(master.limits);
     metrics_free(master.metrics);
+    counters_free(master.counters);
     heartbeat_free(master.heart);
     free(master.children);
     return master.failed ? 1 : 0;

@@ -311,6 +311,7 @@ int worker_main(const struct worker_setup *setup)
                  .argv = setup->argv,
                  .limits = setup->limits,
                  .metrics = setup->metrics,
+                 .counters = setup->counters,
                  .heart = setup->heart,
                  .slot = setup->slot},
     };

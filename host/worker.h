@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 struct conf;
+struct counters;
 struct heartbeat;
 struct limits;
 struct metrics;
@@ -16,8 +17,9 @@ struct worker_setup {
     int index;             /* 1.. within the role */
     const int *listeners;  /* listening sockets, ended by -1; the worker owns them */
     int channel;           /* to the master (channel.h); owned */
-    struct limits *limits; /* this and the next two are of all workers together */
+    struct limits *limits; /* this and the next three are of all workers together */
     struct metrics *metrics;
+    struct counters *counters;
     struct heartbeat *heart;
     size_t slot; /* of this worker in `heart` */
 };

@@ -1,0 +1,3 @@
+-- Numbers that all processes of a node share, by name.
+
+return require("host.counters")
