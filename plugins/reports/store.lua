@@ -2,6 +2,7 @@
 
 local db = require("core.db")
 local json = require("core.json")
+local rows = require("core.rows")
 local time = require("core.time")
 local uuid = require("core.uuid")
 local geo = require("plugins.reports.rules.geo")
@@ -19,20 +20,7 @@ local COLUMNS = [[r.id, r.reporter_id, r.reporter_contact, r.tracking_code, r.ti
 local DISTANCE = [[(SQRT(POW(r.latitude - ?, 2)
   + POW((r.longitude - ?) * COS(RADIANS(?)), 2)) * 111195.08)]]
 
-local function decode(row)
-  if row then
-    row.tags = json.decode(row.tags)
-    row.metadata = json.decode(row.metadata)
-  end
-  return row
-end
-
-local function decode_all(rows)
-  for _, row in ipairs(rows) do
-    decode(row)
-  end
-  return rows
-end
+local decode, decode_all = rows.decoder({ "tags", "metadata" })
 
 -- A WHERE clause as it grows, with its parameters in step.
 local function new_where()

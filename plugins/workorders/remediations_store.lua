@@ -2,6 +2,7 @@
 
 local db = require("core.db")
 local json = require("core.json")
+local rows = require("core.rows")
 local time = require("core.time")
 
 local M = {}
@@ -9,12 +10,7 @@ local M = {}
 local COLUMNS = [[m.id, m.work_order_id, m.performed_by, m.description, m.materials_used,
   m.time_spent, m.completion_date, m.version, m.created_at, m.updated_at]]
 
-local function decode(row)
-  if row then
-    row.materials_used = json.decode(row.materials_used)
-  end
-  return row
-end
+local decode, decode_all = rows.decoder({ "materials_used" })
 
 --- Inserts a remediation; `row` names its columns.
 function M.insert(ctx, row)
@@ -34,13 +30,9 @@ end
 
 --- Returns the living remediations of a work order, oldest first.
 function M.find_by_order(ctx, work_order_id)
-  local rows = db.scope(ctx):query("SELECT " .. COLUMNS .. [[ FROM remediations m
+  return decode_all(db.scope(ctx):query("SELECT " .. COLUMNS .. [[ FROM remediations m
     WHERE m.tenant_id = :tenant AND m.work_order_id = ? AND m.deleted_at IS NULL
-    ORDER BY m.id LIMIT 100]], work_order_id)
-  for _, row in ipairs(rows) do
-    decode(row)
-  end
-  return rows
+    ORDER BY m.id LIMIT 100]], work_order_id))
 end
 
 --- Writes a locked remediation as it is in `row`.

@@ -3,6 +3,7 @@
 
 local db = require("core.db")
 local json = require("core.json")
+local rows = require("core.rows")
 local time = require("core.time")
 local uuid = require("core.uuid")
 
@@ -23,21 +24,10 @@ local JOINS = [[ FROM work_orders w
 
 local LIVING = " WHERE w.tenant_id = :tenant AND w.deleted_at IS NULL "
 
-local function decode(row)
-  if row then
-    row.checklist = json.decode(row.checklist)
-    row.metadata = json.decode(row.metadata)
-    row.assigned_at_ms = row.assigned_at and time.parse(row.assigned_at)
-  end
-  return row
-end
-
-local function decode_all(rows)
-  for _, row in ipairs(rows) do
-    decode(row)
-  end
-  return rows
-end
+local decode, decode_all = rows.decoder({ "checklist", "metadata" }, function(row)
+  row.assigned_at_ms = row.assigned_at and time.parse(row.assigned_at)
+end)
+local _, decode_history = rows.decoder({ "details" })
 
 --- Returns the next number of the year. Holds the counter's lock to the end of the transaction:
 -- call it last, when nothing but inserts is left to do.
@@ -208,6 +198,12 @@ function M.find_by_reports(ctx, report_ids)
       WHERE ranked.place <= 100) ORDER BY w.id]], unpack(report_ids)))
 end
 
+--- Returns SQL that is true when the report of that SQL expression has a work order.
+function M.exists_for_report(report_id)
+  return "EXISTS (SELECT 1 FROM work_orders w WHERE w.tenant_id = :tenant AND w.report_id = "
+    .. report_id .. " AND w.deleted_at IS NULL)"
+end
+
 --- Returns SQL that selects the reports on which a person has a work order, and its parameters.
 function M.select_reports_of(user_id)
   return [[SELECT w.report_id FROM work_orders w WHERE w.tenant_id = :tenant AND w.assigned_to = ?
@@ -225,15 +221,11 @@ end
 
 --- Returns the history of a work order, oldest first.
 function M.get_history(ctx, id)
-  local rows = db.scope(ctx):query([[SELECT h.id, h.action, h.from_status, h.to_status, h.reason,
-      h.details, h.changed_by, h.created_at,
+  return decode_history(db.scope(ctx):query([[SELECT h.id, h.action, h.from_status, h.to_status,
+      h.reason, h.details, h.changed_by, h.created_at,
       CONCAT_WS(' ', u.first_name, u.last_name) AS changed_by_name
     FROM work_order_history h LEFT JOIN users u ON u.id = h.changed_by
-    WHERE h.tenant_id = :tenant AND h.work_order_id = ? ORDER BY h.id]], id)
-  for _, row in ipairs(rows) do
-    row.details = json.decode(row.details)
-  end
-  return rows
+    WHERE h.tenant_id = :tenant AND h.work_order_id = ? ORDER BY h.id]], id))
 end
 
 return M

@@ -2,27 +2,19 @@
 
 local db = require("core.db")
 local json = require("core.json")
+local rows = require("core.rows")
 local uuid = require("core.uuid")
 
 local M = {}
 
 local COLUMNS = "t.id, t.name, t.skills, t.version, t.created_at, t.updated_at"
 
-local function decode(row)
-  if row then
-    row.skills = json.decode(row.skills)
-  end
-  return row
-end
+local decode, decode_all = rows.decoder({ "skills" })
 
 --- Returns the tenant's living teams by name.
 function M.list(ctx)
-  local rows = db.scope(ctx):query("SELECT " .. COLUMNS .. [[ FROM teams t
-    WHERE t.tenant_id = :tenant AND t.deleted_at IS NULL ORDER BY t.name LIMIT 500]])
-  for _, row in ipairs(rows) do
-    decode(row)
-  end
-  return rows
+  return decode_all(db.scope(ctx):query("SELECT " .. COLUMNS .. [[ FROM teams t
+    WHERE t.tenant_id = :tenant AND t.deleted_at IS NULL ORDER BY t.name LIMIT 500]]))
 end
 
 --- Returns the living team of that id, or nil.
