@@ -74,6 +74,9 @@ return {
     reload_watch = false, -- reload when a file is saved
     reload_folders = "lua,plugins,config,tenants",
   },
+  lua = {
+    collect_always = false, -- tests: collect all garbage whenever Lua waits. Never in production
+  },
   metrics = {
     token = "", -- what GET /metrics wants as a Bearer token; "": only this machine may ask, and
     -- nothing that a proxy passes on

@@ -51,6 +51,8 @@ int cli_main(const struct conf *conf, const char *root, int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     log_init((enum log_level)log_level_parse(conf_str(conf, "log.level")), false,
              "fixxit");
+    if (conf_bool(conf, "lua.collect_always"))
+        vm_collect_always();
     uv_loop_init(&loop);
     cli.host = (struct host){
         .loop = &loop,

@@ -82,6 +82,7 @@ static void resume(struct task *task, int nargs)
         if (task->yielding) {
             task->yielding = false;
             task->waiting = true;
+            vm_collect(task->vm);
             return;
         }
         lua_settop(task->L, 0);

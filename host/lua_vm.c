@@ -13,6 +13,7 @@
 
 static const char vm_key;
 static unsigned generations, alive;
+static bool collecting; /* vm_collect_always */
 
 struct vm *vm_from(lua_State *L)
 {
@@ -90,9 +91,24 @@ struct vm *vm_new(struct host *host)
     lua_rawset(vm->L, LUA_REGISTRYINDEX);
     set_paths(vm);
     seed_random(vm->L);
+    if (collecting) {
+        lua_gc(vm->L, LUA_GCSETPAUSE, 0);
+        lua_gc(vm->L, LUA_GCSETSTEPMUL, 1000);
+    }
     uv_timer_init(host->loop, &vm->grace);
     vm->grace.data = vm;
     return vm;
+}
+
+void vm_collect_always(void)
+{
+    collecting = true;
+}
+
+void vm_collect(struct vm *vm)
+{
+    if (collecting)
+        lua_gc(vm->L, LUA_GCCOLLECT, 0);
 }
 
 unsigned vm_generation(const struct vm *vm)

@@ -26,5 +26,8 @@ struct host *vm_host(lua_State *L);
 /* Pushes the entry point `name` onto L; false (and nothing pushed) when boot gave none. */
 bool vm_push_entry(struct vm *vm, lua_State *L, const char *name);
 
+/* Called by lua_task.c when a task waits: see vm_collect_always. */
+void vm_collect(struct vm *vm);
+
 /* Called by lua_task.c when the last task ended. */
 void vm_idle(struct vm *vm);

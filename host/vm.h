@@ -22,6 +22,10 @@ typedef void (*vm_run_cb)(void *arg, const char *problem, const char *result, si
 /* A fresh VM with the standard libraries and host.* loadable; runs no code of the project. */
 struct vm *vm_new(struct host *host);
 
+/* For tests: from now on every new VM collects at full speed, and all there is whenever a task
+ * waits. So whatever C keeps of Lua's over a wait without an anchor is gone when it is used. */
+void vm_collect_always(void);
+
 /* Starts boot and returns; `done` runs once, from the loop or before this returns. */
 void vm_boot(struct vm *vm, vm_boot_cb done, void *arg);
 

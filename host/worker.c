@@ -322,6 +322,8 @@ int worker_main(const struct worker_setup *setup)
     signal(SIGPIPE, SIG_IGN);
     log_init((enum log_level)log_level_parse(conf_str(conf, "log.level")),
              strcmp(conf_str(conf, "log.format"), "json") == 0, name);
+    if (conf_bool(conf, "lua.collect_always"))
+        vm_collect_always();
     log_access_open(conf_str(conf, "log.access"));
     log_start();
     uv_loop_init(&worker.loop);

@@ -280,6 +280,9 @@ local function check_production(values, problems)
   if values.auth.secret:find(BUILT_IN_SECRET) then
     problems[#problems + 1] = "auth.secret: is the built-in one of development; set JWT_SECRET"
   end
+  if values.lua.collect_always then
+    problems[#problems + 1] = "lua.collect_always: is for tests only"
+  end
   if values.db.socket == "" and values.db.host == "" then
     problems[#problems + 1] = "db.host: is required; set DATABASE_URL, DB_HOST or DB_SOCKET"
   end

@@ -91,6 +91,7 @@ return s.object({
     reload_watch = s.boolean(),
     reload_folders = text(),
   }),
+  lua = s.object({ collect_always = s.boolean() }),
   metrics = s.object({ token = text() }),
   plugins = s.object({ disabled = names() }),
   log = s.object({

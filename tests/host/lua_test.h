@@ -23,8 +23,7 @@ static inline void lua_test_on_end(void *arg, lua_State *L, const char *problem)
         fprintf(stderr, "%s\n", problem);
 }
 
-/* Runs the chunk as a task until it ends; an error in it is a failed check. The collector
- * runs all the time, so that what a binding forgets to hold is gone. */
+/* Runs the chunk as a task until it ends; an error in it is a failed check. */
 static inline void lua_test_run(const char *name, const char *code)
 {
     struct lua_test_end end = {0};
@@ -33,8 +32,6 @@ static inline void lua_test_run(const char *name, const char *code)
         fprintf(stderr, "%s\n", lua_tostring(L, -1));
         abort();
     }
-    lua_gc(L, LUA_GCSETPAUSE, 0);
-    lua_gc(L, LUA_GCSETSTEPMUL, 1000);
     task_spawn(lua_test_vm, L, 0, 0, lua_test_on_end, &end);
     loop_await(&end.done);
     CHECK(!end.failed);
@@ -44,6 +41,7 @@ static inline void lua_test_start(void)
 {
     lua_test_host.loop = loop;
     lua_test_host.role = "http";
+    vm_collect_always();
     lua_test_host.root = ".";
     lua_test_vm = vm_new(&lua_test_host);
 }

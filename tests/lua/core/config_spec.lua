@@ -80,6 +80,13 @@ describe("the configuration", function()
     assert.matches("db.host: is required", text, 1, true)
   end)
 
+  it("lets production collect garbage at its own pace", function()
+    local text = problems({ FIXXIT_ENV = "production",
+      JWT_SECRET = ("x"):rep(32), FIXXIT_LUA_COLLECT_ALWAYS = "true" })
+    assert.matches("lua.collect_always: is for tests only", text, 1, true)
+    assert.is_true(load({ FIXXIT_LUA_COLLECT_ALWAYS = "true" }).lua.collect_always)
+  end)
+
   it("refuses an unknown environment", function()
     assert.matches("env: must be one of", problems({}, "serve", "--env", "staging"), 1, true)
   end)
