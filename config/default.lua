@@ -72,7 +72,7 @@ return {
     grace_ms = 10000, -- for requests under way when stopping
     heartbeat_ms = 10000, -- a worker whose loop stands still for so long is killed; 0: never
     reload_watch = false, -- reload when a file is saved
-    reload_folders = "lua,plugins,config,tenants",
+    reload_folders = "lua,plugins,config,tenants,migrations,.env", -- what a generation is made of
   },
   lua = {
     collect_always = false, -- tests: collect all garbage whenever Lua waits. Never in production

@@ -1,7 +1,7 @@
 /* channel.h - messages between the master and its processes, and between a command and the
  * master: a SOCK_SEQPACKET Unix socket, one message a packet: a word, a number, maybe a text.
  *
- *   master -> worker   build N | switch N | drop N      a reload in two steps
+ *   master -> worker   build N <folder> | switch N | drop N      a reload in two steps
  *   worker -> master   up 0                             boot succeeded, requests are served
  *                      ready N | failed N <problem>     the answer to build
  *   command -> master  reload 0 | status 0

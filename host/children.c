@@ -13,9 +13,10 @@
 
 enum {
     YOUNG_MS = 10000,
-    YOUNG_DELAY_MS = 100,
-    BACKOFF_MS = 200,
-    BACKOFF_MAX_MS = 10000,
+    SERVED_DELAY_MS = 100,
+    SERVED_DELAY_MAX_MS = 1000,
+    FAILED_DELAY_MS = 200,
+    FAILED_DELAY_MAX_MS = 10000,
 };
 
 uint64_t clock_ms(void)
@@ -39,19 +40,25 @@ const char *child_name(const struct child *child)
     return name;
 }
 
+/* `first` doubled for each failure so far, `last` at most. */
+static uint64_t backoff(unsigned failures, uint64_t first, uint64_t last)
+{
+    for (unsigned i = 0; i < failures && first < last; i++)
+        first *= 2;
+    return first < last ? first : last;
+}
+
 static void plan_restart(struct child *child)
 {
-    uint64_t now = clock_ms(), delay;
-    if (child->up) {
+    uint64_t now = clock_ms(), delay = 0;
+    if (!child->replaced && child->up && now - child->started_ms >= YOUNG_MS)
         child->failures = 0;
-        delay = now - child->started_ms < YOUNG_MS ? YOUNG_DELAY_MS : 0;
-    } else {
-        delay = BACKOFF_MS;
-        for (unsigned i = 0; i < child->failures && delay < BACKOFF_MAX_MS; i++)
-            delay *= 2;
-        child->failures++;
-    }
-    child->restart_ms = now + (delay < BACKOFF_MAX_MS ? delay : BACKOFF_MAX_MS);
+    else if (!child->replaced && child->up)
+        delay = backoff(child->failures++, SERVED_DELAY_MS, SERVED_DELAY_MAX_MS);
+    else if (!child->replaced)
+        delay = backoff(child->failures++, FAILED_DELAY_MS, FAILED_DELAY_MAX_MS);
+    child->restart_ms = now + delay;
+    child->replaced = false;
 }
 
 /* The parent's signal set-up is not the child's: the master blocks what it reads from its
@@ -99,6 +106,12 @@ int child_start(struct child *child, child_run run, void *arg)
     child->reload = RELOAD_NONE;
     child->up = child->kind == CHILD_IMAGE;
     return 0;
+}
+
+void child_replace(struct child *child)
+{
+    child->replaced = true;
+    kill(child->pid, SIGTERM);
 }
 
 void child_ended(struct child *child, int status)

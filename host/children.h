@@ -16,9 +16,10 @@ struct child {
     bool was_up; /* some process in this place was up before */
     uint64_t started_ms;
     uint64_t restart_ms; /* when to start it again, 0: it runs */
-    unsigned failures;   /* deaths in a row before it was up: the backoff */
+    unsigned failures;   /* deaths in a row, of young ones: the backoff */
     enum child_reload reload;
-    bool old; /* of the binary before this one (handoff.h): has no heartbeat slot */
+    bool replaced; /* it was told to make way for another in its place */
+    bool old;      /* of the binary before this one (handoff.h): has no heartbeat slot */
     uint64_t kill_ms; /* it was told to end for good, and is killed then; 0: it stays */
     uint64_t beats;   /* of its loop, when it was last looked at (heartbeat.h) */
     uint64_t beat_ms; /* when they had grown */
@@ -36,9 +37,12 @@ typedef void (*child_run)(const struct child *child, int channel, void *arg);
 /* Forks. -1 when fork failed (it is planned again). */
 int child_start(struct child *child, child_run run, void *arg);
 
-/* Notes the death: closes the channel, plans the restart. One that served before starts again
- * at once, or after 0.1 s when it lived less than 10 s; one that does not even come up is tried
- * after 0.2 s, 0.4 s ... up to 10 s. */
+/* Tells it to end and make way for another one, which is started at once. */
+void child_replace(struct child *child);
+
+/* Notes the death: closes the channel, plans the restart. One that lived for 10 s starts again at
+ * once. Younger ones wait, longer with each that dies young: those that served 0.1 s, 0.2 s ... up
+ * to 1 s, for somebody waits for them; those that did not come up 0.2 s, 0.4 s ... up to 10 s. */
 void child_ended(struct child *child, int status);
 
 uint64_t clock_ms(void);

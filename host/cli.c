@@ -59,7 +59,6 @@ int cli_main(const struct conf *conf, const char *root, int argc, char **argv)
         .conf = conf,
         .role = "cli",
         .index = 1,
-        .root = root,
         .argc = argc,
         .argv = argv,
     };
@@ -72,7 +71,7 @@ int cli_main(const struct conf *conf, const char *root, int argc, char **argv)
     cli.host.limits = limits_new(1000);
     cli.host.metrics = metrics_new(1000);
     cli.host.counters = counters_take(-1);
-    cli.vm = cli.host.vm = vm_new(&cli.host);
+    cli.vm = cli.host.vm = vm_new(&cli.host, root);
     vm_run(cli.vm, "core.cli", "main", NULL, on_done, &cli);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);

@@ -27,15 +27,11 @@ static void on_exported(void *arg, const char *problem, const char *result, size
 static void export_to(int fd, const char *root, int argc, char **argv)
 {
     static uv_loop_t loop;
-    struct host host = {.loop = &loop,
-                        .role = "cli",
-                        .index = 1,
-                        .root = root,
-                        .argc = argc,
-                        .argv = argv};
+    struct host host = {
+        .loop = &loop, .role = "cli", .index = 1, .argc = argc, .argv = argv};
     log_init(LOG_WARN, false, "config");
     uv_loop_init(&loop);
-    vm_run(vm_new(&host), "core.config", "export", NULL, on_exported, &fd);
+    vm_run(vm_new(&host, root), "core.config", "export", NULL, on_exported, &fd);
     fprintf(stderr, "fixxit: core.config.export must not wait\n");
     _exit(1);
 }

@@ -1,4 +1,4 @@
-/* The variable: "control image listener,listener kind:index:pid:channel kind:..." in decimal; a
+/* The variable: "generation control image listener listener kind:index:pid:channel kind:..." in decimal; a
  * place without a descriptor is -1. */
 #include "handoff.h"
 #include "buf.h"
@@ -33,7 +33,8 @@ static void set_all_inherited(const struct handoff *handoff, bool inherited)
 
 static void write_text(const struct handoff *handoff, struct buf *out)
 {
-    buf_printf(out, "%d %d", handoff->control, handoff->image_listener);
+    buf_printf(out, "%u %d %d", handoff->generation, handoff->control,
+               handoff->image_listener);
     for (int i = 0; i < HANDOFF_LISTENERS_MAX; i++)
         buf_printf(out, " %d",
                    i && handoff->listeners[i - 1] < 0 ? -1 : handoff->listeners[i]);
@@ -69,8 +70,8 @@ struct handoff *handoff_take(void)
     struct handoff *handoff = mem_new(sizeof(*handoff));
     int *listeners = handoff->listeners, used = 0;
     listeners[HANDOFF_LISTENERS_MAX] = -1;
-    if (sscanf(text, "%d %d %d %d%n", &handoff->control, &handoff->image_listener,
-               &listeners[0], &listeners[1], &used) == 4) {
+    if (sscanf(text, "%u %d %d %d %d%n", &handoff->generation, &handoff->control,
+               &handoff->image_listener, &listeners[0], &listeners[1], &used) == 5) {
         handoff->children = mem_new(CHILDREN_MAX * sizeof(*handoff->children));
         for (text += used; handoff->count < CHILDREN_MAX &&
                            read_child(text, &handoff->children[handoff->count], &used);

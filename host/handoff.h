@@ -1,7 +1,7 @@
 /* handoff.h - a master replaced by a newer binary in the same process: pid, children and listening
  * sockets stay, so that nothing is refused and nobody has to be told.
  *
- * What stays is named in an environment variable: the descriptors and the children. Everything
+ * What stays is named in an environment variable: the descriptors, the children, their generation. Everything
  * else, the shared memory included, begins anew. */
 #pragma once
 #include "children.h"
@@ -14,6 +14,7 @@ struct handoff {
     int listeners[HANDOFF_LISTENERS_MAX + 1]; /* ended by -1 */
     struct child *children;                   /* those that run; owned */
     int count;
+    unsigned generation; /* of Lua that they run (generation.h) */
 };
 
 /* What the binary before left to us, with close-on-exec set again; NULL when there was none. Call

@@ -26,7 +26,6 @@ struct host {
     const struct conf *conf; /* NULL only while `core.config` itself is being evaluated */
     const char *role;        /* "http", "job", "cli" */
     int index;               /* 1.. within the role */
-    const char *root;        /* the folder that holds lua/, plugins/, config/ */
     int argc;                /* the command's arguments, for the command line */
     char **argv;
     struct vm *vm; /* the generation new requests go to; NULL before the first is ready */

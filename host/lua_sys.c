@@ -87,7 +87,7 @@ static int l_generation(lua_State *L)
 
 static int l_root(lua_State *L)
 {
-    lua_pushstring(L, vm_host(L)->root);
+    lua_pushstring(L, vm_from(L)->root);
     return 1;
 }
 

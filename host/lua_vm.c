@@ -1,6 +1,9 @@
 /* A vm's life: vm_new -> vm_boot -> current -> vm_retire -> closed from a loop callback when no
  * task is left. The registry holds the vm's pointer under the address of `vm_key`. */
 #include "lua_vm.h"
+#include "buf.h"
+#include "fs.h"
+#include "generation.h"
 #include "log.h"
 #include "lua_bindings.h"
 #include "lua_task.h"
@@ -10,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+
+enum { SOURCE_MAX = 16 * 1024 * 1024 };
 
 static const char vm_key;
 static unsigned generations, alive;
@@ -36,11 +41,53 @@ static int on_panic(lua_State *L)
     return 0; /* LuaJIT then calls exit() */
 }
 
+/* The path below the VM's root, by which people know the file: the root may be a copy. */
+static const char *known_as(lua_State *L, const char *path)
+{
+    const char *root = vm_from(L)->root;
+    size_t len = strlen(root);
+    return strncmp(path, root, len) == 0 && path[len] == '/' ? path + len + 1 : path;
+}
+
+/* Of package.loaders: as Lua's own, but that messages name the file by known_as. */
+static int load_module(lua_State *L)
+{
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "searchpath");
+    lua_pushvalue(L, 1);
+    lua_getfield(L, -3, "path");
+    lua_call(L, 2, 2);
+    if (lua_isnil(L, -2))
+        return 1; /* where it was looked for */
+    const char *path = lua_tostring(L, -2);
+    struct fs_request request = {.kind = FS_READ, .path = path, .limit = SOURCE_MAX};
+    struct fs_result source = {0};
+    struct err err;
+    if (fs_run(&request, &source, &err) < 0)
+        return luaL_error(L, "%s", err.message);
+    lua_pushfstring(L, "@%s", known_as(L, path));
+    int rc = luaL_loadbuffer(L, source.data.data, source.data.len, lua_tostring(L, -1));
+    buf_free(&source.data);
+    return rc == 0 ? 1
+                   : luaL_error(L, "error loading module '%s':\n\t%s", lua_tostring(L, 1),
+                                lua_tostring(L, -1));
+}
+
+/* In place of Lua's own loader of files, the second one. */
+static void set_loader(lua_State *L)
+{
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "loaders");
+    lua_pushcfunction(L, load_module);
+    lua_rawseti(L, -2, 2);
+    lua_pop(L, 2);
+}
+
 /* Only the project's own tree; commands also find what Debian installs (busted). */
 static void set_paths(struct vm *vm)
 {
     lua_State *L = vm->L;
-    const char *root = vm->host->root;
+    const char *root = vm->root;
     bool command = strcmp(vm->host->role, "cli") == 0;
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "path");
@@ -74,10 +121,12 @@ static void seed_random(lua_State *L)
     lua_pop(L, 1);
 }
 
-struct vm *vm_new(struct host *host)
+struct vm *vm_new(struct host *host, const char *root)
 {
     struct vm *vm = mem_new(sizeof(*vm));
     vm->host = host;
+    vm->root = mem_strdup(root);
+    vm->hold = generation_hold(root);
     vm->generation = ++generations;
     alive++;
     vm->entries_ref = LUA_NOREF;
@@ -90,6 +139,7 @@ struct vm *vm_new(struct host *host)
     lua_pushlightuserdata(vm->L, vm);
     lua_rawset(vm->L, LUA_REGISTRYINDEX);
     set_paths(vm);
+    set_loader(vm->L);
     seed_random(vm->L);
     if (collecting) {
         lua_gc(vm->L, LUA_GCSETPAUSE, 0);
@@ -214,6 +264,8 @@ static void on_grace_closed(uv_handle_t *handle)
     vm_gone_cb gone = vm->gone;
     void *arg = vm->gone_arg;
     alive--;
+    generation_release(vm->hold);
+    free(vm->root);
     free(vm);
     if (gone)
         gone(arg);

@@ -10,6 +10,8 @@ struct task;
 struct vm {
     struct host *host;
     lua_State *L; /* the main state: no task runs on it */
+    char *root;   /* owned; what require and sys.root() know */
+    int hold;     /* of `root` (generation.h) */
     unsigned generation;
     int entries_ref;    /* registry: the table that boot returned, LUA_NOREF before */
     struct task *tasks; /* all tasks under way, a doubly linked list */

@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "conf.h"
 #include "config.h"
+#include "control.h"
 #include "err.h"
 #include "handoff.h"
 #include "image_process.h"
@@ -82,7 +83,7 @@ int main(int argc, char **argv)
     if (strcmp(command, "serve") == 0)
         code = master_main(conf, root, argc, argv, handoff);
     else if (strcmp(command, "reload") == 0 || strcmp(command, "status") == 0)
-        code = master_command(conf, command);
+        code = control_command(conf, command);
     else if (strcmp(command, "image-process") == 0)
         code = image_process(conf);
     else

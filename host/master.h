@@ -18,7 +18,3 @@ struct handoff;
  * before us left; it is freed here. */
 int master_main(const struct conf *conf, const char *root, int argc, char **argv,
                 struct handoff *handoff);
-
-/* The command side: sends `word` ("reload", "status") to the master of the data folder, waits
- * for its answer and prints it. Returns the exit code. */
-int master_command(const struct conf *conf, const char *word);

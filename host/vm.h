@@ -19,8 +19,14 @@ typedef void (*vm_gone_cb)(void *arg);
 /* `problem` is NULL when the function returned; `result` is its first result as text. */
 typedef void (*vm_run_cb)(void *arg, const char *problem, const char *result, size_t len);
 
-/* A fresh VM with the standard libraries and host.* loadable; runs no code of the project. */
-struct vm *vm_new(struct host *host);
+/* A fresh VM with the standard libraries and host.* loadable; runs no code of the project.
+ * `root` is the folder that holds lua/, plugins/, config/: copied, and held (generation.h) for
+ * as long as the VM lives. */
+struct vm *vm_new(struct host *host, const char *root);
+
+/* For tests: from now on every new VM collects at full speed, and all there is whenever a task
+ * waits. So whatever C keeps of Lua's over a wait without an anchor is gone when it is used. */
+void vm_collect_always(void);
 
 /* For tests: from now on every new VM collects at full speed, and all there is whenever a task
  * waits. So whatever C keeps of Lua's over a wait without an anchor is gone when it is used. */

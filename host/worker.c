@@ -3,7 +3,8 @@
  * empty -> exit.
  *
  * `host.vm` is the generation that gets new work; `next` is the one being built, if any. Retired
- * generations belong to themselves until they are gone. */
+ * generations belong to themselves until they are gone. Which files each is built from is the
+ * master's to say (generation.h). */
 #include "worker.h"
 #include "channel.h"
 #include "conf.h"
@@ -59,10 +60,10 @@ struct ending {
     struct ending *next, **link;
 };
 
-static struct vm *new_vm(struct worker *worker)
+static struct vm *new_vm(struct worker *worker, const char *root)
 {
     worker->vms++;
-    return vm_new(&worker->host);
+    return vm_new(&worker->host, root);
 }
 
 static void on_vm_gone(void *arg)
@@ -232,12 +233,12 @@ static void on_next_boot(void *arg, struct vm *vm, const char *problem)
     tell(worker, problem ? "failed" : "ready", worker->reload, problem);
 }
 
-static void build_next(struct worker *worker, unsigned number)
+static void build_next(struct worker *worker, unsigned number, const char *root)
 {
     drop_next(worker);
     worker->reload = number;
     worker->next_ready = false;
-    worker->next = new_vm(worker);
+    worker->next = new_vm(worker, root);
     vm_boot(worker->next, on_next_boot, worker);
 }
 
@@ -264,7 +265,7 @@ static void on_channel(uv_poll_t *handle, int status, int events)
     } else if (rc == 0 || worker->draining) {
         return;
     } else if (strcmp(message.word, "build") == 0) {
-        build_next(worker, message.number);
+        build_next(worker, message.number, message.text);
     } else if (strcmp(message.word, "reopen") == 0) {
         log_access_reopen();
     } else if (message.number != worker->reload) {
@@ -306,7 +307,6 @@ int worker_main(const struct worker_setup *setup)
                  .conf = conf,
                  .role = setup->role,
                  .index = setup->index,
-                 .root = setup->root,
                  .argc = setup->argc,
                  .argv = setup->argv,
                  .limits = setup->limits,
@@ -334,7 +334,7 @@ int worker_main(const struct worker_setup *setup)
     open_modules(&worker);
     uv_signal_start(&worker.term, on_term, SIGTERM);
     uv_poll_start(&worker.channel, UV_READABLE, on_channel);
-    vm_boot(new_vm(&worker), on_first_boot, &worker);
+    vm_boot(new_vm(&worker, setup->root), on_first_boot, &worker);
     uv_run(&worker.loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&worker.loop) < 0)
         log_debug("handles were left open at exit");

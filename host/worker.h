@@ -10,7 +10,7 @@ struct metrics;
 
 struct worker_setup {
     const struct conf *conf;
-    const char *root;
+    const char *root; /* of the generation to begin with */
     int argc;
     char **argv;
     const char *role;      /* "http" or "job" */

@@ -84,7 +84,7 @@ function M.examine(detailed)
   return {
     status = overall(services),
     timestamp = time.now(),
-    uptime = math.floor((time.now_ms() - sys.shared_get("started_ms")) / 1000),
+    uptime = math.floor((time.monotonic_ms() - sys.shared_get("started_ms")) / 1000),
     services = detailed and services or without_details(services),
     metrics = {
       memoryUsage = metrics.total("fixxit_process_resident_bytes"),

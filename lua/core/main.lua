@@ -12,7 +12,7 @@ local M = {}
 -- Outlives reloads: health tells how long the process has been there.
 local function remember_start()
   if sys.shared_get("started_ms") == 0 then
-    sys.shared_set("started_ms", sys.time_ms())
+    sys.shared_set("started_ms", sys.monotonic_ms())
   end
 end
 

@@ -9,6 +9,7 @@ local json = require("core.json")
 local metrics = require("core.metrics")
 local migrate = require("core.migrate")
 local openapi = require("core.openapi")
+local redis = require("core.redis")
 local registry = require("core.registry")
 local reply = require("core.reply")
 local schema = require("core.schema")
@@ -78,6 +79,8 @@ local function get_metrics(ctx)
   end
   metrics.set(metrics.gauge("fixxit_database_up", "Whether the database answered just now."),
     up and 1 or 0)
+  metrics.set(metrics.gauge("fixxit_redis_up", "Whether Redis answered just now."),
+    redis.call("PING") and 1 or 0)
   return reply.raw(200, { ["Content-Type"] = METRICS_TYPE, ["Cache-Control"] = "no-store" },
     metrics.text())
 end

@@ -42,8 +42,7 @@ static inline void lua_test_start(void)
     lua_test_host.loop = loop;
     lua_test_host.role = "http";
     vm_collect_always();
-    lua_test_host.root = ".";
-    lua_test_vm = vm_new(&lua_test_host);
+    lua_test_vm = vm_new(&lua_test_host, ".");
 }
 
 static inline void lua_test_on_gone(void *arg)

@@ -16,15 +16,15 @@ static void finds_nothing_where_nothing_was_left(void)
     unsetenv("FIXXIT_HANDOFF");
     CHECK(!handoff_take());
     CHECK(!take(""));
-    CHECK(!take("3 4"));
-    CHECK(!take("a b c d"));
+    CHECK(!take("3 4 5"));
+    CHECK(!take("a b c d e"));
     handoff_free(NULL);
 }
 
 static void takes_sockets_and_children(void)
 {
-    struct handoff *handoff = take("903 904 905 -1 0:1:4711:906 1:2:4712:-1 2:1:4713:-1");
-    CHECK(handoff && handoff->control == 903 && handoff->image_listener == 904);
+    struct handoff *handoff = take("17 903 904 905 -1 0:1:4711:906 1:2:4712:-1 2:1:4713:-1");
+    CHECK(handoff && handoff->generation == 17 && handoff->control == 903 && handoff->image_listener == 904);
     CHECK(handoff->listeners[0] == 905 && handoff->listeners[1] == -1);
     CHECK(handoff->count == 3);
     const struct child *child = &handoff->children[0];
@@ -38,10 +38,10 @@ static void takes_sockets_and_children(void)
 static void passes_over_children_that_cannot_be(void)
 {
     struct handoff *handoff =
-        take("903 904 -1 -1 0:1:4711:906 7:1:4712:907 0:2:4713:908");
+        take("17 903 904 -1 -1 0:1:4711:906 7:1:4712:907 0:2:4713:908");
     CHECK(handoff && handoff->count == 1 && handoff->listeners[0] == -1);
     handoff_free(handoff);
-    handoff = take("903 904 -1 -1 0:1:-1:906");
+    handoff = take("17 903 904 -1 -1 0:1:-1:906");
     CHECK(handoff && handoff->count == 0);
     handoff_free(handoff);
 }

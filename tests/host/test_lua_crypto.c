@@ -45,9 +45,9 @@ static void run(const char *code, unsigned timeout_ms)
         "local function raises(...) is(pcall(...), false) end\n";
     uv_loop_t *loop =
         uv_default_loop(); /* one for all: lua_task.c keeps its ticker on it */
-    struct host host = {.loop = loop, .role = "cli", .root = "."};
+    struct host host = {.loop = loop, .role = "cli"};
     host.work = work_new(loop, 0);
-    struct vm *vm = vm_new(&host);
+    struct vm *vm = vm_new(&host, ".");
     ended = 0;
     lua_pushfstring(vm->L, "%s%s", preamble, code);
     if (luaL_loadstring(vm->L, lua_tostring(vm->L, -1)) != 0) {

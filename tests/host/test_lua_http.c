@@ -299,8 +299,7 @@ static void start(void)
     fclose(file);
     host = (struct host){.loop = &loop,
                          .conf = conf_parse(text, (size_t)(out - text)),
-                         .role = "http",
-                         .root = dir};
+                         .role = "http"};
     snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", dir);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
     CHECK(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
@@ -310,7 +309,7 @@ static void start(void)
     lua_http_install(&host);
     lua_ws_install(&host);
     CHECK(http_server_start(server, fd, &err) == 0);
-    host.vm = vm_new(&host);
+    host.vm = vm_new(&host, dir);
     vm_boot(host.vm, on_booted, NULL);
     connect_client(&client);
 }

@@ -149,7 +149,7 @@ static void spawn_in(struct vm *vm, const char *code)
 static void closes_a_vm_when_its_last_task_ended(void)
 {
     bool gone = false;
-    struct vm *vm = vm_new(&lua_test_host);
+    struct vm *vm = vm_new(&lua_test_host, ".");
     spawn_in(vm, "require('host.task').sleep(60)");
     vm_retire(vm, 60000, on_vm_gone, &gone);
     CHECK(!gone);
@@ -159,7 +159,7 @@ static void closes_a_vm_when_its_last_task_ended(void)
 static void cancels_what_outlasts_the_grace(void)
 {
     bool gone = false;
-    struct vm *vm = vm_new(&lua_test_host);
+    struct vm *vm = vm_new(&lua_test_host, ".");
     spawn_in(vm,
              "local task = require('host.task')\n"
              "for _ = 1, 3 do task.spawn(function() task.signal():wait(1e9) end) end\n"
@@ -174,7 +174,7 @@ static void cancels_what_outlasts_the_grace(void)
 static void cancels_what_a_cancelled_task_begins(void)
 {
     bool gone = false;
-    struct vm *vm = vm_new(&lua_test_host);
+    struct vm *vm = vm_new(&lua_test_host, ".");
     spawn_in(vm,
              "local task = require('host.task')\n"
              "task.sleep(1e9)\n"
@@ -187,7 +187,7 @@ static void cancels_what_a_cancelled_task_begins(void)
 static void counts_generations(void)
 {
     bool gone = false;
-    struct vm *vm = vm_new(&lua_test_host);
+    struct vm *vm = vm_new(&lua_test_host, ".");
     CHECK(vm_generation(vm) > vm_generation(lua_test_vm));
     CHECK(vm_memory(vm) > 1000);
     vm_retire(vm, 0, on_vm_gone, &gone);

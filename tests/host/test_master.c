@@ -176,6 +176,44 @@ static void starts_children_and_backs_off_when_they_do_not_come_up(void)
     CHECK(before > 9000);
 }
 
+/* Dies `age` ms old, after it was up; the pause before the next one. */
+static uint64_t pause_after(struct child *child, uint64_t age)
+{
+    CHECK(child_start(child, run_child, NULL) == 0);
+    child->up = true;
+    child->started_ms = clock_ms() - age;
+    die(child);
+    return child->restart_ms > clock_ms() ? child->restart_ms - clock_ms() : 0;
+}
+
+static void backs_off_from_those_that_serve_and_die_young(void)
+{
+    struct child child = {.kind = CHILD_JOB, .index = 1, .channel = -1};
+    uint64_t before = 0;
+    for (int i = 0; i < 6; i++) {
+        uint64_t pause = pause_after(&child, 500);
+        CHECK(pause + 20 >= before && pause <= 1000);
+        before = pause;
+    }
+    CHECK(before > 900);
+    CHECK(pause_after(&child, 60000) == 0); /* it had lived well */
+    CHECK(pause_after(&child, 500) <= 100);
+}
+
+static void starts_at_once_who_was_to_make_way(void)
+{
+    struct child child = {.kind = CHILD_HTTP, .index = 1, .channel = -1};
+    int status;
+    CHECK(child_start(&child, run_child, NULL) == 0);
+    child_replace(&child);
+    CHECK(waitpid(child.pid, &status, 0) == child.pid);
+    child_ended(&child, status);
+    CHECK(child.restart_ms <= clock_ms() && child.failures == 0);
+    CHECK(child_start(&child, run_child, NULL) == 0);
+    die(&child);
+    CHECK(child.restart_ms > clock_ms() + 100); /* this one was not */
+}
+
 int main(void)
 {
     log_init(LOG_ERROR, false, "test");
@@ -186,6 +224,8 @@ int main(void)
     RUN(replaces_a_stale_unix_socket_but_not_a_live_one);
     RUN(notices_saved_files_that_matter);
     RUN(starts_children_and_backs_off_when_they_do_not_come_up);
+    RUN(backs_off_from_those_that_serve_and_die_young);
+    RUN(starts_at_once_who_was_to_make_way);
     char command[PATH_MAX + 16];
     snprintf(command, sizeof(command), "rm -rf %s", folder);
     CHECK(system(command) == 0);

@@ -3,6 +3,7 @@
 -- Starting from nothing takes some seconds, most of them MariaDB's installation and the seed. So
 -- the first start makes a template data folder, and every server gets a copy of it.
 local client = require("tests.support.client")
+local dependencies = require("tests.support.dependencies")
 
 local M = {}
 
@@ -49,7 +50,7 @@ end
 local Server = {}
 Server.__index = Server
 
-local function launch(data, port, env, bin)
+local function launch(data, port, env, bin, command)
   local settings = { FIXXIT_ENV = "test", FIXXIT_DATA = data, PORT = port }
   for name, value in pairs(env or {}) do
     settings[name] = value
@@ -59,8 +60,8 @@ local function launch(data, port, env, bin)
     words[#words + 1] = ("%s='%s'"):format(name, tostring(value))
   end
   local log = data .. ".log"
-  local _, pid = shell(("%s setsid %s dev >%s 2>&1 & echo $!"):format(
-    table.concat(words, " "), bin or BIN, log))
+  local _, pid = shell(("%s setsid %s %s >%s 2>&1 & echo $!"):format(
+    table.concat(words, " "), bin or BIN, command or "dev", log))
   return { pid = tonumber(pid), data = data, port = port, log = log, env = env }
 end
 
@@ -114,13 +115,35 @@ local function template()
   return folder
 end
 
---- @param options {env = {NAME = text}, bin = path of the binary}
+--- @param options {env = {NAME = text}, bin = path of the binary, apart = MariaDB and Redis are
+--   the test's: server.dependencies, with which it may do what it wants}
 -- @return server {port=, data=, log=, api=client}
 function M.start(options)
   local source = template()
   local data = os.tmpname()
   shell("rm -f " .. data .. "; cp -a " .. source .. " " .. data)
-  local server = launch(data, free_port(), options and options.env, options and options.bin)
+  options = options or {}
+  local own = options.apart and dependencies.start(shell, data)
+  local server = launch(data, free_port(), options.env, options.bin, own and "serve")
+  server.dependencies = own or nil
+  wait_ready(server)
+  server.api = new_client(server)
+  return setmetatable(server, Server)
+end
+
+--- Starts a further node on another server's database and Redis, with a data folder of its own.
+-- Stop it before that one.
+-- @param options as of M.start
+function M.join(first, options)
+  local data = os.tmpname()
+  shell("rm -f " .. data .. "; mkdir -p " .. data)
+  local env = {
+    DB_SOCKET = first.data .. "/run/mariadb.sock", REDIS_SOCKET = first.data .. "/run/redis.sock",
+  }
+  for name, value in pairs(options and options.env or {}) do
+    env[name] = value
+  end
+  local server = launch(data, free_port(), env, options and options.bin, "serve")
   wait_ready(server)
   server.api = new_client(server)
   return setmetatable(server, Server)
@@ -129,6 +152,9 @@ end
 --- Ends it; raises when something stays behind. The data folder goes unless `keep`.
 function Server:stop(keep)
   local ended = stop(self)
+  if self.dependencies then
+    self.dependencies:stop()
+  end
   local _, left = shell("pgrep -af -- " .. self.data .. " | grep -v pgrep")
   local report = self:log_text():match("[^\n]*Sanitizer[^\n]*") or self:log_text():match("[^\n]*runtime error:[^\n]*")
   if not keep then

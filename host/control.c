@@ -1,0 +1,114 @@
+#include "control.h"
+#include "conf.h"
+#include "listener.h"
+#include "master_state.h"
+#include "reload.h"
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { COMMAND_TIMEOUT_MS = 60000 };
+
+void control_init(struct master *master)
+{
+    for (int i = 0; i < CLIENTS_MAX; i++)
+        master->clients[i] = -1;
+}
+
+static void hang_up(struct master *master, int slot)
+{
+    close(master->clients[slot]);
+    master->clients[slot] = -1;
+    master->client_waits[slot] = false;
+}
+
+static void answer(struct master *master, int slot, const char *word, const char *text)
+{
+    channel_send(master->clients[slot], word, 0, text);
+    hang_up(master, slot);
+}
+
+void control_answer_waiting(struct master *master, const char *word, const char *text)
+{
+    for (int i = 0; i < CLIENTS_MAX; i++)
+        if (master->client_waits[i])
+            answer(master, i, word, text);
+}
+
+void control_accept(struct master *master)
+{
+    int fd = accept4(master->control, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0)
+        return;
+    for (int i = 0; i < CLIENTS_MAX; i++)
+        if (master->clients[i] < 0) {
+            master->clients[i] = fd;
+            return;
+        }
+    channel_send(fd, "failed", 0, "too many commands at once");
+    close(fd);
+}
+
+static void answer_status(struct master *master, int slot)
+{
+    char text[CHANNEL_TEXT_MAX] = "";
+    size_t len = 0;
+    for (int i = 0; i < master->count && len < sizeof(text) - 64; i++) {
+        const struct child *child = &master->children[i];
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%-8s pid %-8d %s\n",
+                                child_name(child), child->pid,
+                                child->up    ? "up"
+                                : child->pid ? "starting"
+                                             : "down");
+    }
+    answer(master, slot, "ok", text);
+}
+
+void control_read(struct master *master, int slot)
+{
+    static struct message message;
+    int rc = channel_receive(master->clients[slot], &message);
+    if (rc == 0)
+        return;
+    if (rc < 0) {
+        hang_up(master, slot);
+    } else if (strcmp(message.word, "status") == 0) {
+        answer_status(master, slot);
+    } else if (strcmp(message.word, "reload") == 0) {
+        master->client_waits[slot] = true;
+        reload_begin(master);
+    } else {
+        answer(master, slot, "failed", "unknown command");
+    }
+}
+
+/* ---- the other side ---- */
+
+int control_command(const struct conf *conf, const char *word)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/run/control.sock", conf_str(conf, "server.data"));
+    struct err err;
+    int fd = listener_connect(path, SOCK_SEQPACKET, &err);
+    if (fd < 0) {
+        fprintf(stderr, "fixxit: no server answers on this data folder (%s)\n",
+                err.message);
+        return 1;
+    }
+    static struct message message;
+    struct pollfd answer = {fd, POLLIN, 0};
+    if (channel_send(fd, word, 0, NULL) < 0 ||
+        poll(&answer, 1, COMMAND_TIMEOUT_MS) <= 0 || channel_receive(fd, &message) <= 0) {
+        fprintf(stderr, "fixxit: the server did not answer\n");
+        close(fd);
+        return 1;
+    }
+    close(fd);
+    bool ok = strcmp(message.word, "ok") == 0;
+    size_t len = strlen(message.text);
+    fprintf(ok ? stdout : stderr, "%s%s", message.text,
+            len && message.text[len - 1] == '\n' ? "" : "\n");
+    return ok ? 0 : 1;
+}

@@ -1,0 +1,121 @@
+#include "upgrade.h"
+#include "generation.h"
+#include "log.h"
+#include "master_state.h"
+#include "mem.h"
+#include "reload.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { TIMEOUT_MS = 60000 };
+
+void upgrade_init(struct master *master)
+{
+    char *binary = master->upgrade.binary;
+    if (readlink("/proc/self/exe", binary, sizeof(master->upgrade.binary) - 1) < 0)
+        log_warn("upgrade: cannot tell our own path: %s", strerror(errno));
+}
+
+/* ---- the master before ---- */
+
+void upgrade_check(struct master *master)
+{
+    struct upgrade *upgrade = &master->upgrade;
+    if (!upgrade->wanted || master->reload.going || upgrade->until_ms || upgrade->trial ||
+        master->stopping)
+        return;
+    upgrade->wanted = false;
+    log_info("upgrade: trying %s", upgrade->binary);
+    pid_t pid = handoff_try(upgrade->binary, master->argv);
+    upgrade->trial = pid > 0 ? pid : 0;
+}
+
+void upgrade_tried(struct master *master, int status)
+{
+    struct upgrade *upgrade = &master->upgrade;
+    struct err err;
+    struct handoff handoff = {.control = master->control,
+                              .image_listener = master->image_listener,
+                              .generation = master->generation};
+    upgrade->trial = 0;
+    if (master->stopping)
+        return;
+    if (status != 0) {
+        log_error("upgrade: %s does not start; nothing was changed", upgrade->binary);
+        reload_asked_meanwhile(master);
+        return;
+    }
+    memcpy(handoff.listeners, master->listeners, sizeof(handoff.listeners));
+    handoff.children = mem_new((size_t)master->count * sizeof(*handoff.children));
+    for (int i = 0; i < master->count; i++)
+        if (master->children[i].pid)
+            handoff.children[handoff.count++] = master->children[i];
+    handoff_exec(&handoff, upgrade->binary, master->argv, &err);
+    log_error("upgrade: %s", err.message);
+    free(handoff.children);
+    reload_asked_meanwhile(master);
+}
+
+/* ---- the master after ---- */
+
+void upgrade_adopt(struct master *master, const struct handoff *handoff)
+{
+    master->upgrade.until_ms = clock_ms() + TIMEOUT_MS;
+    master->upgrade.old_generation = handoff->generation;
+    for (int i = 0; i < handoff->count && master->count < CHILDREN_MAX; i++) {
+        master->children = mem_resize(master->children, (size_t)(master->count + 1) *
+                                                            sizeof(*master->children));
+        master->children[master->count++] = handoff->children[i];
+    }
+}
+
+bool upgrade_going(const struct master *master)
+{
+    return master->upgrade.until_ms != 0;
+}
+
+static void end(struct master *master)
+{
+    master->upgrade.until_ms = 0;
+    master->upgrade.old_generation = 0;
+    log_info("upgrade: the old processes are ending");
+    for (int i = master->count - 1; i >= 0; i--)
+        if (master->children[i].old && master->children[i].pid)
+            master_end_child(master, &master->children[i]);
+        else if (master->children[i].old)
+            master_remove_child(master, i); /* it died before */
+    reload_asked_meanwhile(master);
+}
+
+void upgrade_fail(struct master *master)
+{
+    log_error("upgrade: the new processes do not come up; the old ones stay");
+    master->upgrade.until_ms = 0;
+    master->generation = master->upgrade.old_generation;
+    master->announced = true;
+    for (int i = master->count - 1; i >= 0; i--) {
+        struct child *child = &master->children[i];
+        if (child->old)
+            continue;
+        if (child->pid) {
+            kill(child->pid, SIGKILL);
+            waitpid(child->pid, NULL, 0);
+        }
+        master_remove_child(master, i);
+    }
+    reload_asked_meanwhile(master);
+}
+
+void upgrade_end_when_due(struct master *master)
+{
+    if (!upgrade_going(master))
+        return;
+    if (master->announced)
+        end(master);
+    else if (master->upgrade.until_ms <= clock_ms())
+        upgrade_fail(master);
+}
