@@ -24,7 +24,7 @@ end
 
 --- Until it answers; blocks.
 function Dependency:await()
-  local code, output = self.shell(("for i in $(seq 600); do %s && exit 0; sleep 0.1; done; exit 1")
+  local code, output = self.shell(("(for i in $(seq 600); do %s && exit 0; sleep 0.1; done; exit 1)")
     :format(self.ping))
   assert(code == 0, self.name .. " does not answer: " .. output)
 end
