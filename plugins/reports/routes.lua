@@ -23,7 +23,7 @@ return {
     method = "POST", path = "/reports", summary = "Report a hazard, with up to three photos.",
     permission = "public", rate = "report", body = schema.create,
     check = service.check,
-    multipart = { photos = { max = 3 }, data = "data" },
+    multipart = { photos = { max = "files.report_photos" }, data = "data" },
     answers = { [201] = "stored", [400] = "invalid fields or pictures" },
     handler = create,
   },

@@ -45,7 +45,7 @@ static const char main_lua[] =
     "paths['/form'] = function(req)\n"
     "  local form, err = req:multipart{max_file = 100000, max_files = 1, max_fields = "
     "1,\n"
-    "    max_field = 10, dir = req:header('x-dir')}\n"
+    "    max_text = 10, dir = req:header('x-dir')}\n"
     "  if not form then return req:respond(400, nil, code(err)) end\n"
     "  local file = form.files[1] or {}\n"
     "  if req:query() == 'keep' then assert(req:keep(file.path)) end\n"
