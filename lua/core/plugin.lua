@@ -33,6 +33,7 @@ local ROUTE_KEYS = {
   -- What the answer holds, for OpenAPI: the schema of `data` (false: null) and of `meta`, or
   -- {type=, schema=} of an answer without the envelope.
   returns = true, meta = "table", content = "table",
+  also = "number", -- the status besides a success under which the same comes: bad news
 }
 
 local HOOK_LISTS = { ready = true, rooms = true, health = true, collect = true }

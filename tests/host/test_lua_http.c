@@ -88,7 +88,8 @@ static const char main_lua[] =
     "'d'}})\n"
     "  if not id then return req:respond(400, nil, code(err)) end\n"
     "  assert(ws.join(id, 'room') and ws.send(id, 'a\\nb', '7:1'))\n"
-    "  assert(ws.publish('room', 'c', 5, '7:2', 'news') == 1 and ws.publish('room', 'd', 5) == "
+    "  assert(ws.publish('room', 'c', 5, '7:2', 'news') == 1 and ws.publish('room', 'd', "
+    "5) == "
     "0)\n"
     "  assert(ws.send(id, 'e') and ws.close(id, 1000, 'over'))\n"
     "end\n"
@@ -245,8 +246,9 @@ static void streams_events(void)
     CHECK(status(&other) == 200);
     CHECK(strstr(other.got, "\r\nContent-Type: text/event-stream\r\n"));
     CHECK(strstr(other.got, "\r\nX-A: b\r\n") && strstr(other.got, "\r\nX-C: d\r\n"));
-    CHECK_STR(body(&other),
-              "id: 7:1\ndata: a\ndata: b\n\nevent: news\nid: 7:2\ndata: c\n\ndata: e\n\n");
+    CHECK_STR(
+        body(&other),
+        "id: 7:1\ndata: a\ndata: b\n\nevent: news\nid: 7:2\ndata: c\n\ndata: e\n\n");
     close_client(&other);
 }
 

@@ -94,6 +94,14 @@ local function open_stream(ctx, request)
   end)
 end
 
+local SNAPSHOT = s.object({
+  topic = s.string(),
+  data = s.any({ describe = "as the detail of what the topic names" }),
+  epoch = s.string(),
+  seq = s.integer(),
+  ts = s.string({ format = "date-time" }),
+}, { name = "Snapshot" })
+
 -- The number first, then the state: what happens in between is in the state and is told again
 -- to whoever goes on from the number, but nothing is left out.
 local function snapshot(ctx, request)
@@ -121,10 +129,10 @@ return {
     tenant = false, query = STREAM, summary = "Events as they happen, as server-sent events.",
     answers = { [200] = "the stream", [401] = "neither a token that holds nor a public topic",
       [403] = "a topic that the caller may not hear" },
-    handler = open_stream },
+    content = { type = "text/event-stream", schema = s.string() }, handler = open_stream },
   { method = "GET", path = "/realtime/snapshot", permission = "public", tenant = false,
     summary = "The present state of a topic, and the seq to resume from after it.",
     query = s.object({ topic = s.string({ min = 1, max = 200 }) }),
-    answers = { [403] = "a topic that the caller may not hear" },
+    answers = { [403] = "a topic that the caller may not hear" }, returns = SNAPSHOT,
     handler = snapshot },
 }
