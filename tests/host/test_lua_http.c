@@ -340,6 +340,7 @@ static void stop(void)
 
 int main(void)
 {
+    vm_collect_always();
     signal(SIGPIPE, SIG_IGN);
     start();
     RUN(shows_requests_and_answers);
