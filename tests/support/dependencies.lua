@@ -1,6 +1,10 @@
 --- A MariaDB and a Redis that belong to the test, so that it may kill them, hang them and start
 -- them again while a server uses them. What MariaDB has acknowledged survives its kill -9.
+local processes = require("tests.support.process")
+
 local M = {}
+
+local END_S = 30
 
 local MARIADB = "mariadbd --no-defaults --datadir=%s/mysql --socket=%s/run/mariadb.sock "
   .. "--tmpdir=%s/mysql --pid-file=%s/run/mariadb.pid --log-error=%s/log/mariadb.log "
@@ -26,7 +30,7 @@ end
 function Dependency:await()
   local code, output = self.shell(("(for i in $(seq 600); do %s && exit 0; sleep 0.1; done; exit 1)")
     :format(self.ping))
-  assert(code == 0, self.name .. " does not answer: " .. output)
+  assert(code == 0, self.name .. " does not answer: " .. tostring(output))
 end
 
 function Dependency:signal(name)
@@ -35,7 +39,8 @@ end
 
 --- Ends it at once and waits until it is gone: its files are free for the next one.
 function Dependency:kill()
-  self.shell(("kill -KILL %d; while kill -0 %d; do sleep 0.02; done"):format(self.pid, self.pid))
+  self:signal("KILL")
+  assert(processes.await_end(self.pid, END_S), self.name .. " does not end")
 end
 
 local Dependencies = {}

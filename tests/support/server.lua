@@ -4,10 +4,11 @@
 -- the first start makes a template data folder, and every server gets a copy of it.
 local client = require("tests.support.client")
 local dependencies = require("tests.support.dependencies")
+local processes = require("tests.support.process")
 
 local M = {}
 
-local READY_TIMEOUT_S = 60
+local READY_TIMEOUT_S, STOP_TIMEOUT_S = 60, 15
 local BIN = os.getenv("TEST_BIN") or "build/fixxit"
 M.BIN = BIN
 local next_port = 20000 + tonumber(os.getenv("TEST_PORT") or 0)
@@ -76,7 +77,7 @@ local function wait_ready(server)
     if ok and answer.status == 200 then
       return
     end
-    if shell("kill -0 " .. server.pid) ~= 0 then
+    if not processes.lives(server.pid) then
       break
     end
     sleep(0.1)
@@ -86,11 +87,8 @@ end
 
 local function stop(server)
   shell("kill -TERM " .. server.pid)
-  for _ = 1, 300 do
-    if shell("kill -0 " .. server.pid) ~= 0 then
-      return true
-    end
-    sleep(0.05)
+  if processes.await_end(server.pid, STOP_TIMEOUT_S) then
+    return true
   end
   shell("kill -KILL -- -" .. server.pid)
   return false
@@ -126,7 +124,11 @@ function M.start(options)
   local own = options.apart and dependencies.start(shell, data)
   local server = launch(data, free_port(), options.env, options.bin, own and "serve")
   server.dependencies = own or nil
-  wait_ready(server)
+  local ok, problem = pcall(wait_ready, server)
+  if not ok and own then
+    own:stop()
+  end
+  assert(ok, problem)
   server.api = new_client(server)
   return setmetatable(server, Server)
 end

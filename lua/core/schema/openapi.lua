@@ -24,30 +24,29 @@ local KINDS = {
   end,
   enum = function(schema, out)
     out.type = "string"
-    out.enum = schema.nullable and json.array({ json.null, unpack(schema.values) })
-      or json.array(schema.values)
+    out.enum = schema.values
   end,
-  array = function(schema, out, named)
+  array = function(schema, out)
     out.type = "array"
-    out.items = publish(schema.of, named)
+    out.items = publish(schema.of)
     out.minItems, out.maxItems = schema.min, schema.max
   end,
-  list = function(schema, out, named)
+  list = function(schema, out)
     out.type = "array"
-    out.items = publish(schema.of, named)
+    out.items = publish(schema.of)
     out.maxItems = schema.max
   end,
   map = function(_, out)
     out.type = "object"
   end,
   any = function() end,
-  object = function(schema, out, named)
+  object = function(schema, out)
     local required = {}
     out.type = "object"
     out.properties = json.object({})
     for _, name in ipairs(schema.names) do
       local field = schema.fields[name]
-      out.properties[name] = publish(field, named)
+      out.properties[name] = publish(field)
       if not field.optional then
         required[#required + 1] = name
       end
@@ -56,25 +55,15 @@ local KINDS = {
   end,
 }
 
-local function describe(schema, named)
+function publish(schema)
   local out = json.object({})
-  KINDS[schema.kind](schema, out, named)
+  KINDS[schema.kind](schema, out)
   out.description = schema.describe
   out.default = schema.default
   if schema.nullable and out.type then
     out.type = { out.type, "null" }
   end
   return out
-end
-
-function publish(schema, named)
-  if not named or not schema.name then
-    return describe(schema, named)
-  end
-  if not named[schema.name] then
-    named[schema.name] = describe(schema, named)
-  end
-  return { ["$ref"] = "#/components/schemas/" .. schema.name }
 end
 
 return publish
