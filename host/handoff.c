@@ -1,5 +1,6 @@
-/* The variable: "generation control image listener listener kind:index:pid:channel kind:..." in decimal; a
- * place without a descriptor is -1. */
+/* The variable: "generation control image listener listener kind:index:pid:channel kind:... shared
+ * metrics limits counters" in decimal; a place without a descriptor is -1. What an older binary does
+ * not know stands at the end. */
 #include "handoff.h"
 #include "buf.h"
 #include "mem.h"
@@ -29,6 +30,8 @@ static void set_all_inherited(const struct handoff *handoff, bool inherited)
         set_inherited(*fd, inherited);
     for (int i = 0; i < handoff->count; i++)
         set_inherited(handoff->children[i].channel, inherited);
+    for (int i = 0; i < HANDOFF_SHARED; i++)
+        set_inherited(handoff->shared[i], inherited);
 }
 
 static void write_text(const struct handoff *handoff, struct buf *out)
@@ -43,6 +46,8 @@ static void write_text(const struct handoff *handoff, struct buf *out)
         buf_printf(out, " %d:%d:%d:%d", (int)child->kind, child->index, (int)child->pid,
                    child->channel);
     }
+    buf_printf(out, " shared %d %d %d", handoff->shared[HANDOFF_METRICS],
+               handoff->shared[HANDOFF_LIMITS], handoff->shared[HANDOFF_COUNTERS]);
 }
 
 static bool read_child(const char *text, struct child *child, int *used)
@@ -62,6 +67,14 @@ static bool read_child(const char *text, struct child *child, int *used)
     return true;
 }
 
+static void read_shared(const char *text, int *shared)
+{
+    for (int i = 0; i < HANDOFF_SHARED; i++)
+        shared[i] = -1;
+    sscanf(text, " shared %d %d %d", &shared[HANDOFF_METRICS], &shared[HANDOFF_LIMITS],
+           &shared[HANDOFF_COUNTERS]);
+}
+
 struct handoff *handoff_take(void)
 {
     const char *text = getenv(VARIABLE);
@@ -77,6 +90,7 @@ struct handoff *handoff_take(void)
                            read_child(text, &handoff->children[handoff->count], &used);
              text += used)
             handoff->count++;
+        read_shared(text, handoff->shared);
         set_all_inherited(handoff, false);
     } else {
         free(handoff);

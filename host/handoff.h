@@ -1,20 +1,25 @@
 /* handoff.h - a master replaced by a newer binary in the same process: pid, children and listening
  * sockets stay, so that nothing is refused and nobody has to be told.
  *
- * What stays is named in an environment variable: the descriptors, the children, their generation. Everything
- * else, the shared memory included, begins anew. */
+ * What stays is named in an environment variable: the descriptors, the children, their generation.
+ * What the processes count together stays where the newer binary means the same by its bytes
+ * (shared.h); the heartbeats and all else begin anew. */
 #pragma once
 #include "children.h"
 #include "err.h"
 
 enum { HANDOFF_LISTENERS_MAX = 2 };
 
+/* Descriptors of shared memory. */
+enum { HANDOFF_METRICS, HANDOFF_LIMITS, HANDOFF_COUNTERS, HANDOFF_SHARED };
+
 struct handoff {
     int control, image_listener;
     int listeners[HANDOFF_LISTENERS_MAX + 1]; /* ended by -1 */
     struct child *children;                   /* those that run; owned */
     int count;
-    unsigned generation; /* of Lua that they run (generation.h) */
+    unsigned generation;        /* of Lua that they run (generation.h) */
+    int shared[HANDOFF_SHARED]; /* -1: an older binary did not keep it */
 };
 
 /* What the binary before left to us, with close-on-exec set again; NULL when there was none. Call

@@ -135,6 +135,20 @@ static void add_children(struct master *master, enum child_kind kind, int64_t co
     }
 }
 
+/* What the master before kept goes on; its children count in it until they end. The heartbeats are
+ * by place in `children`, and those places are ours. */
+static void open_shared(struct master *master, const struct handoff *handoff)
+{
+    static const int nothing[HANDOFF_SHARED] = {-1, -1, -1};
+    const int *shared = handoff ? handoff->shared : nothing;
+    size_t keys = (size_t)conf_int(master->conf, "limits.keys");
+    master->limits = limits_take_over(shared[HANDOFF_LIMITS], keys);
+    master->metrics = metrics_take_over(shared[HANDOFF_METRICS], METRICS_MAX);
+    master->counters = counters_take(shared[HANDOFF_COUNTERS]);
+    master->heart = heartbeat_new(CHILDREN_MAX);
+    counts_open(master->metrics);
+}
+
 int setup_open(struct master *master, const struct handoff *handoff, struct err *err)
 {
     const struct conf *conf = master->conf;
@@ -146,11 +160,7 @@ int setup_open(struct master *master, const struct handoff *handoff, struct err 
         adopt_sockets(master, handoff);
     else if (bind_all(master, err) < 0)
         return -1;
-    master->limits = limits_new((size_t)conf_int(conf, "limits.keys"));
-    master->metrics = metrics_new(METRICS_MAX);
-    master->counters = counters_take(-1);
-    master->heart = heartbeat_new(CHILDREN_MAX);
-    counts_open(master->metrics);
+    open_shared(master, handoff);
     if (conf_bool(conf, "server.reload_watch"))
         master->watch = watch_new(master->root, conf_str(conf, "server.reload_folders"));
     add_children(master, CHILD_IMAGE, conf_int(conf, "image.processes"));

@@ -1,8 +1,11 @@
 #include "upgrade.h"
+#include "counters.h"
 #include "generation.h"
 #include "log.h"
 #include "master_state.h"
 #include "mem.h"
+#include "metrics.h"
+#include "rate_limits.h"
 #include "reload.h"
 #include <errno.h>
 #include <signal.h>
@@ -38,9 +41,13 @@ void upgrade_tried(struct master *master, int status)
 {
     struct upgrade *upgrade = &master->upgrade;
     struct err err;
-    struct handoff handoff = {.control = master->control,
-                              .image_listener = master->image_listener,
-                              .generation = master->generation};
+    struct handoff handoff = {
+        .control = master->control,
+        .image_listener = master->image_listener,
+        .generation = master->generation,
+        .shared = {[HANDOFF_METRICS] = metrics_fd(master->metrics),
+                   [HANDOFF_LIMITS] = limits_fd(master->limits),
+                   [HANDOFF_COUNTERS] = counters_fd(master->counters)}};
     upgrade->trial = 0;
     if (master->stopping)
         return;

@@ -23,8 +23,10 @@ static void finds_nothing_where_nothing_was_left(void)
 
 static void takes_sockets_and_children(void)
 {
-    struct handoff *handoff = take("17 903 904 905 -1 0:1:4711:906 1:2:4712:-1 2:1:4713:-1");
-    CHECK(handoff && handoff->generation == 17 && handoff->control == 903 && handoff->image_listener == 904);
+    struct handoff *handoff =
+        take("17 903 904 905 -1 0:1:4711:906 1:2:4712:-1 2:1:4713:-1");
+    CHECK(handoff && handoff->generation == 17 && handoff->control == 903 &&
+          handoff->image_listener == 904);
     CHECK(handoff->listeners[0] == 905 && handoff->listeners[1] == -1);
     CHECK(handoff->count == 3);
     const struct child *child = &handoff->children[0];
@@ -32,6 +34,22 @@ static void takes_sockets_and_children(void)
     CHECK(child->channel == 906 && child->up && child->old && !child->kill_ms);
     CHECK(handoff->children[1].kind == CHILD_JOB && handoff->children[1].index == 2);
     CHECK(handoff->children[2].kind == CHILD_IMAGE);
+    for (int i = 0; i < HANDOFF_SHARED; i++) /* from a binary that kept none */
+        CHECK(handoff->shared[i] == -1);
+    handoff_free(handoff);
+}
+
+static void takes_shared_memory(void)
+{
+    struct handoff *handoff = take("17 903 904 -1 -1 0:1:4711:906 shared 907 908 909");
+    CHECK(handoff && handoff->count == 1);
+    CHECK(handoff->shared[HANDOFF_METRICS] == 907 &&
+          handoff->shared[HANDOFF_LIMITS] == 908 &&
+          handoff->shared[HANDOFF_COUNTERS] == 909);
+    handoff_free(handoff);
+    handoff = take("17 903 904 -1 -1 shared 907");
+    CHECK(handoff && handoff->count == 0 && handoff->shared[HANDOFF_METRICS] == 907);
+    CHECK(handoff->shared[HANDOFF_LIMITS] == -1);
     handoff_free(handoff);
 }
 
@@ -57,7 +75,8 @@ static void leaves_all_as_it_was_when_the_binary_cannot_run(void)
                               .image_listener = -1,
                               .listeners = {-1, -1, -1},
                               .children = &child,
-                              .count = 1};
+                              .count = 1,
+                              .shared = {-1, -1, -1}};
     CHECK(handoff_exec(&handoff, "/nonexistent/binary", argv, &err) == -1);
     CHECK_STR(err.code, ERR_NOT_FOUND);
     CHECK(!getenv("FIXXIT_HANDOFF"));
@@ -69,6 +88,7 @@ int main(void)
 {
     RUN(finds_nothing_where_nothing_was_left);
     RUN(takes_sockets_and_children);
+    RUN(takes_shared_memory);
     RUN(passes_over_children_that_cannot_be);
     RUN(leaves_all_as_it_was_when_the_binary_cannot_run);
     return check_result("handoff");

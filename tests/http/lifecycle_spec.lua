@@ -1,5 +1,6 @@
 -- Stopping, upgrading and replacing processes under load: nobody is refused, no answer is cut.
 local cqueues = require("cqueues")
+local exposition = require("tests.support.exposition")
 local loads = require("tests.support.load")
 local probes = require("tests.support.probe")
 local servers = require("tests.support.server")
@@ -166,6 +167,60 @@ describe("an upgrade", function()
     assert.is_true(await(function()
       return probe:value(server.api) == 2
     end, 30))
+  end)
+end)
+
+describe("what the processes count together", function()
+  local REGISTER_S = 12 -- after which one of the five is allowed again
+  local bin, server
+
+  setup(function()
+    bin = os.tmpname()
+    servers.shell(("cp %s %s.new && mv %s.new %s"):format(servers.BIN, bin, bin, bin))
+    local _, here = servers.shell("pwd")
+    server = servers.start({ bin = bin, env = { FIXXIT_ROOT = here:match("[^\n]+"),
+      FIXXIT_SERVER_WORKERS = 2, FIXXIT_LIMITS_SCALE = 1 } })
+  end)
+
+  teardown(function()
+    server:stop()
+    os.remove(bin)
+  end)
+
+  local function register()
+    local allowed = 0
+    for _ = 1, 5 do
+      local answer = server.api:post("/auth/register", { json = {} })
+      allowed = allowed + (answer.status ~= 429 and 1 or 0)
+    end
+    return allowed
+  end
+
+  local function asked()
+    local samples = exposition.parse(server.api:get("/metrics", { root = true }).body)
+    return exposition.value(samples, "fixxit_http_requests_total", { route = "/api/v1/auth/register" })
+  end
+
+  it("goes on after an upgrade: metrics and limits", function()
+    local since, old = cqueues.monotime(), {}
+    assert.equal(5, register())
+    local count = asked()
+    for _, pid in ipairs(server:pids()) do
+      old[pid] = true
+    end
+    signal("USR2", server:master())
+    assert.is_true(await(function()
+      local pids = server:pids()
+      for _, pid in ipairs(pids) do
+        if old[pid] then
+          return false
+        end
+      end
+      return #pids >= 4
+    end, 30))
+    local allowed = register()
+    assert.truthy(allowed <= (cqueues.monotime() - since) / REGISTER_S, allowed .. " were allowed")
+    assert.equal(count + 5, asked())
   end)
 end)
 
