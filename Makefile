@@ -23,6 +23,7 @@ PACKAGES := gcc make pkg-config libc6-dev luajit libluajit-5.1-dev libluajit-5.1
 LIBS := luajit libuv libmariadb hiredis libjwt vips libseccomp libcrypt libcurl openssl
 
 include tests/tests.mk
+include tests/bench/bench.mk
 
 .DEFAULT_GOAL := all
 .PHONY: all run deps clean help format lint

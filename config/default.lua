@@ -10,7 +10,10 @@ return {
     max_header_bytes = 16384, -- request line and header block; more is 431
     max_headers = 100,
     max_url_bytes = 8192, -- more is 414
-    max_body_bytes = 1048576, -- of a JSON body; more is 413
+    max_body_bytes = 1048576, -- of a JSON body, or of a form's texts together; more is 413
+    max_json_depth = 32, -- arrays and objects inside each other; more is 400
+    max_query_parameters = 100, -- more is 400, as with these:
+    max_form_fields = 100, -- texts of a form
     max_connections = 20000, -- per worker; further ones are closed at once
     header_timeout_ms = 10000, -- from the first to the last byte of a head
     body_timeout_ms = 300000, -- for a whole body

@@ -46,6 +46,7 @@ void http_server_free(struct http_server *server);
 struct http_stats {
     size_t connections; /* open now, without detached ones */
     uint64_t requests;  /* handed to the handler since the start */
+    size_t kept_files;  /* compressed ones that need not be compressed again */
     bool listening;
 };
 struct http_stats http_server_stats(const struct http_server *server);
@@ -121,7 +122,8 @@ void http_req_stop(struct http_req *req);
 
 /* Writes head and body; copies what the socket does not take at once. A body of a type
  * that gains is sent as gzip when the client accepts it: a strong ETag then ends in
- * `-gzip"`. `Cache-Control: no-transform` or a Content-Encoding keeps it as it is. Date,
+ * `-gzip"`. A large one is compressed in the thread pool, and chunked when it is very
+ * large. `Cache-Control: no-transform` or a Content-Encoding keeps it as it is. Date,
  * Content-Length and Connection are added here; the caller's own (and Transfer-Encoding)
  * are passed over. HEAD, 204 and 304 send no body. 0 also when the client is gone. -1
  * INVALID: answered already, a status outside 200..599, or a header that is no token or
@@ -136,8 +138,9 @@ void http_req_fail(struct http_req *req, int status, const char *code,
 
 /* Opens `path` in the thread pool and calls `done` once, later: with NULL when the file
  * is open and the answer under way (it streams by itself from there), else NOT_FOUND,
- * INVALID (the slice is outside of the file), CLOSED or IO, and nothing was sent. A small
- * file is compressed as a body is, when the whole of it is asked for.
+ * INVALID (the slice is outside of the file), CLOSED or IO, and nothing was sent. A file is
+ * compressed as a body is, when the whole of it is asked for; what a small one becomes is
+ * kept.
  * `length` -1 means up to the end. Only regular files. -1 INVALID as for
  * http_req_respond; `done` never runs then. */
 typedef void (*http_file_cb)(void *arg, const struct err *err);

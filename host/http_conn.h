@@ -11,6 +11,7 @@
 #include "buf.h"
 #include "http.h"
 #include <llhttp.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 enum conn_state {
@@ -54,7 +55,7 @@ struct http_conn {
     bool close_after;  /* no further request */
     bool trusted;      /* the peer may tell whom it speaks for */
     llhttp_t parser;
-    bool encrypted;    /* by our own TLS */
+    bool encrypted; /* by our own TLS */
     const struct http_refusal
         *refusal;                     /* set by a parser callback that stops the parser */
     struct http_refusal refusal_text; /* for a message of the parser's */
@@ -156,7 +157,9 @@ struct http_server {
     const char *gzip_types; /* media types, separated by commas */
     z_stream gzip;          /* once `gzip_open` */
     bool gzip_open;
-    struct buf zipped; /* the body of the answer being built */
+    struct buf zipped;        /* the body of the answer being built */
+    struct http_zipped *kept; /* compressed files: http_zipped.c */
+    size_t kept_files, kept_bytes;
     time_t date_at;
     char date[40]; /* "Date: ...\r\n" */
     size_t date_len;
@@ -250,7 +253,8 @@ void http_answer_settle(struct http_req *req);
 void http_answer_begin(struct http_server *server, struct buf *out, int status,
                        const struct http_header *headers, size_t count,
                        enum http_coding coding);
-/* Completes the head of the settled request: Connection, Content-Length (-1: none). */
+/* Completes the head of the settled request: Connection, and the body's length. */
+enum { HTTP_NO_BODY = -1, HTTP_CHUNKED = -2 };
 void http_answer_end(const struct http_req *req, struct buf *out, int64_t length);
 /* Whether the status has no body by definition. */
 bool http_answer_empty(int status);
@@ -270,6 +274,7 @@ void http_peer_resolve(struct http_req *req);
 
 /* Whether a value of Accept-Encoding prefers gzip to nothing. */
 bool http_gzip_accepted(const char *accept_encoding);
+enum { HTTP_GZIP_ON_LOOP = 64 * 1024 /* the most that the loop may wait for */ };
 /* What suits a body of `len` bytes with these headers. */
 enum http_coding http_gzip_choose(const struct http_req *req, int status,
                                   const struct http_header *headers, size_t count,
@@ -279,9 +284,31 @@ bool http_gzip_now(struct http_server *server, const char *data, size_t len);
 /* The same for any thread, appended to `out`. */
 bool http_gzip_once(int level, const char *data, size_t len, struct buf *out);
 void http_gzip_free(struct http_server *server);
+/* For bodies in pieces, in any thread: `last` ends the stream. False when out of memory. */
+bool http_gzip_open(z_stream *stream, int level);
+bool http_gzip_more(z_stream *stream, const char *data, size_t len, bool last,
+                    struct buf *out);
+
+/* ---- http_zipped.c ---- */
+
+/* What was kept of the file, counted for the caller; NULL: nothing. */
+struct http_zipped *http_zipped_find(struct http_server *server, const char *path);
+const struct buf *http_zipped_content(const struct http_zipped *zipped);
+/* Whether the file is still the same. Any thread. */
+bool http_zipped_is_of(const struct http_zipped *zipped, const struct stat *st);
+/* Keeps a copy of the compressed content. `st`: of the file before it was read. */
+void http_zipped_keep(struct http_server *server, const char *path, const struct stat *st,
+                      const struct buf *content);
+void http_zipped_unref(struct http_zipped *zipped); /* NULL is allowed */
+void http_zipped_free(struct http_server *server);
 
 /* ---- http_file.c ---- */
 
 void http_file_stop(struct http_file *file); /* while it is being opened */
 void http_file_abort(
     struct http_file *file); /* while it is streamed: the connection closes */
+/* Answers the checked request with a body that is to be compressed in the pool. `lines` as
+ * for http_req_respond_with. */
+void http_file_respond(struct http_req *req, int status, const char *lines,
+                       size_t lines_len, const struct http_header *headers, size_t count,
+                       const char *body, size_t len);

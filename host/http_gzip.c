@@ -1,6 +1,6 @@
-/* gzip of answers. One stream per server serves the loop, whose bodies come whole and are
- * compressed at once: bounded in size, because the loop stands still meanwhile. Files are
- * compressed where they are read, in the pool, each with a stream of its own.
+/* gzip of answers. One stream per server serves the loop, for bodies so small that they are
+ * done before a trip to the pool would be. Larger ones and files are compressed in the
+ * pool, each with a stream of its own (http_pieces.c).
  *
  * Whether a body may be compressed is asked in the order of what costs least: most answers
  * are too small, and pay one comparison. */
@@ -8,9 +8,9 @@
 #include <string.h>
 
 enum {
-    LOOP_MAX = 256 * 1024, /* a few milliseconds at the levels in use */
     GZIP_WINDOW = 15 + 16, /* zlib's way to say gzip */
     MEM_LEVEL = 8,
+    ROOM = 64 * 1024, /* for what a step puts out */
     Q_UNSET = -1,
 };
 
@@ -59,6 +59,8 @@ bool http_gzip_accepted(const char *accept_encoding)
     }
     if (gzip == Q_UNSET)
         gzip = any;
+    if (identity == Q_UNSET && gzip != any)
+        identity = any;
     return gzip > 0 && gzip >= identity;
 }
 
@@ -91,8 +93,7 @@ enum http_coding http_gzip_choose(const struct http_req *req, int status,
                                   int64_t len)
 {
     const struct http_server *server = req->server;
-    if (len < server->gzip_min || len > LOOP_MAX || !server->gzip_level ||
-        http_answer_empty(status))
+    if (len < server->gzip_min || !server->gzip_level || http_answer_empty(status))
         return CODING_FIXED;
     const struct http_header *type = find(headers, count, "Content-Type");
     const struct http_header *cache = find(headers, count, "Cache-Control");
@@ -119,7 +120,7 @@ static bool squeeze(z_stream *stream, const char *data, size_t len, struct buf *
     return true;
 }
 
-static bool open_stream(z_stream *stream, int level)
+bool http_gzip_open(z_stream *stream, int level)
 {
     *stream = (z_stream){0};
     return deflateInit2(stream, level, Z_DEFLATED, GZIP_WINDOW, MEM_LEVEL,
@@ -129,7 +130,7 @@ static bool open_stream(z_stream *stream, int level)
 bool http_gzip_now(struct http_server *server, const char *data, size_t len)
 {
     if (!server->gzip_open)
-        server->gzip_open = open_stream(&server->gzip, server->gzip_level);
+        server->gzip_open = http_gzip_open(&server->gzip, server->gzip_level);
     else
         deflateReset(&server->gzip);
     buf_clear(&server->zipped);
@@ -139,11 +140,26 @@ bool http_gzip_now(struct http_server *server, const char *data, size_t len)
 bool http_gzip_once(int level, const char *data, size_t len, struct buf *out)
 {
     z_stream stream;
-    if (!open_stream(&stream, level))
+    if (!http_gzip_open(&stream, level))
         return false;
     bool smaller = squeeze(&stream, data, len, out);
     deflateEnd(&stream);
     return smaller;
+}
+
+bool http_gzip_more(z_stream *stream, const char *data, size_t len, bool last,
+                    struct buf *out)
+{
+    int result;
+    stream->next_in = (Bytef *)(uintptr_t)data;
+    stream->avail_in = (uInt)len;
+    do {
+        stream->next_out = (Bytef *)buf_reserve(out, ROOM);
+        stream->avail_out = ROOM;
+        result = deflate(stream, last ? Z_FINISH : Z_NO_FLUSH);
+        out->len += ROOM - stream->avail_out;
+    } while (result == Z_OK && !stream->avail_out);
+    return last ? result == Z_STREAM_END : !stream->avail_in;
 }
 
 void http_gzip_free(struct http_server *server)

@@ -208,6 +208,8 @@ void http_answer_end(const struct http_req *req, struct buf *out, int64_t length
         buf_puts(out, "Content-Length: ");
         put_number(out, (uint64_t)length);
         buf_append(out, "\r\n", 2);
+    } else if (length == HTTP_CHUNKED) {
+        buf_puts(out, "Transfer-Encoding: chunked\r\n");
     }
     buf_append(out, "\r\n", 2);
 }
@@ -282,6 +284,10 @@ int http_req_respond(struct http_req *req, int status, const struct http_header 
     struct buf *out = &server->out;
     bool empty = http_answer_empty(status);
     enum http_coding coding = http_gzip_choose(req, status, headers, count, (int64_t)len);
+    if (coding == CODING_GZIP && len > HTTP_GZIP_ON_LOOP) {
+        http_file_respond(req, status, NULL, 0, headers, count, body, len);
+        return 0;
+    }
     if (coding == CODING_GZIP && http_gzip_now(server, body, len)) {
         body = server->zipped.data;
         len = server->zipped.len;
@@ -291,7 +297,7 @@ int http_req_respond(struct http_req *req, int status, const struct http_header 
     buf_clear(out);
     http_answer_settle(req);
     http_answer_begin(server, out, status, headers, count, coding);
-    http_answer_end(req, out, empty ? -1 : (int64_t)len);
+    http_answer_end(req, out, empty ? HTTP_NO_BODY : (int64_t)len);
     if (empty || req->is_head)
         len = 0;
     if (len <= ONE_BUFFER_MAX) {

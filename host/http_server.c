@@ -24,6 +24,7 @@ void http_server_unref(struct http_server *server)
     }
     buf_free(&server->out);
     http_gzip_free(server);
+    http_zipped_free(server);
     free(server->trusted);
     tls_free(server->tls);
     free(server);
@@ -134,6 +135,7 @@ struct http_stats http_server_stats(const struct http_server *server)
 {
     return (struct http_stats){.connections = server->connections,
                                .requests = server->requests,
+                               .kept_files = server->kept_files,
                                .listening = server->listeners != NULL};
 }
 

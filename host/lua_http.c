@@ -11,7 +11,7 @@
  *   req:has_body() -> boolean          req:content_length() -> number | nil
  *   req:body(limit) -> text | nil, err                                            (waits)
  *       err.code TOO_LARGE, CLOSED, TIMEOUT, INVALID
- *   req:multipart{max_file=, max_files=, max_fields=, max_field=, dir=} -> form | nil, err
+ *   req:multipart{max_file=, max_files=, max_fields=, max_text=, dir=} -> form | nil, err
  *       (waits) form = {fields = {name = text},
  *                       files = {{name=, filename=, type=, path=, size=, sha256=}...}}
  *       err.code TOO_LARGE, TOO_MANY, INVALID, CLOSED, TIMEOUT, DISK_FULL, IO; err.field names

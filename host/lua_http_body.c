@@ -173,7 +173,7 @@ int lua_http_multipart(lua_State *L)
         .max_file = (uint64_t)size_option(L, "max_file"),
         .max_files = (unsigned)size_option(L, "max_files"),
         .max_fields = (unsigned)size_option(L, "max_fields"),
-        .max_field = (size_t)size_option(L, "max_field"),
+        .max_text = (size_t)size_option(L, "max_text"),
         .dir = opt_string(L, 2, "dir", NULL, NULL),
     };
     if (!limits.dir)

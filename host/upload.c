@@ -52,6 +52,7 @@ struct upload {
     void *arg;
     struct multipart *multipart;
     uint64_t fed, fed_max;
+    uint64_t text_bytes; /* of all fields so far */
     size_t waiting;
     struct step *first, *last; /* to come */
     struct step *batch;        /* the job's */
@@ -60,7 +61,7 @@ struct upload {
     struct upload_field *fields;
     size_t field_count;
     /* The part under way. */
-    uint64_t part_bytes;
+    uint64_t file_bytes;
     struct buf value;
     char *name, *filename, *type;
     struct file *file; /* NULL for a field, and for a file without a byte or a name yet */
@@ -297,7 +298,7 @@ static int on_begin(void *arg, const struct multipart_part *part, struct err *er
     upload->filename = part->filename ? mem_strdup(part->filename) : NULL;
     upload->type = mem_strdup(part->type);
     upload->value.len = 0;
-    upload->part_bytes = 0;
+    upload->file_bytes = 0;
     if (part->filename)
         return *part->filename ? open_part(upload, err) : 0;
     if (upload->field_count >= upload->limits.max_fields)
@@ -309,15 +310,18 @@ static int on_begin(void *arg, const struct multipart_part *part, struct err *er
 static int on_data(void *arg, const char *data, size_t len, struct err *err)
 {
     struct upload *upload = arg;
-    uint64_t max = upload->filename ? upload->limits.max_file : upload->limits.max_field;
-    upload->part_bytes += len;
-    if (upload->part_bytes > max)
-        return err_set(err, ERR_TOO_LARGE, "%s is larger than %llu bytes",
-                       upload->filename ? "a file" : "a field", (unsigned long long)max);
     if (!upload->filename) {
+        upload->text_bytes += len;
+        if (upload->text_bytes > upload->limits.max_text)
+            return err_set(err, ERR_TOO_LARGE, "the fields are larger than %zu bytes",
+                           upload->limits.max_text);
         buf_append(&upload->value, data, len);
         return 0;
     }
+    upload->file_bytes += len;
+    if (upload->file_bytes > upload->limits.max_file)
+        return err_set(err, ERR_TOO_LARGE, "a file is larger than %llu bytes",
+                       (unsigned long long)upload->limits.max_file);
     if (!upload->file && open_part(upload, err) < 0) /* bytes, yet no name */
         return -1;
     add_data(upload, upload->file, data, len);
@@ -359,8 +363,7 @@ struct upload *upload_new(uv_loop_t *loop, const char *boundary,
     upload->arg = arg;
     upload->multipart = multipart_new(boundary, &parts, upload);
     upload->fed_max =
-        limits->max_files * limits->max_file +
-        (uint64_t)limits->max_fields * limits->max_field +
+        limits->max_files * limits->max_file + limits->max_text +
         ((uint64_t)limits->max_files + limits->max_fields + 2) * MULTIPART_HEADERS_MAX;
     return upload;
 }

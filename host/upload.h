@@ -17,8 +17,8 @@ struct upload_limits {
     uint64_t max_file; /* bytes of one file */
     unsigned max_files;
     unsigned max_fields;
-    size_t max_field; /* bytes of one field */
-    const char *dir;  /* an existing folder for the temporary files; copied */
+    size_t max_text; /* bytes of all fields together: they are held in memory */
+    const char *dir; /* an existing folder for the temporary files; copied */
 };
 
 struct upload_field {

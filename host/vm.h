@@ -29,7 +29,8 @@ struct vm *vm_new(struct host *host, const char *root);
 void vm_collect_always(void);
 
 /* For tests: from now on every new VM collects at full speed, and all there is whenever a task
- * waits. So whatever C keeps of Lua's over a wait without an anchor is gone when it is used. */
+ * waits, and its memory is malloc's. So what C keeps of Lua's without an anchor is gone when it
+ * is used, and ASan tells. */
 void vm_collect_always(void);
 
 /* Starts boot and returns; `done` runs once, from the loop or before this returns. */

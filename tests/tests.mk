@@ -2,17 +2,21 @@
 
 TEST_PACKAGES := openssl lua-http lua-cqueues libvips-tools procps iproute2 mariadb-client-core
 
+# The clients and load generators that tests/clients drives.
+CLIENT_PACKAGES := wrk nghttp2-client apache2-utils siege httperf slowhttptest \
+	python3-websockets python3-h11 chromium
+
 # A data folder with the database migrated and seeded: every server under test starts on a copy.
 TEMPLATE      := $(BUILD)/test-template
 TEMPLATE_FROM := $(wildcard migrations/*.sql plugins/*/migrations/*.sql lua/services/*/seed.lua plugins/*/seed.lua)
 
 BUSTED  := luajit /usr/bin/busted
 ASAN    := ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-WITH    = TEST_BIN=$(BIN) TEST_TEMPLATE=$(abspath $(TEMPLATE))
+WITH    = TEST_BIN=$(BIN) TEST_TEMPLATE=$(abspath $(TEMPLATE)) TEST_CORPORA=$(BUILD)/conformance TEST_CLIENTS=$(abspath $(BUILD)/clients)
 
 FUZZ_SECONDS ?= 5
 
-.PHONY: test-fuzz test-full test-valgrind
+.PHONY: test-fuzz test-full test-valgrind test-clients
 .PHONY: test test-release test-asan test-host test-arch test-lua test-http test-kill test-deps
 
 test: ## everything: C, Lua, HTTP, kill -9, once more under ASan and UBSan (under 15 minutes)
@@ -38,11 +42,15 @@ test-arch: test-deps ## the layer rules, read off the tree
 test-lua: test-deps $(BIN) ## specs of core, services and plugins, inside the host on a real database
 	$(Q)$(BIN) test
 
-test-http: test-deps $(BIN) $(TEMPLATE)/fresh ## black-box specs over HTTP and WebSocket
+test-http: test-deps $(BIN) $(TEMPLATE)/fresh $(BUILD)/conformance/installed ## black-box specs over HTTP and WebSocket
 	$(Q)$(WITH) $(BUSTED) tests/http
 
 test-kill: test-deps $(BIN) $(TEMPLATE)/fresh ## 100 times kill -9 under load
 	$(Q)$(WITH) $(BUSTED) tests/kill
+
+test-clients: test-deps $(BIN) $(TEMPLATE)/fresh $(BUILD)/clients/installed ## public clients: curl, load generators, slow attacks, a browser
+	$(Q)sh tests/support/install-packages $(CLIENT_PACKAGES)
+	$(Q)$(WITH) $(BUSTED) tests/clients
 
 test-fuzz: deps ## every parser of outside bytes, FUZZ_SECONDS (5) each
 	$(Q)sh tests/support/install-packages clang-14 libclang-rt-14-dev
@@ -56,11 +64,16 @@ test-valgrind: test-deps $(BIN) ## the C unit tests under valgrind
 	$(Q)SKIP="test_image test_lua_files" RUNNER="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --child-silent-after-fork=yes --suppressions=tests/support/valgrind.supp" \
 		sh tests/support/run-host-tests $(OBJ)/tests
 
-test-full: ## what takes longer: make test, valgrind, five minutes of each fuzzer, tests/full
+test-full: ## what takes longer: make test, valgrind, five minutes of each fuzzer, public clients, tests/full
 	$(Q)$(MAKE) --no-print-directory test
 	$(Q)$(MAKE) --no-print-directory test-valgrind
 	$(Q)$(MAKE) --no-print-directory test-fuzz FUZZ_SECONDS=300
+	$(Q)$(MAKE) --no-print-directory test-clients
 	$(Q)test ! -d tests/full || $(WITH) $(BUSTED) tests/full
+
+# The packages of npm that tests/NAME needs, as its lock pins them.
+$(BUILD)/%/installed: tests/%/package-lock.json
+	$(Q)sh tests/support/install-npm $(<D) $(@D)
 
 # Stale when a migration or a seed is newer; tests/support/server.lua makes the new one.
 $(TEMPLATE)/fresh: $(TEMPLATE_FROM)

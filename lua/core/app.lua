@@ -6,6 +6,7 @@
 local conditions = require("core.conditions")
 local config = require("core.config")
 local context = require("core.context")
+local deprecation = require("core.deprecation")
 local envelope = require("core.envelope")
 local errors = require("core.errors")
 local idempotency = require("core.idempotency")
@@ -27,15 +28,18 @@ local REQUEST_ID_MAX, USER_AGENT_MAX = 100, 300
 local SWITCHED = 101 -- a WebSocket: its handler answered itself
 local PREFLIGHT_MAX_AGE_S = "600"
 local EXPOSED = "X-Request-Id, Location, ETag, Retry-After, RateLimit-Limit, RateLimit-Remaining, "
-  .. "RateLimit-Reset, Idempotent-Replayed"
+  .. "RateLimit-Reset, Idempotent-Replayed, Deprecation, Sunset, Link, Content-Disposition, "
+  .. "Content-Range"
 local ALLOWED_HEADERS = "Authorization, Content-Type, X-API-Key, X-Tenant, X-Request-Id, "
-  .. "X-CSRF-Token, Idempotency-Key, If-Match, If-None-Match, X-Tracking-Code"
+  .. "X-CSRF-Token, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Tracking-Code, "
+  .. "traceparent"
 
 -- What helmet sends by default; a reply's own headers go over it.
 local SECURITY_HEADERS = {
   ["Content-Security-Policy"] = "default-src 'self';base-uri 'self';font-src 'self' https: data:;"
     .. "form-action 'self';frame-ancestors 'self';img-src 'self' data:;object-src 'none';"
-    .. "script-src 'self';script-src-attr 'none';style-src 'self' https: 'unsafe-inline'",
+    .. "script-src 'self';script-src-attr 'none';style-src 'self' https: 'unsafe-inline';"
+    .. "upgrade-insecure-requests",
   ["Cross-Origin-Opener-Policy"] = "same-origin",
   ["Cross-Origin-Resource-Policy"] = "same-origin",
   ["Origin-Agent-Cluster"] = "?1",
@@ -49,8 +53,8 @@ local SECURITY_HEADERS = {
   ["X-XSS-Protection"] = "0",
 }
 
--- Set by M.build.
-local routes, origins
+-- Set by M.build; `varies` when any origin is listed.
+local routes, origins, varies
 
 local function request_id(req)
   local given = req:header("x-request-id")
@@ -87,13 +91,14 @@ local function headers_of(ctx, extra)
   headers["X-Request-Id"] = ctx.request_id
   rate_limit.add_headers(ctx, headers)
   local origin = ctx.req:header("origin")
-  if origin then
-    headers["Vary"] = "Origin"
-    if origins[origin] then
-      headers["Access-Control-Allow-Origin"] = origin
-      headers["Access-Control-Allow-Credentials"] = "true"
-      headers["Access-Control-Expose-Headers"] = EXPOSED
-    end
+  headers["Vary"] = varies and "Origin" or nil
+  if origin and origins[origin] then
+    headers["Access-Control-Allow-Origin"] = origin
+    headers["Access-Control-Allow-Credentials"] = "true"
+    headers["Access-Control-Expose-Headers"] = EXPOSED
+  end
+  for name, value in pairs(ctx.route and ctx.route.headers or {}) do
+    headers[name] = value
   end
   for name, value in pairs(ctx.headers or {}) do
     headers[name] = value
@@ -193,6 +198,10 @@ end
 
 local function send(ctx, answer)
   if answer.kind == "none" then
+    return
+  elseif answer.kind == "own" then
+    ctx.status = answer.status
+    answer.write(headers_of(ctx, answer.headers))
     return
   end
   local headers = headers_of(ctx, answer.headers)
@@ -358,6 +367,7 @@ function M.build()
       error(route.where .. ": " .. names, 0)
     end
     route.is_public = has_public(route.permissions)
+    route.headers = route.deprecated and deprecation.headers(route.deprecated)
     input.compile(route, names)
   end
   rate_limit.build(registry.routes)
@@ -367,6 +377,7 @@ function M.build()
   for _, origin in ipairs(config.get().cors.origins) do
     origins[origin] = true
   end
+  varies = next(origins) ~= nil
   static.build()
 end
 

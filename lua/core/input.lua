@@ -14,12 +14,8 @@ local M = {}
 
 local COERCE = { coerce = true }
 local COERCE_STRICT = { coerce = true, strict = true }
-local JSON_DEPTH = { max_depth = 32 }
-local QUERY_PARAMETERS_MAX = 100
 local NOTHING = s.object({})
 local API_BASE = "^/api"
-local FIELD_MAX = 1048576
-local FIELDS_MAX = 100
 
 local BODY_ERRORS = {
   TOO_LARGE = "PAYLOAD_TOO_LARGE",
@@ -37,6 +33,16 @@ local function is_id(name)
   return name == "id" or name:find("_id$") ~= nil or name:find("Id$") ~= nil
 end
 
+-- How many files a part takes: a number, or the setting that says it ("files.report_photos").
+local function compile_parts(route)
+  for _, rule in pairs(route.multipart or {}) do
+    if type(rule) == "table" and type(rule.max) == "string" then
+      local section, key = rule.max:match("^(%w+)%.([%w_]+)$")
+      rule.max = config.get()[section][key]
+    end
+  end
+end
+
 --- Compiles what reading the input of a route needs.
 -- @param route a route of the registry
 -- @param names the parameters of its path, in order
@@ -48,6 +54,7 @@ function M.compile(route, names)
   end
   route.param_names, route.param_ids = names, ids
   route.query_schema = route.query or route.base:find(API_BASE) and NOTHING or nil
+  compile_parts(route)
   route.takes_body = route.body ~= nil or route.multipart ~= nil
 end
 
@@ -90,9 +97,10 @@ end
 --- Reads a query or a form: {name = text}, or {name = array of texts} for repeated names.
 function M.parse_query(query)
   local values, count = {}, 0
+  local most = config.get().http.max_query_parameters
   for pair in query:gmatch("[^&]+") do
     count = count + 1
-    if count > QUERY_PARAMETERS_MAX then
+    if count > most then
       errors.raise("BAD_REQUEST", "The query has too many parameters")
     end
     local name, value = pair:match("^([^=]*)=?(.*)$")
@@ -123,7 +131,7 @@ end
 
 --- Decodes a JSON body, or raises 400 INVALID_JSON with the byte where it went wrong.
 function M.decode_json(body)
-  local value, err = json.decode(body, JSON_DEPTH)
+  local value, err = json.decode(body, { max_depth = config.get().http.max_json_depth })
   if value == nil then
     errors.raise("INVALID_JSON", err.message, {
       details = { { field = "", code = "json", message = err.message, offset = err.offset } },
@@ -154,8 +162,8 @@ local function multipart_options(route)
   return {
     max_file = limits.files.max_bytes,
     max_files = files,
-    max_fields = FIELDS_MAX,
-    max_field = FIELD_MAX,
+    max_fields = limits.http.max_form_fields,
+    max_text = route.max_body or limits.http.max_body_bytes,
     dir = limits.server.data .. "/tmp",
   }
 end

@@ -5,6 +5,7 @@
 -- modules are told together, each with its file.
 
 local config = require("core.config")
+local deprecation = require("core.deprecation")
 local fs = require("core.fs")
 local registry = require("core.registry")
 local schema = require("core.schema")
@@ -26,8 +27,13 @@ local ROUTE_KEYS = {
   method = "string", path = "string", base = "string", summary = "string", rate = "string",
   permission = true, tenant = true, authenticate = "boolean", params = "table", query = "table",
   body = "table", check = "function", multipart = "table", max_body = "number", answers = "table",
-  secret = "boolean", handler = "function", deprecated = "string", sunset = "string",
-  name = "string",
+  secret = "boolean", handler = "function", name = "string",
+  deprecated = "table", -- core.deprecation
+  versioned = "boolean", -- answers carry an ETag, which GET and writing compare
+  -- What the answer holds, for OpenAPI: the schema of `data` (false: null) and of `meta`, or
+  -- {type=, schema=} of an answer without the envelope.
+  returns = true, meta = "table", content = "table",
+  also = "number", -- the status besides a success under which the same comes: bad news
 }
 
 local HOOK_LISTS = { ready = true, rooms = true, health = true, collect = true }
@@ -169,6 +175,13 @@ local function check_route(loading, where, index, route)
     problem(loading, where, "%s: needs a permission", label)
   end
   check_permission(loading, where, label, route.permission)
+  local wrong = type(route.deprecated) == "table" and deprecation.problem(route.deprecated)
+  if wrong then
+    problem(loading, where, "%s: deprecated %s", label, wrong)
+  end
+  if route.returns and not schema.is(route.returns) then
+    problem(loading, where, "%s: returns must be a schema, or false for null", label)
+  end
   for _, part in ipairs({ "params", "query", "body" }) do
     if route[part] ~= nil and not (schema.is(route[part]) and route[part].kind == "object") then
       problem(loading, where, "%s: %s must be an object schema", label, part)

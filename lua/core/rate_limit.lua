@@ -1,5 +1,5 @@
 -- How often a caller may ask. A route names its class; the counts are settings (config/default.lua)
--- and are kept in memory that all processes of a node share.
+-- and are kept in memory that all processes of a node share, and between nodes (rate_limit/nodes).
 --
 -- A class counts per address, or (class "standard") per user or anonymous address within the
 -- tenant, as many as the tenant's tier or its own api_limits allow. What has no limit of its own
@@ -10,7 +10,8 @@
 
 local config = require("core.config")
 local errors = require("core.errors")
-local limits = require("host.limits")
+local metrics = require("core.metrics")
+local nodes = require("core.rate_limit.nodes")
 
 local M = {}
 
@@ -35,11 +36,16 @@ local TIERS = {
   pro = { setting = "pro_per_15_minutes", period_ms = QUARTER_MS },
 }
 
--- Set by M.build: name -> {prefix, count, period_ms}.
+-- Set by M.build: name -> {prefix, count, period_ms, refusals}.
 local classes, tiers
 
 -- tenant -> its own class, or false; a tenant that is read anew is another table.
 local own = setmetatable({}, { __mode = "k" })
+
+local function refusals(name)
+  return metrics.counter("fixxit_rate_limit_refusals_total", "Requests refused with 429, by class.",
+    { class = name })
+end
 
 local function build(specs)
   local settings = config.get().limits
@@ -50,6 +56,7 @@ local function build(specs)
       count = spec.setting and settings[spec.setting] * settings.scale,
       period_ms = spec.period_ms,
       anonymous_only = spec.anonymous_only,
+      refusals = refusals(name),
     }
   end
   return built
@@ -89,8 +96,7 @@ local function network(ip)
 end
 
 local function take(ctx, class, who)
-  local allowed, remaining, reset_ms, retry_ms =
-    limits.take(class.prefix .. who, class.count, class.period_ms)
+  local allowed, remaining, reset_ms, retry_ms = nodes.take(class, class.prefix .. who)
   ctx.rate_limit, ctx.rate_remaining, ctx.rate_reset_ms = class.count, remaining, reset_ms
   return allowed, retry_ms
 end
@@ -98,6 +104,7 @@ end
 local function take_or_raise(ctx, class, who)
   local allowed, retry_ms = take(ctx, class, who)
   if not allowed then
+    metrics.add(class.refusals)
     local seconds = math.max(math.ceil(retry_ms / 1000), 1)
     errors.raise("RATE_LIMITED", ("Too many requests: try again in %d s"):format(seconds),
       { headers = { ["Retry-After"] = ("%d"):format(seconds) } })
@@ -114,8 +121,8 @@ local function own_class(tenant)
     if requests and requests >= 0 then
       local period_s = math.min(math.max(tonumber(wanted.periodSeconds) or 900, 1), 86400)
       local count = math.min(requests, 1000000) * config.get().limits.scale
-      class = requests >= 1 and { prefix = "own ", count = count, period_ms = period_s * 1000 }
-        or classes.open
+      class = requests >= 1 and { prefix = "own ", count = count, period_ms = period_s * 1000,
+        refusals = refusals("own") } or classes.open
     end
     own[tenant] = class
   end

@@ -58,6 +58,11 @@ function M.raw(status, headers, body)
   return { kind = "raw", status = status, headers = headers, body = body or "" }
 end
 
+--- For handlers that answer by themselves with the headers of every answer: `write(headers)`.
+function M.own(status, write)
+  return { kind = "own", status = status, write = write }
+end
+
 --- For handlers that have answered by themselves (a WebSocket).
 function M.none()
   return { kind = "none" }

@@ -31,7 +31,7 @@ local COMMON = { optional = true, default = true, nullable = true, describe = tr
 
 -- Options that each kind knows besides COMMON: a misspelt one must not be silently nothing.
 local OPTIONS = {
-  object = { check = true },
+  object = { check = true, name = true },
   string = { min = true, max = true, pattern = true, format = true, trim = true },
   integer = { min = true, max = true },
   number = { min = true, max = true, decimals = true },
@@ -391,8 +391,10 @@ function Schema:validate(value, options)
 end
 
 --- The JSON Schema of OpenAPI 3.1.
-function Schema:openapi()
-  return publish(self)
+-- @param named takes the schemas of objects that have a name, in whose place stands a reference;
+--   without it they stand where they are used
+function Schema:openapi(named)
+  return publish(self, named)
 end
 
 return M

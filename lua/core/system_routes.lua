@@ -21,6 +21,24 @@ local METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 local LOOPBACK = { ["127.0.0.1"] = true, ["::1"] = true, [""] = true } -- "": a Unix socket
 local NOTHING = schema.object({})
 
+local function state(...)
+  return schema.object({ status = schema.enum({ ... }),
+    timestamp = schema.string({ format = "date-time", optional = true }),
+    reason = schema.string({ optional = true }) })
+end
+
+local ALIVE = { type = "application/json", schema = state("ok") }
+local READY = { type = "application/json", schema = state("ready", "not ready") }
+local TEXT = { type = "text/plain", schema = schema.string() }
+local DOCUMENT = { type = "application/json", schema = schema.map() }
+local HEALTH = schema.object({
+  status = schema.enum({ "ok", "degraded", "down" }),
+  timestamp = schema.string({ format = "date-time" }),
+  uptime = schema.number({ describe = "seconds" }),
+  services = schema.map({ describe = "name: {status, responseTime in ms}" }),
+  metrics = schema.map({ describe = "memoryUsage, cpuUsage, activeConnections" }),
+}, { name = "Health" })
+
 local function get_health()
   return reply.raw(200, NO_STORE, json.encode({ status = "ok", timestamp = time.now() }))
 end
@@ -92,25 +110,30 @@ local function get_openapi()
   return answer
 end
 
-local function route(path, base, summary, handler, answers)
+local function route(path, base, summary, content, handler, answers, also)
   return {
     method = "GET", path = path, base = base, summary = summary, permission = "public",
     rate = "open", authenticate = false, tenant = false, query = base ~= "" and NOTHING or nil,
-    answers = answers, handler = handler,
+    answers = answers, content = content, also = also, handler = handler,
   }
 end
 
 return {
-  route("/health", "", "Whether the process lives.", get_health),
-  route("/health", nil, "Whether the process lives.", get_health),
+  route("/health", "", "Whether the process lives.", ALIVE, get_health),
+  route("/health", nil, "Whether the process lives.", ALIVE, get_health),
   route("/ready", "", "Whether requests can be served: the database answers and is migrated.",
-    get_ready, { [503] = "not ready" }),
+    READY, get_ready, { [503] = "not ready" }, 503),
   {
     method = "GET", path = "/system/health", permission = "public", rate = "open", tenant = false,
     summary = "The state of what the service needs; system.read shows more.", query = NOTHING,
-    answers = { [503] = "the database is down" }, handler = get_system_health,
+    answers = { [503] = "the database is down" }, returns = HEALTH, also = 503,
+    handler = get_system_health,
   },
-  route("/metrics", "", "Counts and durations for Prometheus.", get_metrics,
+  route("/metrics", "", "Counts and durations for Prometheus.", TEXT, get_metrics,
     { [401] = "not the token", [403] = "from elsewhere, and no token is set" }),
-  route("/openapi.json", nil, "This description of the API.", get_openapi),
+  {
+    method = "GET", path = "/openapi.json", permission = "public", rate = "open",
+    authenticate = false, tenant = false, query = NOTHING, summary = "This description of the API.",
+    content = DOCUMENT, versioned = true, handler = get_openapi,
+  },
 }

@@ -1,5 +1,6 @@
 -- HTTP of reports.
 
+local answers = require("plugins.reports.answers")
 local etag = require("core.etag")
 local reply = require("core.reply")
 local list = require("plugins.reports.list")
@@ -23,14 +24,16 @@ return {
     method = "POST", path = "/reports", summary = "Report a hazard, with up to three photos.",
     permission = "public", rate = "report", body = schema.create,
     check = service.check,
-    multipart = { photos = { max = 3 }, data = "data" },
+    multipart = { photos = { max = "files.report_photos" }, data = "data" },
     answers = { [201] = "stored", [400] = "invalid fields or pictures" },
+    returns = answers.full, meta = answers.created_meta,
     handler = create,
   },
   {
     method = "GET", path = "/reports", permission = "user", query = list.query,
     check = list.check,
     summary = "List reports: all of the tenant's with reports.read, else one's own.",
+    returns = answers.list,
     handler = function(ctx, input)
       local found, meta = list.find(ctx, input.query)
       return reply.ok(found, { meta = meta })
@@ -39,6 +42,7 @@ return {
   {
     method = "GET", path = "/reports/categories", permission = "public",
     summary = "The tenant's categories, with icon, default severity and SLA hours.",
+    returns = answers.categories,
     handler = function(ctx)
       return reply.ok(service.categories(ctx))
     end,
@@ -46,6 +50,7 @@ return {
   {
     method = "GET", path = "/reports/nearby", permission = "public", query = schema.nearby,
     summary = "Public reports around a position, nearest first.",
+    returns = answers.nearby,
     handler = function(ctx, input)
       return reply.ok(service.nearby(ctx, input.query))
     end,
@@ -54,6 +59,7 @@ return {
     method = "GET", path = "/reports/track/:code", permission = "public", tenant = false,
     params = schema.code, summary = "Where a report stands, by its tracking code.",
     answers = { [404] = "no such code" },
+    returns = answers.tracked, versioned = true,
     handler = function(ctx, input)
       local report = service.track(ctx, input.params.code)
       return reply.ok(report, { etag = etag.of_shown(report) })
@@ -63,6 +69,7 @@ return {
     method = "GET", path = "/reports/:id", permission = "user", params = schema.id,
     summary = "One report with attachments, history and work orders.",
     answers = { [404] = "no such report, or none of yours" },
+    returns = answers.full, versioned = true,
     handler = function(ctx, input)
       return answer(service.get(ctx, input.params.id))
     end,
@@ -72,6 +79,7 @@ return {
     body = schema.update, check = service.check,
     summary = "Change a report: its owner while it is submitted, or reports.update.",
     answers = { [412] = "changed since it was read" },
+    returns = answers.full, versioned = true,
     handler = function(ctx, input)
       return answer(service.update(ctx, input.params.id, input.body, etag.wanted_version(ctx)))
     end,
@@ -79,6 +87,7 @@ return {
   {
     method = "DELETE", path = "/reports/:id", permission = "user", params = schema.id,
     summary = "Delete a report: its owner while it is submitted, or reports.delete.",
+    returns = false, versioned = true,
     handler = function(ctx, input)
       service.delete(ctx, input.params.id, etag.wanted_version(ctx))
       return reply.ok(nil)
@@ -88,6 +97,7 @@ return {
     method = "PUT", path = "/reports/:id/status", permission = "reports.update",
     params = schema.id, body = schema.status, summary = "Move a report to another status.",
     answers = { [409] = "not from this status; the allowed ones are in details" },
+    returns = answers.full, versioned = true,
     handler = function(ctx, input)
       return answer(service.set_status(ctx, input.params.id, input.body,
         etag.wanted_version(ctx)))
@@ -100,6 +110,7 @@ return {
     answers = { [200] = "the report, now a duplicate",
       [400] = "into itself or into a duplicate", [404] = "no such report, or nothing to merge into",
       [409] = "not from this status; the allowed ones are in details" },
+    returns = answers.full, versioned = true,
     handler = function(ctx, input)
       return answer(service.merge(ctx, input.params.id, input.body.into,
         etag.wanted_version(ctx)))

@@ -1,6 +1,7 @@
 -- Reports: what may be done with them, and what each change entails. Every change writes its
 -- audit row, its history and its event in the transaction of the change.
 
+local config = require("core.config")
 local db = require("core.db")
 local errors = require("core.errors")
 local crypto = require("core.crypto")
@@ -24,7 +25,6 @@ local words = require("plugins.reports.rules.words")
 
 local M = {}
 
-local PHOTOS_MAX = 3
 local HOUR_MS = 3600 * 1000
 local DUPLICATE_DAYS = 14
 local DUPLICATE_RADIUS_M = 50
@@ -191,8 +191,8 @@ end
 -- @return what the reporter is answered, and the answer's meta
 function M.create(ctx, input, uploads)
   local category = find_category(ctx, input.category)
-  local prepared = files.prepare(ctx, uploads, { max = PHOTOS_MAX, kinds = "picture",
-    field = "photos" })
+  local prepared = files.prepare(ctx, uploads, { kinds = "picture", field = "photos",
+    max = config.get().files.report_photos })
   local row = new_row(ctx, input, category)
   local ok, report, attachments = pcall(store_new, ctx, row, prepared)
   if not ok and is_taken_code(report) then

@@ -1,5 +1,6 @@
 -- HTTP of work orders, teams and remediations.
 
+local answers = require("plugins.workorders.answers")
 local etag = require("core.etag")
 local reply = require("core.reply")
 local list = require("plugins.workorders.list")
@@ -23,6 +24,7 @@ local function action(name, permission, body, summary)
     method = "PUT", path = "/workorders/:id/" .. name, permission = permission,
     params = schema.id, body = body, summary = summary,
     answers = { [409] = "not from this status; the allowed ones are in details" },
+    returns = answers.order, versioned = true,
     handler = function(ctx, input)
       return answer(service.act(ctx, input.params.id, name, input.body,
         etag.wanted_version(ctx)))
@@ -36,6 +38,7 @@ return {
   {
     method = "POST", path = "/workorders", permission = "workorders.create",
     body = schema.create, summary = "Make a work order, from a report or free.",
+    answers = { [201] = "made" }, returns = answers.order,
     handler = function(ctx, input)
       local order = service.create(ctx, input.body)
       return reply.created(WORKORDERS .. order.id, order)
@@ -44,6 +47,7 @@ return {
   {
     method = "GET", path = "/workorders", permission = READERS, query = list.query,
     summary = "List work orders; view=kanban groups them by status.",
+    returns = answers.orders,
     handler = function(ctx, input)
       local found, meta = list.find(ctx, input.query)
       return reply.ok(found, { meta = meta })
@@ -52,6 +56,7 @@ return {
   {
     method = "GET", path = "/workorders/:id", permission = READERS, params = schema.id,
     summary = "One work order with its attachments.",
+    returns = answers.order, versioned = true,
     handler = function(ctx, input)
       return answer(service.get(ctx, input.params.id))
     end,
@@ -61,6 +66,7 @@ return {
     params = schema.id, body = schema.update,
     summary = "Change a work order's words, place, priority or checklist.",
     answers = { [412] = "changed since it was read" },
+    returns = answers.order, versioned = true,
     handler = function(ctx, input)
       return answer(service.update(ctx, input.params.id, input.body, etag.wanted_version(ctx)))
     end,
@@ -68,6 +74,7 @@ return {
   {
     method = "DELETE", path = "/workorders/:id", permission = "workorders.delete",
     params = schema.id, summary = "Delete a work order.",
+    returns = false, versioned = true,
     handler = function(ctx, input)
       service.delete(ctx, input.params.id, etag.wanted_version(ctx))
       return reply.ok(nil)
@@ -76,6 +83,7 @@ return {
   {
     method = "GET", path = "/workorders/:id/history", permission = READERS, params = schema.id,
     summary = "Every step of a work order, oldest first.",
+    returns = answers.history,
     handler = function(ctx, input)
       return reply.ok(service.get_history(ctx, input.params.id))
     end,
@@ -84,6 +92,7 @@ return {
     method = "PUT", path = "/workorders/:id/assign", permission = "workorders.assign",
     params = schema.id, body = schema.assign, summary = "Give a work order to a person or a team.",
     answers = { [409] = "ASSIGN_RACE: somebody else was faster" },
+    returns = answers.order, versioned = true,
     handler = function(ctx, input)
       return answer(service.assign(ctx, input.params.id, input.body, etag.wanted_version(ctx)))
     end,
@@ -99,6 +108,7 @@ return {
   {
     method = "GET", path = "/teams", permission = READERS,
     summary = "The tenant's teams with their members.",
+    returns = answers.teams,
     handler = function(ctx)
       return reply.ok(teams.list(ctx))
     end,
@@ -106,6 +116,7 @@ return {
   {
     method = "POST", path = "/remediations", permission = "remediations.create",
     body = schema.remediate, summary = "Record what was done on a work order.",
+    answers = { [201] = "recorded" }, returns = answers.remediation,
     handler = function(ctx, input)
       local made = remediations.create(ctx, input.body)
       return reply.created(REMEDIATIONS .. made.workOrderId, made)
@@ -114,6 +125,7 @@ return {
   {
     method = "GET", path = "/remediations/:workorderId", permission = "remediations.read",
     params = schema.of_order, summary = "What was done on a work order.",
+    returns = answers.remediations,
     handler = function(ctx, input)
       return reply.ok(remediations.list(ctx, input.params.workorderId))
     end,
@@ -122,6 +134,7 @@ return {
     method = "PUT", path = "/remediations/:id", permission = "remediations.update",
     params = schema.id, body = schema.update_remediation,
     summary = "Change a remediation: its performer, until the work is verified.",
+    returns = answers.remediation, versioned = true,
     handler = function(ctx, input)
       return answer(remediations.update(ctx, input.params.id, input.body,
         etag.wanted_version(ctx)))
@@ -131,6 +144,7 @@ return {
     method = "POST", path = "/remediations/:id/photos", permission = "remediations.update",
     params = schema.id, summary = "Add pictures from before and after the work.",
     multipart = { before = PHOTOS, after = PHOTOS },
+    answers = { [201] = "added" }, returns = answers.remediation,
     handler = function(ctx, input)
       local shown = remediations.add_photos(ctx, input.params.id, input.files)
       return reply.created(REMEDIATIONS .. shown.workOrderId, shown)

@@ -8,7 +8,7 @@
 -- `bytes` may be a list of pieces, which are sent with a pause between them. SHUT closes the
 -- client's sending side: a half-closed connection.
 
-local KEEPS, CLOSES, SHUT = "keeps", "closes", {}
+local KEEPS, CLOSES, SHUT = "keeps", "closes", require("tests.support.raw_http").SHUT
 
 local ACCOUNT = '{"email":"viewer@riverton.example","password":"Fixxit-demo-2026"}'
 local LOGIN = "POST /api/v1/auth/login HTTP/1.1"
@@ -64,7 +64,6 @@ end
 
 return {
   KEEPS = KEEPS,
-  SHUT = SHUT,
   cases = {
     -- The request line
     { "9112 3", "a plain request", get(), 200, KEEPS },

@@ -177,6 +177,7 @@ static void can_be_cancelled_while_hashing(void)
 
 int main(void)
 {
+    vm_collect_always();
     RUN(offers_hashes_and_encodings);
     RUN(encrypts);
     RUN(signs_and_verifies_tokens);

@@ -45,7 +45,7 @@ static const char main_lua[] =
     "paths['/form'] = function(req)\n"
     "  local form, err = req:multipart{max_file = 100000, max_files = 1, max_fields = "
     "1,\n"
-    "    max_field = 10, dir = req:header('x-dir')}\n"
+    "    max_text = 10, dir = req:header('x-dir')}\n"
     "  if not form then return req:respond(400, nil, code(err)) end\n"
     "  local file = form.files[1] or {}\n"
     "  if req:query() == 'keep' then assert(req:keep(file.path)) end\n"
@@ -88,9 +88,10 @@ static const char main_lua[] =
     "'d'}})\n"
     "  if not id then return req:respond(400, nil, code(err)) end\n"
     "  assert(ws.join(id, 'room') and ws.send(id, 'a\\nb', '7:1'))\n"
-    "  assert(ws.publish('room', 'c', 5, '7:2') == 1 and ws.publish('room', 'd', 5) == "
+    "  assert(ws.publish('room', 'c', 5, '7:2', 'news') == 1 and ws.publish('room', 'd', "
+    "5) == "
     "0)\n"
-    "  assert(ws.send(id, 'e') and ws.close(id, 1001, 'over'))\n"
+    "  assert(ws.send(id, 'e') and ws.close(id, 1000, 'over'))\n"
     "end\n"
     "function M.boot()\n"
     "  return {request = function(req) paths[req:path()](req) end}\n"
@@ -245,8 +246,9 @@ static void streams_events(void)
     CHECK(status(&other) == 200);
     CHECK(strstr(other.got, "\r\nContent-Type: text/event-stream\r\n"));
     CHECK(strstr(other.got, "\r\nX-A: b\r\n") && strstr(other.got, "\r\nX-C: d\r\n"));
-    CHECK_STR(body(&other),
-              "id: 7:1\ndata: a\ndata: b\n\nid: 7:2\ndata: c\n\ndata: e\n\n");
+    CHECK_STR(
+        body(&other),
+        "id: 7:1\ndata: a\ndata: b\n\nevent: news\nid: 7:2\ndata: c\n\ndata: e\n\n");
     close_client(&other);
 }
 
@@ -338,6 +340,7 @@ static void stop(void)
 
 int main(void)
 {
+    vm_collect_always();
     signal(SIGPIPE, SIG_IGN);
     start();
     RUN(shows_requests_and_answers);

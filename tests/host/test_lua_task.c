@@ -58,6 +58,13 @@ static void survives_the_error_of_another_task(void)
                   "equal(task.sleep(30), true)\n");
 }
 
+static void collects_what_nobody_holds_at_each_wait(void)
+{
+    run("=collects", "local held, weak = {}, setmetatable({}, { __mode = 'v' })\n"
+                     "weak.lost, weak.held = {}, held\n"
+                     "task.sleep(1) equal(weak.lost, nil) equal(weak.held, held)\n");
+}
+
 static void refuses_to_wait_in_a_coroutine_of_ones_own(void)
 {
     run("=coroutine",
@@ -205,6 +212,7 @@ int main(void)
     RUN(ends_waits_at_the_deadline);
     RUN(stops_a_task_that_ignores_its_end);
     RUN(survives_the_error_of_another_task);
+    RUN(collects_what_nobody_holds_at_each_wait);
     RUN(refuses_to_wait_in_a_coroutine_of_ones_own);
     RUN(reuses_finished_coroutines);
     RUN(cancels_a_task_by_its_coroutine);

@@ -1,87 +1,11 @@
 -- The corpus of tests/conformance over raw sockets, on a server as it runs in production.
-local socket = require("cqueues.socket")
 local cqueues = require("cqueues")
-local errno = require("cqueues.errno")
 local corpus = require("tests.conformance.http1")
+local raw_http = require("tests.support.raw_http")
 local servers = require("tests.support.server")
 
-local PIECE_PAUSE_S = 0.05
-local PATIENCE_S = 5
 local PROBE = "GET /health HTTP/1.1\r\nHost: probe\r\n\r\n"
-local KEEPS, SHUT = corpus.KEEPS, corpus.SHUT
-
---- A connection whose unread input is `rest`.
-local Peer = {}
-Peer.__index = Peer
-
-local function connect(port)
-  local peer = socket.connect("127.0.0.1", port)
-  peer:setmode("bn", "bn")
-  peer:settimeout(PATIENCE_S)
-  peer:onerror(function(_, _, code)
-    return code
-  end)
-  return setmetatable({ socket = peer, rest = "" }, Peer)
-end
-
-function Peer:send(pieces)
-  for i, piece in ipairs(type(pieces) == "table" and pieces or { pieces }) do
-    if i > 1 then
-      cqueues.sleep(PIECE_PAUSE_S)
-    end
-    if piece == SHUT then
-      self.socket:shutdown("w")
-    else -- a server that refuses may close before it has seen all
-      self.socket:xwrite(piece, "bn", PATIENCE_S)
-    end
-  end
-end
-
---- More input; false at the end of it, nil when none came in time.
-function Peer:more()
-  local text, code = self.socket:xread(-65536, "bn", PATIENCE_S)
-  if text then
-    self.rest = self.rest .. text
-    return true
-  end
-  if code ~= errno.ETIMEDOUT then
-    return false
-  end
-  return nil
-end
-
-local function parse_head(text)
-  local status = tonumber(text:match("^HTTP/1%.1 (%d%d%d) [^\r\n]*\r\n"))
-  assert(status, "no status line: " .. text:sub(1, 100))
-  local headers = {}
-  for name, value in text:gmatch("\n([^:\r\n]+): ([^\r\n]*)") do
-    headers[name:lower()] = value
-  end
-  return { status = status, headers = headers }
-end
-
---- The next answer; nil when there is none (any more).
-function Peer:answer(is_head)
-  local head_end
-  repeat
-    head_end = select(2, self.rest:find("\r\n\r\n", 1, true))
-  until head_end or not self:more()
-  if not head_end then
-    assert.equal("", self.rest)
-    return nil
-  end
-  local answer = parse_head(self.rest:sub(1, head_end))
-  local length = tonumber(answer.headers["content-length"] or 0)
-  if is_head or answer.status < 200 or answer.status == 204 or answer.status == 304 then
-    length = 0
-  end
-  while #self.rest < head_end + length and self:more() do
-  end
-  answer.body = self.rest:sub(head_end + 1, head_end + length)
-  assert.equal(length, #answer.body)
-  self.rest = self.rest:sub(head_end + length + 1)
-  return answer
-end
+local KEEPS = corpus.KEEPS
 
 local function check_answer(answer, is_head)
   if answer.status < 200 then
@@ -113,7 +37,7 @@ describe("HTTP/1.1", function()
   for _, case in ipairs(corpus.cases) do
     local section, what, bytes, statuses, fate = unpack(case)
     it(("RFC %s: %s"):format(section, what), function()
-      local peer = connect(server.port)
+      local peer = raw_http.connect(server.port)
       peer:send(bytes)
       local answer
       for i, status in ipairs(type(statuses) == "table" and statuses or { statuses }) do
@@ -136,7 +60,7 @@ describe("HTTP/1.1", function()
   end
 
   it("tells what HEAD would have sent, and what OPTIONS allows", function()
-    local peer = connect(server.port)
+    local peer = raw_http.connect(server.port)
     peer:send("HEAD /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
       .. "GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
       .. "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -151,7 +75,7 @@ describe("HTTP/1.1", function()
     local COUNT, head = 500, PROBE
     local slow, ended, loop = {}, 0, cqueues.new()
     for i = 1, COUNT do
-      slow[i] = connect(server.port)
+      slow[i] = raw_http.connect(server.port)
       loop:wrap(function()
         for at = 1, 4 do -- the rest of them is not waited for
           slow[i]:send(head:sub(at, at))
@@ -164,7 +88,7 @@ describe("HTTP/1.1", function()
     local served = 0
     loop:wrap(function()
       while ended < COUNT do
-        local peer = connect(server.port)
+        local peer = raw_http.connect(server.port)
         peer:send(PROBE)
         assert(peer:answer().status == 200)
         served = served + 1

@@ -24,29 +24,30 @@ local KINDS = {
   end,
   enum = function(schema, out)
     out.type = "string"
-    out.enum = schema.values
+    out.enum = schema.nullable and json.array({ json.null, unpack(schema.values) })
+      or json.array(schema.values)
   end,
-  array = function(schema, out)
+  array = function(schema, out, named)
     out.type = "array"
-    out.items = publish(schema.of)
+    out.items = publish(schema.of, named)
     out.minItems, out.maxItems = schema.min, schema.max
   end,
-  list = function(schema, out)
+  list = function(schema, out, named)
     out.type = "array"
-    out.items = publish(schema.of)
+    out.items = publish(schema.of, named)
     out.maxItems = schema.max
   end,
   map = function(_, out)
     out.type = "object"
   end,
   any = function() end,
-  object = function(schema, out)
+  object = function(schema, out, named)
     local required = {}
     out.type = "object"
     out.properties = json.object({})
     for _, name in ipairs(schema.names) do
       local field = schema.fields[name]
-      out.properties[name] = publish(field)
+      out.properties[name] = publish(field, named)
       if not field.optional then
         required[#required + 1] = name
       end
@@ -55,15 +56,25 @@ local KINDS = {
   end,
 }
 
-function publish(schema)
+local function describe(schema, named)
   local out = json.object({})
-  KINDS[schema.kind](schema, out)
+  KINDS[schema.kind](schema, out, named)
   out.description = schema.describe
   out.default = schema.default
   if schema.nullable and out.type then
     out.type = { out.type, "null" }
   end
   return out
+end
+
+function publish(schema, named)
+  if not named or not schema.name then
+    return describe(schema, named)
+  end
+  if not named[schema.name] then
+    named[schema.name] = describe(schema, named)
+  end
+  return { ["$ref"] = "#/components/schemas/" .. schema.name }
 end
 
 return publish

@@ -1,5 +1,6 @@
 --- Files: pictures and documents on what people work with.
 
+local answers = require("services.files.answers")
 local service = require("services.files.service")
 
 return {
@@ -8,4 +9,5 @@ return {
   list = service.list,
   list_all = service.list_all,
   covers = service.covers,
+  ATTACHMENT = answers.ATTACHMENT,
 }

@@ -4,6 +4,7 @@ local errors = require("core.errors")
 local json = require("core.json")
 local reply = require("core.reply")
 local s = require("core.schema")
+local answers = require("services.files.answers")
 local content = require("services.files.content")
 local pictures = require("services.files.pictures")
 local service = require("services.files.service")
@@ -92,14 +93,18 @@ return {
   { method = "GET", path = "/files/:id", summary = "A file, to those who may see its parent.",
     permission = "public", tenant = false, query = READ,
     answers = { [200] = "the content", [206] = "the range asked for", [404] = "no such file" },
+    content = { type = "*/*" }, versioned = true,
     handler = show },
   { method = "GET", path = "/files/thumbnail/:id", summary = "A smaller version of a picture.",
     permission = "public", tenant = false, query = THUMBNAIL,
-    answers = { [200] = "the picture", [404] = "no such picture" }, handler = show_thumbnail },
+    answers = { [200] = "the picture", [404] = "no such picture" },
+    content = { type = "image/*" }, versioned = true, handler = show_thumbnail },
   { method = "POST", path = "/files/upload", summary = "Put a file onto a parent.",
     permission = "user", body = UPLOAD, multipart = { file = { max = 1, required = true } },
-    answers = { [201] = "the attachment", [404] = "no such parent" }, handler = upload },
+    answers = { [201] = "the attachment", [404] = "no such parent" },
+    returns = answers.ATTACHMENT, meta = answers.UPLOADED_META, handler = upload },
   { method = "DELETE", path = "/files/:id", summary = "Delete a file.",
     permission = "user", answers = { [200] = "deleted", [403] = "may be seen, not changed" },
+    returns = false,
     handler = delete },
 }

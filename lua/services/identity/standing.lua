@@ -5,14 +5,21 @@
 -- security_events, written with the change: every worker follows that table. While a worker has
 -- not managed to read it for a second, nothing kept is believed and the database is asked.
 --
+-- Among the processes of a node that is too slow: the next request may come to another of them.
+-- So whoever announced a change counts it, once it has committed, in a number that all of them
+-- share; and who finds more counted than it has heard of reads the table before it answers.
+--
 -- Rows may become visible out of the order of their ids (a transaction that began earlier commits
--- later), so the last ten seconds are read again each time; `seen` keeps from acting twice.
+-- later): a gap between ids stays open for SETTLED_S, longer than a request may take, and what is
+-- behind it is read again each time; `seen` keeps from acting twice.
 
 local background = require("core.background")
 local context = require("core.context")
+local counters = require("core.counters")
 local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
+local task = require("core.task")
 local time = require("core.time")
 local roles = require("services.identity.roles")
 local store = require("services.identity.store")
@@ -25,14 +32,19 @@ local KEEP_MS = 30000
 local KEEP_MAX = 10000
 local FOLLOW_MS = 250
 local STALE_MS = 1000
-local SETTLED_S = 10
+local SETTLED_S = 40
 local BATCH = 10000
+local ANNOUNCED = "security.announced"
+local WAIT_MS = 5000 -- for another's read
 
 local kept, kept_count = {}, 0 -- session id -> {standing, until_ms}
 local changes = 0 -- how often something was forgotten: a read that overlaps one is not kept
 local followed_ms -- when security_events was last read
-local floor -- the id up to which all rows are settled; nil before the first read
+local floor -- the id up to which no row can follow any more; nil before the first read
 local seen = {} -- ids above the floor that were acted on
+local announced -- the counter of this node's announcements, once opened
+local heard = -1 -- what it stood at when security_events was last read
+local reading -- a signal that the read under way has ended, while there is one
 local watchers = {} -- functions called with each security event
 
 local function forget(event)
@@ -60,8 +72,15 @@ local function act(event)
   end
 end
 
-local function follow()
+local function announcements()
+  announced = announced or counters.open(ANNOUNCED)
+  return counters.get(announced)
+end
+
+-- Acts on what is new in the table. @return whether there is more
+local function read_events()
   local ctx = context.system({ name = "security" })
+  local count, started_ms = announcements(), time.monotonic_ms()
   local rows = store.list_security_events(ctx, floor or 0, BATCH)
   for _, row in ipairs(rows) do
     -- At the start the sockets of the generation before may not have heard the latest.
@@ -72,14 +91,42 @@ local function follow()
   end
   floor = floor or 0
   for _, row in ipairs(rows) do
-    if row.age_s <= SETTLED_S then
+    if row.id ~= floor + 1 and row.age_s <= SETTLED_S then
       break
     end
     floor = row.id
     seen[row.id] = nil
   end
-  followed_ms = time.monotonic_ms()
+  followed_ms = started_ms
+  if #rows < BATCH then
+    heard = math.max(heard, count)
+  end
   return #rows == BATCH
+end
+
+-- One read at a time: who comes meanwhile waits for its end. @return whether there is more
+local function follow()
+  if reading then
+    errors.check(reading:wait(WAIT_MS))
+    return heard < announcements()
+  end
+  reading = task.signal()
+  local ok, more = xpcall(read_events, errors.capture)
+  local done = reading
+  reading = nil
+  done:notify()
+  if not ok then
+    error(more, 0)
+  end
+  return more
+end
+
+-- Returns when all is heard of that was announced on this node before.
+local function catch_up()
+  local count = announcements()
+  while heard < count do
+    follow()
+  end
 end
 
 local function is_following()
@@ -107,6 +154,7 @@ local function read(ctx, session_id)
 end
 
 local function find(ctx, session_id)
+  catch_up()
   local entry = kept[session_id]
   if entry and entry.until_ms > time.monotonic_ms() and is_following() then
     return entry.standing
@@ -178,14 +226,19 @@ function M.authenticate(ctx)
   end
 end
 
---- Tells every worker that rights changed, in the transaction of the change. This worker knows
--- when the transaction has committed, the others at the latest 250 ms later.
+--- Tells every worker that rights changed, in the transaction of the change. Those of this node
+-- know it for the next request once the transaction has committed, the others at the latest 250 ms
+-- later.
 -- @param event kind ("session.ended", "user.changed", "membership.changed", "tenant.changed"),
 --   user_id, tenant_id, session_id as far as they say whose
 function M.announce(ctx, event)
   store.insert_security_event(ctx, event)
   db.after_commit(ctx, function()
     act(event)
+    local before = announcements()
+    if counters.add(announced) == before + 1 and heard == before then
+      heard = before + 1 -- it was this one alone
+    end
     background.ring("security")
   end)
 end

@@ -24,9 +24,24 @@ function M.save(id, state)
   ws.set_data(id, json.encode(state))
 end
 
+--- A frame as it goes out: its text, and what a stream of events tells beside it: from where one
+-- can go on, and whose listeners hear it. "error" is what a browser calls its own failures.
+function M.wire(frame)
+  local name = frame.event or frame.type
+  return json.encode(frame), frame.seq and ("%s:%d"):format(frame.epoch, frame.seq),
+    name ~= "error" and name or nil
+end
+
 --- Sends one frame.
 function M.send(id, frame)
-  return ws.send(id, json.encode(frame))
+  return ws.send(id, M.wire(frame))
+end
+
+--- Sends one frame to all in a room.
+-- @param stamp who got the latest frame with the same one is passed over, or nil
+function M.publish(room, frame, stamp)
+  local text, mark, name = M.wire(frame)
+  return ws.publish(room, text, stamp, mark, name)
 end
 
 --- Tells what is wrong; `fields` go into the frame.
@@ -59,6 +74,25 @@ local function own_rooms(state)
     list[#list + 1] = rooms.of_tenant(state.tenant_id)
   end
   return list
+end
+
+--- Whether all that the state hears is of its own tenant. Else a number says nothing: each tenant
+-- has a sequence of its own.
+function M.is_of_one_tenant(state)
+  local own = rooms.hub_name(state.tenant_id, "")
+  for room in pairs(M.rooms(state)) do
+    if room:sub(1, 1) ~= "!" and room:sub(1, #own) ~= own then
+      return false
+    end
+  end
+  return true
+end
+
+--- Joins the rooms by which a signed-in connection hears of the end of its rights.
+function M.join_own(id, state)
+  for _, room in ipairs(own_rooms(state)) do
+    ws.join(id, room)
+  end
 end
 
 --- All rooms that a state says the connection is to be in: a set of hub names.

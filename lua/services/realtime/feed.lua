@@ -1,10 +1,10 @@
 --- From events to frames: who hears an event, and what of it.
 
-local json = require("core.json")
 local log = require("core.log")
 local registry = require("core.registry")
 local ws = require("core.ws")
 local events = require("services.events")
+local connection = require("services.realtime.connection")
 local rooms = require("services.realtime.rooms")
 
 local M = {}
@@ -24,7 +24,7 @@ local function views_of(event)
 end
 
 local function frame(event, data)
-  return json.encode({
+  return {
     type = "event",
     event = registry.events[event.event].socket,
     id = event.id,
@@ -33,7 +33,7 @@ local function frame(event, data)
     ts = event.occurredAt,
     seq = event.seq,
     epoch = events.epoch(),
-  })
+  }
 end
 
 --- Sends events to everybody in this worker who may hear them, each once. Does not wait.
@@ -43,7 +43,7 @@ function M.broadcast(list)
   end
   for _, event in ipairs(list) do
     for _, view in ipairs(views_of(event)) do
-      ws.publish(rooms.hub_name(event.tenantId, view.room), frame(event, view.data),
+      connection.publish(rooms.hub_name(event.tenantId, view.room), frame(event, view.data),
         event.position)
     end
   end
@@ -54,7 +54,7 @@ end
 function M.replay(id, event, hears)
   for _, view in ipairs(views_of(event)) do
     if hears[rooms.hub_name(event.tenantId, view.room)] then
-      return ws.send(id, frame(event, view.data))
+      return connection.send(id, frame(event, view.data))
     end
   end
   return true

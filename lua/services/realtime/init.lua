@@ -6,6 +6,7 @@ local time = require("core.time")
 local events = require("services.events")
 local identity = require("services.identity")
 local feed = require("services.realtime.feed")
+local session = require("services.realtime.session")
 local socket = require("services.realtime.socket")
 
 local M = {}
@@ -25,7 +26,7 @@ local function tell_expired()
   local last = sys.shared_get(EXPIRED_UP_TO)
   if now > last then
     sys.shared_set(EXPIRED_UP_TO, now)
-    socket.tell_expired(math.max(last + 1, now - CATCH_UP_S), now)
+    session.tell_expired(math.max(last + 1, now - CATCH_UP_S), now)
   end
 end
 
@@ -34,7 +35,7 @@ function M.start()
     return
   end
   events.follow(feed.broadcast)
-  identity.watch(socket.on_security_event)
+  identity.watch(session.on_security_event)
   expiry = background.start({ name = "token expiry", every_ms = EXPIRY_MS, step = tell_expired })
 end
 
@@ -44,7 +45,7 @@ function M.stop()
   end
   expiry:stop()
   expiry = nil
-  identity.unwatch(socket.on_security_event)
+  identity.unwatch(session.on_security_event)
   events.unfollow()
 end
 

@@ -1,4 +1,5 @@
---- GET /ws, the one WebSocket endpoint, and GET /realtime/snapshot.
+--- GET /ws, the one WebSocket endpoint, GET /events for those who can only read, and
+-- GET /realtime/snapshot.
 
 local config = require("core.config")
 local errors = require("core.errors")
@@ -9,6 +10,9 @@ local time = require("core.time")
 local events = require("services.events")
 local rooms = require("services.realtime.rooms")
 local socket = require("services.realtime.socket")
+local stream = require("services.realtime.stream")
+
+local EVENTS = { ["Content-Type"] = "text/event-stream", ["Cache-Control"] = "no-store" }
 
 -- A browser says where its page comes from: from here, or from a listed origin.
 local function check_origin(ctx)
@@ -41,6 +45,11 @@ local function resume_point(query)
   return { epoch = epoch, seq = type(seq) == "string" and tonumber(seq) or nil }
 end
 
+local function token_of(ctx, query)
+  return type(query.token) == "string" and query.token ~= "" and query.token
+    or (ctx.req:header("authorization") or ""):match("^[Bb]earer +(.+)$")
+end
+
 local function open(ctx)
   if not (ctx.req:header("upgrade") or ""):lower():find("websocket", 1, true) then
     errors.raise("UPGRADE_REQUIRED", "This is a WebSocket endpoint",
@@ -48,11 +57,50 @@ local function open(ctx)
   end
   check_origin(ctx)
   local query = input.parse_query(ctx.req:query())
-  local token = type(query.token) == "string" and query.token ~= "" and query.token
-    or (ctx.req:header("authorization") or ""):match("^[Bb]earer +(.+)$")
-  socket.open(ctx, { token = token, point = resume_point(query) })
+  socket.open(ctx, { token = token_of(ctx, query), point = resume_point(query) })
   return reply.none()
 end
+
+local function word(describe)
+  return s.string({ max = 200, optional = true, describe = describe })
+end
+
+local STREAM = s.object({
+  token = s.string({ max = 4096, optional = true,
+    describe = "an access token, for those who cannot send Authorization" }),
+  topic = s.list({ of = s.string({ min = 1, max = 200 }), max = 20, optional = true,
+    describe = "what else to hear, such as report:<id>, or track:<code> without a token" }),
+  tenant = word("the slug of the tenant, for topics without a token"),
+  lastEventId = word("<epoch>:<seq> of the last event that was heard; Last-Event-ID goes over it"),
+  epoch = word("the same in two parts"),
+  lastSeq = word("the same in two parts"),
+})
+
+-- A browser that comes back names its last event in the header; the address is still the first.
+local function open_stream(ctx, request)
+  check_origin(ctx)
+  local query, last = request.query, ctx.req:header("last-event-id")
+  local prepared = stream.prepare(ctx, {
+    token = token_of(ctx, query),
+    topics = query.topic or {},
+    query = query,
+    point = resume_point(last and last ~= "" and { lastEventId = last } or query),
+  })
+  if ctx.method == "HEAD" then
+    return reply.raw(200, EVENTS)
+  end
+  return reply.own(200, function(headers)
+    stream.open(ctx, prepared, headers)
+  end)
+end
+
+local SNAPSHOT = s.object({
+  topic = s.string(),
+  data = s.any({ describe = "as the detail of what the topic names" }),
+  epoch = s.string(),
+  seq = s.integer(),
+  ts = s.string({ format = "date-time" }),
+}, { name = "Snapshot" })
 
 -- The number first, then the state: what happens in between is in the state and is told again
 -- to whoever goes on from the number, but nothing is left out.
@@ -77,9 +125,14 @@ return {
     permission = "public", authenticate = false, tenant = false,
     answers = { [101] = "the connection is a WebSocket", [426] = "no WebSocket handshake" },
     handler = open },
+  { method = "GET", path = "/events", base = "", permission = "public", authenticate = false,
+    tenant = false, query = STREAM, summary = "Events as they happen, as server-sent events.",
+    answers = { [200] = "the stream", [401] = "neither a token that holds nor a public topic",
+      [403] = "a topic that the caller may not hear" },
+    content = { type = "text/event-stream", schema = s.string() }, handler = open_stream },
   { method = "GET", path = "/realtime/snapshot", permission = "public", tenant = false,
     summary = "The present state of a topic, and the seq to resume from after it.",
     query = s.object({ topic = s.string({ min = 1, max = 200 }) }),
-    answers = { [403] = "a topic that the caller may not hear" },
+    answers = { [403] = "a topic that the caller may not hear" }, returns = SNAPSHOT,
     handler = snapshot },
 }

@@ -1,0 +1,8 @@
+return {
+  name = "cluster",
+  version = "1.0.0",
+  requires = {},
+  permissions = {},
+  emits = {},
+  settings = {},
+}

@@ -1,0 +1,111 @@
+-- What the calls on work orders, teams and remediations answer, as the API's description tells it.
+-- A field that is empty is left out.
+
+local s = require("core.schema")
+local files = require("services.files")
+local schema = require("plugins.workorders.schema")
+local states = require("plugins.workorders.rules.states")
+
+local M = {}
+
+local function id(optional)
+  return s.string({ format = "uuid", optional = optional })
+end
+
+local function time(optional)
+  return s.string({ format = "date-time", optional = optional })
+end
+
+local function text(optional, describe)
+  return s.string({ optional = optional, describe = describe })
+end
+
+local function integer(describe)
+  return s.integer({ optional = true, describe = describe })
+end
+
+local function named(name, optional)
+  return s.object({ id = id(), name = text(true) }, { name = name, optional = optional })
+end
+
+M.order = s.object({
+  id = id(),
+  number = text(false, "WO-<year>-<number without gaps>"),
+  reportId = id(true),
+  title = text(),
+  description = text(true),
+  priority = s.enum({ unpack(schema.PRIORITIES) }),
+  status = text(false, "one of " .. table.concat(states.STATUSES, ", ")),
+  assignedTo = id(true),
+  assignee = named("Person", true),
+  teamId = id(true),
+  team = named("TeamName", true),
+  assignedAt = time(true),
+  createdBy = id(true),
+  location = s.object({
+    description = text(true),
+    latitude = s.number({ optional = true }),
+    longitude = s.number({ optional = true }),
+  }),
+  scheduledStart = time(true),
+  scheduledEnd = time(true),
+  scheduleStatus = text(true, "none, proposed, approved or declined"),
+  estimatedMinutes = integer(),
+  minutesSpent = integer(),
+  completionNotes = text(true),
+  slaDueAt = time(true),
+  checklist = s.array({ of = s.object({ text = text(), done = s.boolean() }) }),
+  metadata = s.map(),
+  version = s.integer(),
+  createdAt = time(),
+  updatedAt = time(),
+  completedAt = time(true),
+  attachments = s.array({ of = files.ATTACHMENT, optional = true }),
+}, { name = "WorkOrder" })
+
+M.orders = s.array({ of = M.order })
+
+M.history = s.array({ of = s.object({
+  id = id(),
+  action = text(),
+  from = text(true),
+  to = text(true),
+  reason = text(true),
+  details = s.any({ optional = true }),
+  changedBy = named("Person", true),
+  createdAt = time(),
+}, { name = "WorkOrderChange" }) })
+
+M.teams = s.array({ of = s.object({
+  id = id(),
+  name = text(),
+  skills = s.array({ of = s.string() }),
+  members = s.array({ of = named("Person") }),
+  version = s.integer(),
+  createdAt = time(),
+  updatedAt = time(),
+}, { name = "Team" }) })
+
+M.remediation = s.object({
+  id = id(),
+  workOrderId = id(),
+  performedBy = id(true),
+  description = text(),
+  materialsUsed = s.array({ of = s.object({
+    name = text(),
+    quantity = s.number(),
+    unit = text(true),
+    cost = s.number({ optional = true }),
+  }) }),
+  timeSpent = integer("minutes"),
+  completionDate = time(true),
+  beforePhotos = s.array({ of = files.ATTACHMENT }),
+  afterPhotos = s.array({ of = files.ATTACHMENT }),
+  version = s.integer(),
+  createdAt = time(),
+  updatedAt = time(),
+}, { name = "Remediation" })
+
+M.remediations = s.array({ of = M.remediation })
+
+return M

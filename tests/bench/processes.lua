@@ -1,0 +1,176 @@
+--- Programs under measurement: starts them, reads what they have used, ends them.
+--
+-- They end with this process, whatever ends it. CPU time is user + system of a process, of all
+-- that descend from it, and of their children that have ended: nothing a server does escapes it.
+local ffi = require("ffi")
+
+ffi.cdef([[
+typedef struct { long seconds, nanoseconds; } bench_time;
+int fork(void);
+int execvp(const char *file, char *const argv[]);
+int prctl(int what, unsigned long value);
+int open(const char *path, int flags, int mode);
+int dup2(int from, int to);
+int setenv(const char *name, const char *value, int over);
+int waitpid(int pid, int *status, int options);
+int kill(int pid, int signal);
+int usleep(unsigned us);
+int clock_gettime(int clock, bench_time *t);
+long sysconf(int name);
+void _exit(int code);
+]])
+
+local C = ffi.C
+local M = {}
+
+local PDEATHSIG, TERM, KILL, NOHANG, MONOTONIC, CLK_TCK = 1, 15, 9, 1, 1, 2
+local O_APPEND_CREATE = 0x441 -- O_WRONLY | O_CREAT | O_APPEND
+local US_PER_TICK = 1e6 / tonumber(C.sysconf(CLK_TCK))
+local STOP_S = 20
+
+--- Seconds of a clock that only goes forward.
+function M.now()
+  local t = ffi.new("bench_time")
+  C.clock_gettime(MONOTONIC, t)
+  return tonumber(t.seconds) + tonumber(t.nanoseconds) / 1e9
+end
+
+function M.sleep(seconds)
+  C.usleep(seconds * 1e6)
+end
+
+--- Calls check() until it returns something true. @return that; raises after `seconds`
+function M.await(what, seconds, check)
+  local deadline = M.now() + seconds
+  while true do
+    local result = check()
+    if result then
+      return result
+    end
+    if M.now() > deadline then
+      error(what .. " did not happen within " .. seconds .. " s", 0)
+    end
+    M.sleep(0.002)
+  end
+end
+
+function M.read(path)
+  local file = io.open(path, "rb")
+  local text = file and file:read("*a")
+  if file then
+    file:close()
+  end
+  return text
+end
+
+function M.write(path, text)
+  local file = assert(io.open(path, "wb"))
+  assert(file:write(text))
+  file:close()
+end
+
+--- Runs a shell command to its end. @return its output; raises when it fails
+function M.shell(command)
+  local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo \" $?\""))
+  local text, code = pipe:read("*a"):match("^(.*) (%d+)\n$")
+  pipe:close()
+  if code ~= "0" then
+    error(("%s\nended with %s: %s"):format(command, code, text), 0)
+  end
+  return text
+end
+
+--- Starts a program.
+-- @param argv its words
+-- @param options env {NAME = text}, log (path that takes its output)
+-- @return its pid
+function M.spawn(argv, options)
+  local words = ffi.new("const char *[?]", #argv + 1)
+  for i, word in ipairs(argv) do
+    words[i - 1] = word
+  end
+  local log = options.log or "/dev/null"
+  local pid = C.fork()
+  if pid ~= 0 then
+    assert(pid > 0, "fork")
+    return pid
+  end
+  C.prctl(PDEATHSIG, ffi.cast("unsigned long", TERM))
+  local output = C.open(log, O_APPEND_CREATE, 420)
+  C.dup2(output, 1)
+  C.dup2(output, 2)
+  for name, value in pairs(options.env or {}) do
+    C.setenv(name, tostring(value), 1)
+  end
+  C.execvp(argv[1], ffi.cast("char *const *", words))
+  C._exit(127)
+end
+
+--- Whether it has ended.
+function M.has_ended(pid)
+  return C.waitpid(pid, nil, NOHANG) ~= 0
+end
+
+--- Ends it and waits until it is gone.
+function M.stop(pid)
+  C.kill(pid, TERM)
+  local deadline = M.now() + STOP_S
+  while not M.has_ended(pid) do
+    if M.now() > deadline then
+      C.kill(pid, KILL)
+    end
+    M.sleep(0.01)
+  end
+end
+
+local function add_family(pid, list)
+  list[#list + 1] = pid
+  local children = M.read(("/proc/%d/task/%d/children"):format(pid, pid)) or ""
+  for child in children:gmatch("%d+") do
+    add_family(tonumber(child), list)
+  end
+  return list
+end
+
+--- The process and all that descend from it.
+function M.family(pid)
+  return add_family(pid, {})
+end
+
+--- Microseconds of CPU that the family has used.
+function M.cpu_us(pid)
+  local ticks = 0
+  for _, member in ipairs(M.family(pid)) do
+    -- behind the name in parentheses: state is the 3rd field; 14 to 17 are the times
+    local fields = (M.read("/proc/" .. member .. "/stat") or ""):match("^.*%) (.*)$") or ""
+    local place = 2
+    for field in fields:gmatch("%S+") do
+      place = place + 1
+      if place >= 14 and place <= 17 then
+        ticks = ticks + tonumber(field)
+      end
+    end
+  end
+  return ticks * US_PER_TICK
+end
+
+local function sum_of(pids, name)
+  local bytes = 0
+  for _, pid in ipairs(pids) do
+    local text = M.read("/proc/" .. pid .. "/smaps_rollup") or ""
+    bytes = bytes + (tonumber(text:match("\n" .. name .. ":%s*(%d+) kB")) or 0) * 1024
+  end
+  return bytes
+end
+
+--- Bytes of memory of these processes, shared pages counted once: their proportional set size.
+function M.pss(pids)
+  return sum_of(pids, "Pss")
+end
+
+--- Bytes that are resident, shared pages counted in each.
+function M.rss(pids)
+  return sum_of(pids, "Rss")
+end
+
+return M

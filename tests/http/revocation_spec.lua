@@ -1,0 +1,139 @@
+-- Whoever was signed out, banned or given another role is that for the next request, whichever
+-- process of the node it comes to, and soon after on all other nodes, with Redis or without.
+local servers = require("tests.support.server")
+
+local WORKERS, ROUNDS, ASKS = 3, 15, 12
+local SOON_S = 5 -- a second is promised; the machine may have other things to do
+local LOCKED_S = 12 -- less than what a worker keeps for 30 s
+
+local function statuses(api, token)
+  local calls = {}
+  for i = 1, ASKS do
+    calls[i] = function()
+      return api:get("/users/profile", { token = token }).status
+    end
+  end
+  return require("tests.support.client").at_once(calls)
+end
+
+local function all(status)
+  local list = {}
+  for i = 1, ASKS do
+    list[i] = status
+  end
+  return list
+end
+
+--- Asks until `api` answers with `status`. @return whether it did
+local function becomes(status, api, token)
+  for _ = 1, SOON_S * 20 do
+    if api:get("/users/profile", { token = token }).status == status then
+      return true
+    end
+    servers.sleep(0.05)
+  end
+  return false
+end
+
+local function is_locked(server)
+  return tonumber(server:sql("SELECT COUNT(*) FROM information_schema.processlist "
+    .. "WHERE info LIKE 'SELECT SLEEP%'")) == 1
+end
+
+-- For LOCKED_S nobody reads or writes that table; all others can be.
+local function lock_security_events(server)
+  servers.shell(("setsid mariadb --no-defaults -uroot -S %s/run/mariadb.sock fixxit "
+    .. "-e 'LOCK TABLES security_events WRITE; SELECT SLEEP(%d)' >/dev/null 2>&1 & echo")
+    :format(server.data, LOCKED_S))
+  for _ = 1, 100 do
+    if is_locked(server) then
+      return
+    end
+    servers.sleep(0.05)
+  end
+  error("the table is not locked")
+end
+
+describe("revocation", function()
+  local one, two
+
+  setup(function()
+    local env = { FIXXIT_SERVER_WORKERS = WORKERS, FIXXIT_LIMITS_SCALE = 10000 }
+    one = servers.start({ apart = true, env = env })
+    two = servers.join(one, { env = env })
+  end)
+
+  teardown(function()
+    two:stop()
+    one:stop()
+  end)
+
+  local function login(email)
+    return one.api:login(email or "viewer@riverton.example")
+  end
+
+  local function logout(session)
+    assert.equal(200, one.api:post("/auth/logout", { token = session.token, json = {} }).status)
+  end
+
+  -- Signed in, used in every process that happens to be asked, signed out.
+  local function rounds()
+    for _ = 1, ROUNDS do
+      local session = login()
+      assert.same(all(200), statuses(one.api, session.token))
+      logout(session)
+      assert.same(all(401), statuses(one.api, session.token))
+    end
+  end
+
+  it("works on the very next request of its node, in every process", rounds)
+
+  it("does so without Redis, which only wakes the others sooner", function()
+    one.dependencies.redis:signal("STOP")
+    local ok, problem = pcall(rounds)
+    one.dependencies.redis:signal("CONT")
+    assert(ok, problem)
+  end)
+
+  it("is heard of by the other nodes while Redis is up, killed, and back", function()
+    local redis = one.dependencies.redis
+    local function heard()
+      local session = login()
+      assert.same(all(200), statuses(two.api, session.token))
+      logout(session)
+      assert.is_true(becomes(401, two.api, session.token))
+      assert.same(all(401), statuses(one.api, session.token))
+    end
+    heard()
+    redis:kill()
+    heard()
+    redis:start()
+    redis:await()
+    heard()
+  end)
+
+  it("holds on all nodes for a ban, and for a role that is taken away", function()
+    local admin = login("admin@riverton.example")
+    local session = login("tech2@riverton.example")
+    local id = session.user.id
+    assert.same(all(200), statuses(two.api, session.token))
+    one:sql(("UPDATE users SET status = 'banned' WHERE id = '%s'"):format(id))
+    one:sql(("INSERT INTO security_events (kind, user_id) VALUES ('user.changed', '%s')"):format(id))
+    assert.is_true(becomes(401, one.api, session.token))
+    assert.is_true(becomes(401, two.api, session.token))
+    one:sql(("UPDATE users SET status = 'active' WHERE id = '%s'"):format(id))
+    one:sql(("INSERT INTO security_events (kind, user_id) VALUES ('user.changed', '%s')"):format(id))
+    assert.is_true(becomes(200, two.api, session.token))
+    assert.same(all(200), statuses(one.api, admin.token))
+  end)
+
+  it("is asked of the database when the changes cannot be followed", function()
+    local session = login()
+    assert.same(all(200), statuses(two.api, session.token))
+    lock_security_events(one)
+    one:sql(("UPDATE sessions SET ended_at = NOW(3) WHERE user_id = '%s'"):format(session.user.id))
+    assert.is_true(becomes(401, one.api, session.token))
+    assert.is_true(becomes(401, two.api, session.token))
+    assert.is_true(is_locked(one), "the table was not locked any more")
+  end)
+end)
