@@ -14,33 +14,46 @@ local DESCRIPTION = [[Hazard reports and work orders. Every answer is an envelop
 by `page`. `x-permission` is what the caller must be allowed to, `x-rate-class` against what the
 call counts.]]
 
+local SYSTEM = "Health, figures, and this description."
+
 -- The text and its hash, made on first use.
 local document, document_hash
 
--- Paths that differ only in the names of their parameters are one: the first one's names are it.
-local function template_of(templates, route)
-  local path = route.base .. route.path
-  local shape = path:gsub(":[%w_]+", "{}")
-  local known = templates[shape]
-  if not known then
-    known = { path = path:gsub(":([%w_]+)", "{%1}"), names = route.param_names }
-    templates[shape] = known
+local function shape_of(route)
+  return ((route.base .. route.path):gsub(":[%w_]+", ":"))
+end
+
+-- Paths that differ only in the names of their parameters are one to OpenAPI: a parameter that goes
+-- by several names is `id` there.
+local function parameter_names()
+  local names = {}
+  for _, route in ipairs(registry.routes) do
+    local shape = shape_of(route)
+    local known = names[shape] or { unpack(route.param_names) }
+    for i, name in ipairs(route.param_names) do
+      known[i] = known[i] == name and name or "id"
+    end
+    names[shape] = known
   end
-  return known
+  return names
 end
 
 local function build_paths(named)
-  local paths, templates = json.object({}), {}
+  local paths, all_names = json.object({}), parameter_names()
   for _, route in ipairs(registry.routes) do
-    local template = template_of(templates, route)
-    paths[template.path] = paths[template.path] or {}
-    paths[template.path][route.method:lower()] = operation.of(route, template.names, named)
+    local names, i = all_names[shape_of(route)], 0
+    local path = (route.base .. route.path):gsub(":[%w_]+", function()
+      i = i + 1
+      return "{" .. names[i] .. "}"
+    end)
+    paths[path] = paths[path] or {}
+    paths[path][route.method:lower()] = operation.of(route, names, named)
   end
   return paths
 end
 
 local function build_tags()
-  local tags, seen = json.array({}), {}
+  local tags, seen = json.array({ { name = "system", description = SYSTEM } }), { system = true }
   for _, route in ipairs(registry.routes) do
     if not seen[route.module] then
       seen[route.module] = true

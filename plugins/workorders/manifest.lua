@@ -1,6 +1,7 @@
 return {
   name = "workorders",
   version = "1.0.0",
+  summary = "Work orders, the teams that do them, and what was done.",
   requires = { "identity", "audit", "events", "files", "realtime", "reports" },
   permissions = {
     "workorders.create", "workorders.read", "workorders.update", "workorders.delete",

@@ -26,7 +26,8 @@ local function path_parameters(list, route, names, named)
     local described = route.params and route.params.fields[own]
     local schema = described and described:openapi(named)
       or { type = "string", format = route.param_ids[i] and "uuid" or nil }
-    list[#list + 1] = { name = names[i], ["in"] = "path", required = true, schema = schema }
+    list[#list + 1] = { name = names[i], ["in"] = "path", required = true, schema = schema,
+      description = names[i] ~= own and own or nil }
   end
 end
 

@@ -1,6 +1,7 @@
 return {
   name = "identity",
   version = "1.0.0",
+  summary = "Accounts, sessions and the people of a tenant.",
   requires = { "audit" },
   permissions = {
     "users.create", "users.read", "users.update", "users.delete",
