@@ -131,6 +131,18 @@ void http_req_stop(struct http_req *req);
 int http_req_respond(struct http_req *req, int status, const struct http_header *headers,
                      size_t count, const char *body, size_t len, struct err *err);
 
+/* Header lines that many answers have in common, checked once: appends "Name: value\r\n" for each
+ * to `out`. -1 INVALID as above. */
+struct buf;
+int http_lines(const struct http_header *headers, size_t count, struct buf *out,
+               struct err *err);
+
+/* As http_req_respond, with `lines` that http_lines made. They hold nothing that depends on the
+ * body: no Content-Type, Content-Encoding, Cache-Control or ETag. */
+int http_req_respond_with(struct http_req *req, int status, const char *lines,
+                          size_t lines_len, const struct http_header *headers,
+                          size_t count, const char *body, size_t len, struct err *err);
+
 /* Answers in the error shape, with `Retry-After: 1` when the status is 503; a no-op when
  * the request was answered. `code` and `message` are for the client. */
 void http_req_fail(struct http_req *req, int status, const char *code,

@@ -89,23 +89,39 @@ static void put_date(struct http_server *server, struct buf *out)
     buf_append(out, server->date, server->date_len);
 }
 
-/* The headers that only this file may write. */
+static bool is_name(const struct http_header *header, const char *name, size_t len)
+{
+    return header->name_len == len && strncasecmp(header->name, name, len) == 0;
+}
+
+/* The headers that only this file may write, told apart by their lengths. */
 static bool is_own(const struct http_header *header)
 {
-    static const char *const names[] = {"Content-Length", "Connection", "Date",
-                                        "Transfer-Encoding", "Keep-Alive"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strlen(names[i]) == header->name_len &&
-            strncasecmp(names[i], header->name, header->name_len) == 0)
-            return true;
-    return false;
+    switch (header->name_len) {
+    case 4:
+        return is_name(header, "Date", 4);
+    case 10:
+        return is_name(header, "Connection", 10) || is_name(header, "Keep-Alive", 10);
+    case 14:
+        return is_name(header, "Content-Length", 14);
+    case 17:
+        return is_name(header, "Transfer-Encoding", 17);
+    default:
+        return false;
+    }
 }
+
+/* tchar of RFC 9110 5.6.2. */
+static const bool name_bytes[256] = {
+    ['!'] = true,         ['#' ... '\''] = true, ['*' ... '+'] = true,
+    ['-' ... '.'] = true, ['0' ... '9'] = true,  ['A' ... 'Z'] = true,
+    ['^' ... 'z'] = true, ['|'] = true,          ['~'] = true,
+};
 
 static bool valid_name(const char *name, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        if ((unsigned char)name[i] <= 0x20 || (unsigned char)name[i] >= 0x7f ||
-            strchr("\"(),/:;<=>?@[\\]{}", name[i]))
+        if (!name_bytes[(unsigned char)name[i]])
             return false;
     return len > 0;
 }
@@ -117,6 +133,16 @@ static bool valid_value(const char *value, size_t len)
         if (((unsigned char)value[i] < 0x20 && value[i] != '\t') || value[i] == 0x7f)
             return false;
     return true;
+}
+
+static int check_header(const struct http_header *header, struct err *err)
+{
+    if (!valid_name(header->name, header->name_len))
+        return err_set(err, ERR_INVALID, "a header name is no token");
+    if (!valid_value(header->value, header->value_len))
+        return err_set(err, ERR_INVALID, "the value of %.*s holds a control character",
+                       (int)header->name_len, header->name);
+    return 0;
 }
 
 bool http_answer_empty(int status)
@@ -131,14 +157,9 @@ int http_answer_check(const struct http_req *req, int status,
         return err_set(err, ERR_INVALID, "the request is answered already");
     if (status < 200 || status > 599)
         return err_set(err, ERR_INVALID, "%d is no status of an answer", status);
-    for (size_t i = 0; i < count; i++) {
-        if (!valid_name(headers[i].name, headers[i].name_len))
-            return err_set(err, ERR_INVALID, "a header name is no token");
-        if (!valid_value(headers[i].value, headers[i].value_len))
-            return err_set(err, ERR_INVALID,
-                           "the value of %.*s holds a control character",
-                           (int)headers[i].name_len, headers[i].name);
-    }
+    for (size_t i = 0; i < count; i++)
+        if (check_header(&headers[i], err) < 0)
+            return -1;
     return 0;
 }
 
@@ -163,6 +184,18 @@ static void put_header(struct buf *out, const struct http_header *header)
     buf_append(out, ": ", 2);
     buf_append(out, header->value, header->value_len);
     buf_append(out, "\r\n", 2);
+}
+
+int http_lines(const struct http_header *headers, size_t count, struct buf *out,
+               struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (check_header(&headers[i], err) < 0)
+            return -1;
+        if (!is_own(&headers[i]))
+            put_header(out, &headers[i]);
+    }
+    return 0;
 }
 
 /* Another representation needs another tag (RFC 9110 8.8.3.3): "x" becomes "x-gzip". A
@@ -275,6 +308,13 @@ static void write_answer(struct http_conn *conn, const uv_buf_t *bufs, unsigned 
 int http_req_respond(struct http_req *req, int status, const struct http_header *headers,
                      size_t count, const char *body, size_t len, struct err *err)
 {
+    return http_req_respond_with(req, status, NULL, 0, headers, count, body, len, err);
+}
+
+int http_req_respond_with(struct http_req *req, int status, const char *lines,
+                          size_t lines_len, const struct http_header *headers,
+                          size_t count, const char *body, size_t len, struct err *err)
+{
     if (http_answer_check(req, status, headers, count, err) < 0)
         return -1;
     req->responded = true;
@@ -297,6 +337,7 @@ int http_req_respond(struct http_req *req, int status, const struct http_header 
     buf_clear(out);
     http_answer_settle(req);
     http_answer_begin(server, out, status, headers, count, coding);
+    buf_append(out, lines, lines_len);
     http_answer_end(req, out, empty ? HTTP_NO_BODY : (int64_t)len);
     if (empty || req->is_head)
         len = 0;

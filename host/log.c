@@ -1,5 +1,7 @@
-/* Design: callers append finished lines to a stream's `pending` under a mutex and signal; the
- * thread swaps the buffer for an empty one and writes it outside the lock. No copies.
+/* Design: callers append finished lines to a stream's `pending` under a mutex; the thread swaps
+ * the buffer for an empty one and writes it outside the lock. No copies. The first line wakes the
+ * thread, which then waits a moment for others: a wake-up and a write for each line would cost
+ * more than the request that it tells of. A warning is written at once.
  *
  * The access log's descriptor keeps its number when the file is opened again (dup2), so that the
  * thread may be writing meanwhile. Processes share the file by O_APPEND. */
@@ -18,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PENDING_MAX = 1024 * 1024 };
+enum { PENDING_MAX = 1024 * 1024, GATHER_MS = 20 };
 
 struct stream {
     int fd;
@@ -30,11 +32,13 @@ static struct {
     enum log_level level;
     bool json;
     char process[32];
+    char middles[4][96]; /* what follows the time in JSON, by level */
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     pthread_t thread;
     bool running;              /* the thread exists */
     bool stopping;             /* it shall write the rest and end */
+    bool urgent;               /* it shall write now */
     struct stream log, access; /* access.fd is -1 while its lines go to the log */
     char access_path[PATH_MAX];
     unsigned long dropped; /* ever, of both */
@@ -61,17 +65,35 @@ static void write_all(int fd, const char *data, size_t len)
     }
 }
 
+/* With the mutex held: until there is something to write, and then a moment more. */
+static void gather(void)
+{
+    struct timespec until;
+    while (!state.log.pending.len && !state.access.pending.len && !state.stopping)
+        pthread_cond_wait(&state.wake, &state.mutex);
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += GATHER_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_nsec -= 1000000000L;
+        until.tv_sec++;
+    }
+    while (!state.urgent && !state.stopping)
+        if (pthread_cond_clockwait(&state.wake, &state.mutex, CLOCK_MONOTONIC, &until) ==
+            ETIMEDOUT)
+            break;
+}
+
 static void *writer(void *arg)
 {
     (void)arg;
     struct buf writing = {0};
     pthread_mutex_lock(&state.mutex);
     for (;;) {
-        while (!state.log.pending.len && !state.access.pending.len && !state.stopping)
-            pthread_cond_wait(&state.wake, &state.mutex);
+        gather();
         struct stream *stream = state.log.pending.len ? &state.log : &state.access;
         if (!stream->pending.len)
             break;
+        state.urgent = stream == &state.log && state.access.pending.len;
         struct buf full = stream->pending;
         stream->pending = writing;
         pthread_mutex_unlock(&state.mutex);
@@ -91,6 +113,10 @@ void log_init(enum log_level level, bool json, const char *process)
     state.json = json;
     state.running = state.stopping = false;
     snprintf(state.process, sizeof(state.process), "%s", process);
+    for (int i = LOG_DEBUG; i <= LOG_ERROR; i++)
+        snprintf(state.middles[i], sizeof(state.middles[i]),
+                 "\",\"level\":\"%s\",\"process\":\"%s\",\"message\":", level_names[i],
+                 state.process);
 }
 
 void log_start(void)
@@ -140,7 +166,11 @@ static void put_time(struct buf *line, bool with_date)
         gmtime_r(&second, &parts);
         strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
     }
-    buf_printf(line, "%s.%03ldZ", with_date ? text : text + 11, now.tv_nsec / 1000000);
+    unsigned ms = (unsigned)(now.tv_nsec / 1000000);
+    char rest[] = {'.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10),
+                   (char)('0' + ms % 10), 'Z'};
+    buf_puts(line, with_date ? text : text + 11);
+    buf_append(line, rest, sizeof(rest));
 }
 
 static void put_json(struct buf *line, enum log_level level, const char *message,
@@ -148,9 +178,7 @@ static void put_json(struct buf *line, enum log_level level, const char *message
 {
     buf_puts(line, "{\"timestamp\":\"");
     put_time(line, true);
-    buf_printf(line,
-               "\",\"level\":\"%s\",\"process\":\"%s\",\"message\":", level_names[level],
-               state.process);
+    buf_puts(line, state.middles[level]);
     buf_json_string(line, message, len);
     if (fields_len) {
         buf_putc(line, ',');
@@ -198,8 +226,12 @@ static void put_line(struct stream *stream, enum log_level level, const char *me
                        stream->dropped);
             stream->dropped = 0;
         }
+        bool first = !stream->pending.len;
         buf_append(&stream->pending, line.data, line.len);
-        pthread_cond_signal(&state.wake);
+        bool urgent = level >= LOG_WARN || stream->pending.len > PENDING_MAX / 2;
+        state.urgent |= urgent;
+        if (first || urgent)
+            pthread_cond_signal(&state.wake);
     }
     pthread_mutex_unlock(&state.mutex);
     buf_clear(&line);

@@ -1,9 +1,9 @@
 /* log.h - structured log lines, written by a thread of their own so that a slow disk or pipe
  * never holds the loop.
  *
- * A line is one JSON object (format json) or coloured text (format text). Lines wait in a
- * bounded buffer of 1 MiB; when it is full new ones are dropped, and the next line that fits
- * says how many. */
+ * A line is one JSON object (format json) or coloured text (format text). Lines below a warning
+ * may wait 20 ms for company. They wait in a bounded buffer of 1 MiB; when it is full new ones are
+ * dropped, and the next line that fits says how many. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

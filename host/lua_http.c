@@ -1,12 +1,16 @@
 /* Lua: host.http
  *
  *   http.stats() -> {connections =, requests =}
+ *   http.lines(headers) -> lines       header lines that many answers have in common, for respond:
+ *                                      nothing that depends on the body
  *
  * The entry point `request(req)` runs as a task as soon as the head of a request is
  * parsed. `req` is over when that task ends; an unanswered request is then answered 500.
  *
  *   req:method() req:path() req:query() req:ip() -> text       path and query raw
  *   req:scheme() -> "http" | "https"
+ *   req:head() -> method, path, ip, and these headers or nil: x-request-id, traceparent, user-agent,
+ *                                      origin. In one call, since every request is asked for them
  *   req:header(name) -> text | nil     req:headers() -> {lower-case name = text}
  *   req:has_body() -> boolean          req:content_length() -> number | nil
  *   req:body(limit) -> text | nil, err                                            (waits)
@@ -18,7 +22,7 @@
  *       the part. Of fields with the same name the last counts. The request's deadline is
  *       replaced while the form comes (a slow phone may take minutes) and begins anew after it.
  *   req:keep(path) -> boolean          the file of that form outlives the task
- *   req:respond(status, headers, body) headers {name = text | number | {text...}}
+ *   req:respond(status, headers, body, lines|nil) headers {name = text | number | {text...}}
  *   req:send_file(status, headers, path, offset, length) -> true | nil, err      (waits)
  *       err.code NOT_FOUND, INVALID (slice outside of the file), CLOSED, IO
  *   req:responded() -> boolean
@@ -68,6 +72,27 @@ static int l_path(lua_State *L)
     const char *path = http_req_path(exchange_check(L)->req, &len);
     lua_pushlstring(L, path, len);
     return 1;
+}
+
+static int l_head(lua_State *L)
+{
+    static const char *const names[] = {"x-request-id", "traceparent", "user-agent",
+                                        "origin"};
+    enum { NAMES = sizeof(names) / sizeof(names[0]) };
+    const struct http_req *req = exchange_check(L)->req;
+    size_t len;
+    const char *path = http_req_path(req, &len);
+    lua_pushstring(L, http_req_method(req));
+    lua_pushlstring(L, path, len);
+    lua_pushstring(L, http_req_ip(req));
+    for (int i = 0; i < NAMES; i++) {
+        const char *value = http_req_header(req, names[i], &len);
+        if (value)
+            lua_pushlstring(L, value, len);
+        else
+            lua_pushnil(L);
+    }
+    return 3 + NAMES;
 }
 
 static int l_query(lua_State *L)
@@ -209,6 +234,7 @@ static void on_end(void *arg, lua_State *L, const char *problem)
 }
 
 static const luaL_Reg methods[] = {
+    {"head", l_head},
     {"method", l_method},
     {"path", l_path},
     {"query", l_query},
@@ -280,6 +306,7 @@ static int l_stats(lua_State *L)
 
 static const luaL_Reg functions[] = {
     {"stats", l_stats},
+    {"lines", lua_http_lines},
     {NULL, NULL},
 };
 

@@ -3,6 +3,8 @@
 #include "lua_util.h"
 #include <string.h>
 
+#define LINES_TYPE "host.http.lines"
+
 enum {
     HEADERS_MAX = 64, /* of an answer */
 };
@@ -15,16 +17,22 @@ static void add_header(lua_State *L, struct http_header *headers, size_t *count,
     headers[(*count)++] = header;
 }
 
-/* The table at index 3. Texts made of numbers stay on the stack, which anchors them. */
-static size_t collect_headers(lua_State *L, struct http_header *headers)
+/* Lines of headers that are checked already. Lua's, freed with it. */
+struct lines {
+    size_t len;
+    char text[];
+};
+
+/* The table at `arg`. Texts made of numbers stay on the stack, which anchors them. */
+static size_t collect_headers(lua_State *L, int arg, struct http_header *headers)
 {
     size_t count = 0;
-    if (lua_isnoneornil(L, 3))
+    if (lua_isnoneornil(L, arg))
         return 0;
-    luaL_checktype(L, 3, LUA_TTABLE);
+    luaL_checktype(L, arg, LUA_TTABLE);
     luaL_checkstack(L, HEADERS_MAX + 8, "headers");
     lua_pushnil(L);
-    while (lua_next(L, 3)) {
+    while (lua_next(L, arg)) {
         struct http_header header;
         if (lua_type(L, -2) != LUA_TSTRING)
             luaL_error(L, "a header's name is no string");
@@ -53,6 +61,27 @@ static size_t collect_headers(lua_State *L, struct http_header *headers)
     return count;
 }
 
+int lua_http_lines(lua_State *L)
+{
+    struct http_header headers[HEADERS_MAX];
+    struct buf text = {0};
+    struct err err;
+    lua_settop(L, 1);
+    size_t count = collect_headers(L, 1, headers);
+    if (http_lines(headers, count, &text, &err) < 0) {
+        buf_free(&text);
+        return luaL_error(L, "%s", err.message);
+    }
+    struct lines *lines = lua_newuserdata(L, sizeof(*lines) + text.len);
+    lines->len = text.len;
+    if (text.len)
+        memcpy(lines->text, text.data, text.len);
+    buf_free(&text);
+    luaL_newmetatable(L, LINES_TYPE);
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
 int lua_http_respond(lua_State *L)
 {
     struct http_header headers[HEADERS_MAX];
@@ -60,10 +89,14 @@ int lua_http_respond(lua_State *L)
     int status = (int)luaL_checkinteger(L, 2);
     size_t len;
     struct err err;
-    lua_settop(L, 4);
+    lua_settop(L, 5);
     const char *body = luaL_optlstring(L, 4, "", &len);
-    size_t count = collect_headers(L, headers);
-    if (http_req_respond(exchange->req, status, headers, count, body, len, &err) < 0)
+    const struct lines *lines =
+        lua_isnil(L, 5) ? NULL : luaL_checkudata(L, 5, LINES_TYPE);
+    size_t count = collect_headers(L, 3, headers);
+    if (http_req_respond_with(exchange->req, status, lines ? lines->text : NULL,
+                              lines ? lines->len : 0, headers, count, body, len,
+                              &err) < 0)
         return luaL_error(L, "%s", err.message);
     return 0;
 }
@@ -97,7 +130,7 @@ int lua_http_send_file(lua_State *L)
     luaL_argcheck(L, length >= -1 && length < 1e15, 6, "a size in bytes expected");
     task_current(L);
     lua_settop(L, 6);
-    size_t count = collect_headers(L, headers);
+    size_t count = collect_headers(L, 3, headers);
     exchange_begin(exchange);
     if (http_req_send_file(exchange->req, status, headers, count, path, (int64_t)offset,
                            (int64_t)length, on_file, exchange, &err) < 0)

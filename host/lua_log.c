@@ -3,9 +3,12 @@
  *   log.write(level, message, fields)   level: "debug" "info" "warn" "error"; fields: the inside
  *                                       of a JSON object as text ('"a":1,"b":"x"'), or nil
  *   log.enabled(level) -> boolean
- *   log.access(message, fields)         the same for a line about a request
- *   log.access_enabled() -> boolean
+ *   log.request(method, path, status, ms, ip, request_id, trace_id, tenant_id, user_id)
+ *                                       one line about a request that was answered; what is nil
+ *                                       is left out
  */
+#include "buf.h"
+#include "json.h"
 #include "log.h"
 #include "lua_bindings.h"
 #include "lua_util.h"
@@ -34,24 +37,44 @@ static int l_enabled(lua_State *L)
     return 1;
 }
 
-static int l_access(lua_State *L)
+static void put_field(lua_State *L, int arg, const char *name, struct buf *line)
 {
-    size_t len, fields_len = 0;
-    const char *message = luaL_checklstring(L, 1, &len);
-    const char *fields = luaL_optlstring(L, 2, NULL, &fields_len);
-    log_access(message, len, fields, fields_len);
+    size_t len;
+    if (lua_isnoneornil(L, arg))
+        return;
+    if (line->len)
+        buf_putc(line, ',');
+    buf_putc(line, '"');
+    buf_puts(line, name);
+    buf_puts(line, "\":");
+    if (lua_type(L, arg) == LUA_TNUMBER) {
+        json_write_number(line, lua_tonumber(L, arg));
+    } else {
+        const char *text = luaL_checklstring(L, arg, &len);
+        buf_json_string(line, text, len);
+    }
+}
+
+static int l_request(lua_State *L)
+{
+    static const char *const names[] = {"method",    "path",    "status",   "ms",    "ip",
+                                        "requestId", "traceId", "tenantId", "userId"};
+    static struct buf
+        line; /* of the loop's thread; an error raised half way leaves it dirty */
+    if (!log_access_enabled())
+        return 0;
+    line.len = 0;
+    for (int i = 0; i < (int)(sizeof(names) / sizeof(names[0])); i++)
+        put_field(L, i + 1, names[i], &line);
+    log_access("request", 7, line.data, line.len);
+    buf_clear(&line);
     return 0;
 }
 
-static int l_access_enabled(lua_State *L)
-{
-    lua_pushboolean(L, log_access_enabled());
-    return 1;
-}
-
 static const luaL_Reg functions[] = {
-    {"write", l_write},   {"enabled", l_enabled},
-    {"access", l_access}, {"access_enabled", l_access_enabled},
+    {"write", l_write},
+    {"enabled", l_enabled},
+    {"request", l_request},
     {NULL, NULL},
 };
 

@@ -5,25 +5,28 @@
  * are used up the time is set one ms ahead. `clock.ms` therefore never goes back and may
  * lead by a little.
  *
- * The random bits are read anew for each one: a buffer of them would be shared by forked
- * processes. */
+ * Random bytes are fetched for many at a time, since each call costs more than the rest. A child
+ * process throws away what its parent fetched. */
 #include "uuid.h"
+#include "crypto.h"
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/random.h>
+#include <string.h>
 #include <time.h>
 
 enum {
+    RANDOM = 10, /* bytes of one */
+    FETCHED = 64 * RANDOM,
     COUNTER_START = 2048,
     COUNTER_END = 4096,
 };
 
-/* What the latest one was made of. */
+/* What the latest one was made of, and what the next ones will be. */
 static struct {
     pthread_mutex_t lock;
     uint64_t ms;
     unsigned counter;
+    size_t left; /* random bytes not used yet, at the end */
+    unsigned char random[FETCHED];
 } clock_state = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static uint64_t now_ms(void)
@@ -33,10 +36,36 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static unsigned next_tick(unsigned start, uint64_t *ms)
+static void forget_random(void)
+{
+    clock_state.left = 0;
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, forget_random);
+}
+
+/* With the lock held. */
+static void take_random(unsigned char out[RANDOM])
+{
+    static pthread_once_t watched = PTHREAD_ONCE_INIT;
+    pthread_once(&watched, watch_forks);
+    if (!clock_state.left) {
+        crypto_random(clock_state.random, FETCHED);
+        clock_state.left = FETCHED;
+    }
+    clock_state.left -= RANDOM;
+    memcpy(out, clock_state.random + clock_state.left, RANDOM);
+}
+
+/* Fills `random`, and *ms and the counter that is returned. */
+static unsigned next_tick(unsigned char random[RANDOM], uint64_t *ms)
 {
     uint64_t now = now_ms();
     pthread_mutex_lock(&clock_state.lock);
+    take_random(random);
+    unsigned start = (unsigned)(random[8] << 8 | random[9]) % COUNTER_START;
     if (now > clock_state.ms) {
         clock_state.ms = now;
         clock_state.counter = start;
@@ -65,13 +94,9 @@ static int hex_value(char digit)
 
 void uuid_v7(char out[UUID_TEXT + 1])
 {
-    unsigned char random[10];
-    if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
-        perror("fixxit: getrandom");
-        abort();
-    }
+    unsigned char random[RANDOM];
     uint64_t ms;
-    unsigned counter = next_tick((random[8] << 8 | random[9]) % COUNTER_START, &ms);
+    unsigned counter = next_tick(random, &ms);
     unsigned char bytes[16];
     for (int i = 0; i < 6; i++)
         bytes[i] = (unsigned char)(ms >> (40 - 8 * i));

@@ -9,6 +9,7 @@ local context = require("core.context")
 local deprecation = require("core.deprecation")
 local envelope = require("core.envelope")
 local errors = require("core.errors")
+local http = require("host.http")
 local idempotency = require("core.idempotency")
 local input = require("core.input")
 local log = require("core.log")
@@ -53,65 +54,82 @@ local SECURITY_HEADERS = {
   ["X-XSS-Protection"] = "0",
 }
 
--- Set by M.build; `varies` when any origin is listed.
-local routes, origins, varies
+-- Set by M.build; `varies` when any origin is listed. The security headers lie ready as lines: most
+-- answers have them as they are.
+local routes, origins, varies, security_lines
 
-local function request_id(req)
-  local given = req:header("x-request-id")
-  if given and #given <= REQUEST_ID_MAX and given:find("^[%w._:-]+$") then
-    return given
-  end
-  return uuid.v7()
+local function is_request_id(given)
+  return #given <= REQUEST_ID_MAX and given:find("^[%w._:-]+$") ~= nil
 end
 
 -- A header may hold any bytes; what is kept of this one is ASCII.
-local function user_agent(req)
-  local given = req:header("user-agent")
-  return given and given:sub(1, USER_AGENT_MAX):gsub("[^\32-\126]", "?") or nil
+local function clean_agent(given)
+  if #given <= USER_AGENT_MAX and not given:find("[^\32-\126]") then
+    return given
+  end
+  return (given:sub(1, USER_AGENT_MAX):gsub("[^\32-\126]", "?"))
 end
 
 local function new_context(req)
+  local method, path, ip, id, traceparent, agent, origin = req:head()
   return context.new({
-    request_id = request_id(req),
-    trace = trace.read(req:header("traceparent")),
-    method = req:method(),
-    path = req:path(),
-    ip = req:ip(),
-    user_agent = user_agent(req),
+    request_id = id and is_request_id(id) and id or uuid.v7(),
+    trace = trace.read(traceparent),
+    method = method,
+    path = path,
+    ip = ip,
+    user_agent = agent and clean_agent(agent),
+    origin = origin,
     req = req,
   })
 end
 
--- All headers of an answer: security, the request's id, limits, CORS, then the reply's own.
-local function headers_of(ctx, extra)
-  local headers = {}
-  for name, value in pairs(SECURITY_HEADERS) do
+local function add_all(ctx, headers, more)
+  for name, value in pairs(more) do
     headers[name] = value
+    ctx.own_security = ctx.own_security or SECURITY_HEADERS[name] ~= nil
   end
-  headers["X-Request-Id"] = ctx.request_id
+end
+
+-- The headers of an answer but for security: the request's id, limits, CORS, then its own.
+local function headers_of(ctx, extra)
+  local headers = { ["X-Request-Id"] = ctx.request_id }
   rate_limit.add_headers(ctx, headers)
-  local origin = ctx.req:header("origin")
   headers["Vary"] = varies and "Origin" or nil
+  local origin = ctx.origin
   if origin and origins[origin] then
     headers["Access-Control-Allow-Origin"] = origin
     headers["Access-Control-Allow-Credentials"] = "true"
     headers["Access-Control-Expose-Headers"] = EXPOSED
   end
-  for name, value in pairs(ctx.route and ctx.route.headers or {}) do
-    headers[name] = value
+  local route = ctx.route
+  if route and route.headers then
+    add_all(ctx, headers, route.headers)
   end
-  for name, value in pairs(ctx.headers or {}) do
-    headers[name] = value
+  if ctx.headers then
+    add_all(ctx, headers, ctx.headers)
   end
-  for name, value in pairs(extra or {}) do
-    headers[name] = value
+  if extra then
+    add_all(ctx, headers, extra)
   end
   return headers
 end
 
+-- Adds the security headers of which the answer has none of its own.
+local function add_security(headers)
+  for name, value in pairs(SECURITY_HEADERS) do
+    headers[name] = headers[name] or value
+  end
+end
+
 local function respond(ctx, status, headers, body)
   ctx.status = status
-  ctx.req:respond(status, headers, body)
+  if ctx.own_security then
+    add_security(headers)
+    ctx.req:respond(status, headers, body)
+  else
+    ctx.req:respond(status, headers, body, security_lines)
+  end
 end
 
 local function fail(ctx, err)
@@ -165,6 +183,7 @@ local function send_file(ctx, answer, headers)
     headers["Content-Range"] = ("bytes %d-%d/%d"):format(offset, offset + length - 1, file.size)
   end
   ctx.status = status
+  add_security(headers)
   local sent, err = ctx.req:send_file(status, headers, file.path, offset or 0, length)
   if not sent and err.code == "NOT_FOUND" then
     errors.raise("NOT_FOUND", "There is nothing here")
@@ -330,13 +349,6 @@ local function serve(ctx)
   end
 end
 
-local function write_access_log(ctx, ms)
-  log.access(ctx, {
-    method = ctx.method, path = ctx.path, status = ctx.status or SWITCHED, ip = ctx.ip,
-    ms = math.floor(ms * 10 + 0.5) / 10,
-  })
-end
-
 --- The entry point of a request; runs in a task of its own.
 function M.request(req)
   local ctx = new_context(req)
@@ -346,7 +358,7 @@ function M.request(req)
   end
   local ms = time.monotonic_ms() - ctx.started_ms
   request_metrics.count(ctx, ms)
-  write_access_log(ctx, ms)
+  log.access(ctx, ctx.status or SWITCHED, math.floor(ms * 10 + 0.5) / 10)
 end
 
 local function has_public(permissions)
@@ -378,6 +390,7 @@ function M.build()
     origins[origin] = true
   end
   varies = next(origins) ~= nil
+  security_lines = http.lines(SECURITY_HEADERS)
   static.build()
 end
 

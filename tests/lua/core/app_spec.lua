@@ -18,11 +18,12 @@ local function fake_request(options)
     headers["content-type"] = headers["content-type"] or "application/json"
   end
   local req = {}
-  function req.method() return options.method or "GET" end
-  function req.path() return options.path end
+  function req.head()
+    return options.method or "GET", options.path, "192.0.2.1", headers["x-request-id"],
+      headers.traceparent, headers["user-agent"], headers.origin
+  end
   function req.query() return options.query or "" end
   function req.header(_, name) return headers[name] end
-  function req.ip() return "192.0.2.1" end
   function req.has_body() return options.body ~= nil end
   function req.responded() return req.status ~= nil end
   function req.body(_, limit)
@@ -31,9 +32,9 @@ local function fake_request(options)
     end
     return options.body
   end
-  function req.respond(_, status, answer_headers, body)
+  function req.respond(_, status, answer_headers, body, lines)
     assert(not req.status, "answered twice")
-    req.status, req.headers, req.text = status, answer_headers, body
+    req.status, req.headers, req.text, req.lines = status, answer_headers, body, lines
   end
   return req
 end
@@ -42,7 +43,7 @@ local function ask(options)
   local req = fake_request(options)
   app.request(req)
   local data = req.text ~= "" and json.decode(req.text) or nil
-  return req.status, data, req.headers
+  return req.status, data, req.headers, req.lines
 end
 
 local function route(fields)
@@ -109,12 +110,12 @@ describe("a request", function()
   end)
 
   it("gets its answer in the envelope with a request id", function()
-    local status, data, headers = ask({ path = "/api/v1/things" })
+    local status, data, headers, security_lines = ask({ path = "/api/v1/things" })
     assert.equal(200, status)
     assert.is_true(data.success)
     assert.equal(20, data.data.query.limit)
     assert.matches("^[%x-]+$", headers["X-Request-Id"])
-    assert.equal("nosniff", headers["X-Content-Type-Options"])
+    assert.equal("userdata", type(security_lines))
   end)
 
   it("keeps a sane request id and replaces another", function()
