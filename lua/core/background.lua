@@ -18,6 +18,7 @@ local M = {}
 local PREFIX = "fixxit:bell:"
 local PAUSE_MIN_MS, PAUSE_MAX_MS = 250, 4000
 local LISTEN_MS = 60000
+local RING_PAUSE_MS = 10 -- between two rings of a bell: what comes meanwhile is one
 
 local Loop = {}
 Loop.__index = Loop
@@ -128,6 +129,7 @@ local function publish(channel)
   repeat
     ringing[channel] = "once"
     redis.call("PUBLISH", PREFIX .. channel, "1") -- without Redis the loops poll
+    task.sleep(RING_PAUSE_MS)
   until ringing[channel] == "once"
   ringing[channel] = nil
 end

@@ -11,6 +11,8 @@ local db = require("core.db")
 local log = require("core.log")
 local registry = require("core.registry")
 local sys = require("core.sys")
+local task = require("core.task")
+local time = require("core.time")
 local trace = require("core.trace")
 local jobs = require("services.jobs")
 local record = require("services.events.record")
@@ -23,6 +25,9 @@ local LEASE_S = 3
 local RENEW_BELOW_MS = 1900
 local BATCH = 200
 local POLL_MS = 1000
+-- A batch costs the same for one event as for many: those that come soon after others wait for
+-- company.
+local GATHER_MS = 15
 
 local Relay = {}
 Relay.__index = Relay
@@ -98,6 +103,11 @@ function M.number(holder, fencing_token)
 end
 
 local function turn(relay)
+  local since_ms = time.monotonic_ms() - relay.turned_ms
+  if since_ms < GATHER_MS then
+    task.sleep(GATHER_MS - since_ms)
+  end
+  relay.turned_ms = time.monotonic_ms()
   local token = lead(relay)
   if token and store.has_outbox(context.system({ name = "relay" })) then
     return M.number(relay.holder, token) == BATCH
@@ -106,7 +116,7 @@ end
 
 --- Starts the relay of this worker.
 function M.start()
-  local relay = setmetatable({ holder = holder_name() }, Relay)
+  local relay = setmetatable({ holder = holder_name(), turned_ms = 0 }, Relay)
   relay.loop = background.start({
     name = "relay",
     channel = "outbox",

@@ -61,18 +61,19 @@ function M.find_backlog(ctx, limit)
 end
 
 --- Copies the oldest committed outbox rows into the log, numbered on from each tenant's counter.
+-- They are numbered by their ids alone: with payloads the server would do it on disk.
 -- @return how many, the log id of the first
 function M.number_outbox(ctx, limit)
   local done = db.platform(ctx):exec(
     [[INSERT INTO event_log (tenant_id, seq, event_id, event, resource_type, resource_id, actor,
         payload, request_id, traceparent, occurred_at)
-      SELECT o.tenant_id,
-        COALESCE(c.seq, 0) + ROW_NUMBER() OVER (PARTITION BY o.tenant_id ORDER BY o.id),
-        o.event_id, o.event, o.resource_type, o.resource_id, o.actor, o.payload, o.request_id,
-        o.traceparent, o.occurred_at
-      FROM (SELECT * FROM outbox ORDER BY id LIMIT ?) o
+      SELECT o.tenant_id, COALESCE(c.seq, 0) + n.place, o.event_id, o.event, o.resource_type,
+        o.resource_id, o.actor, o.payload, o.request_id, o.traceparent, o.occurred_at
+      FROM (SELECT f.id, ROW_NUMBER() OVER (PARTITION BY f.tenant_id ORDER BY f.id) AS place
+        FROM (SELECT id, tenant_id FROM outbox ORDER BY id LIMIT ?) f) n
+      JOIN outbox o ON o.id = n.id
       LEFT JOIN event_counters c ON c.tenant_id = o.tenant_id
-      ORDER BY o.id]], limit)
+      ORDER BY n.id]], limit)
   return done.affected, done.insert_id
 end
 
