@@ -77,6 +77,7 @@ local LOST = { handle = {} }
 function LOST.handle.query()
   return nil, { code = "DEADLOCK", message = "the transaction of this unit was rolled back" }
 end
+LOST.handle.query_shaped = LOST.handle.query
 LOST.handle.commit = LOST.handle.query
 LOST.handle.rollback = LOST.handle.query
 
@@ -94,22 +95,35 @@ local function transaction_of(ctx)
   return unit and unit.tx
 end
 
-local function send(ctx, sql, ...)
-  local tx = transaction_of(ctx)
-  local rows, err
-  if tx then
-    rows, err = tx.handle:query(sql, ...)
-  else
-    rows, err = host.query(sql, ...)
+-- A host call's results, or its failure raised.
+local function check(first, second, third, fourth)
+  if first == nil then
+    errors.check(nil, second)
   end
-  return rows or errors.check(nil, err)
+  return first, second, third, fourth
 end
 
--- Puts the tenant's id where the statement says :tenant.
-local function send_plan(ctx, plan, ...)
+local function send(ctx, sql, ...)
+  local tx = transaction_of(ctx)
+  if tx then
+    return check(tx.handle:query(sql, ...))
+  end
+  return check(host.query(sql, ...))
+end
+
+local function send_shaped(ctx, shape, max, sql, ...)
+  local tx = transaction_of(ctx)
+  if tx then
+    return check(tx.handle:query_shaped(shape, max, sql, ...))
+  end
+  return check(host.query_shaped(shape, max, sql, ...))
+end
+
+-- The parameters of a plan in its order, with the tenant's id where the statement says :tenant.
+local function bound(ctx, plan, ...)
   local sources = plan.sources
   if not sources then
-    return send(ctx, plan.sql, ...)
+    return ...
   end
   local given_count = select("#", ...)
   if given_count ~= plan.given then
@@ -122,7 +136,7 @@ local function send_plan(ctx, plan, ...)
     local source = sources[i]
     values[i] = source == 0 and tenant or given[source]
   end
-  return send(ctx, plan.sql, unpack(values, 1, #sources))
+  return unpack(values, 1, #sources)
 end
 
 local Scope = {}
@@ -130,12 +144,22 @@ Scope.__index = Scope
 
 --- All rows.
 function Scope:query(sql, ...)
-  return send_plan(self.ctx, cached_plan(sql, self.checked), ...)
+  local plan = cached_plan(sql, self.checked)
+  return send(self.ctx, plan.sql, bound(self.ctx, plan, ...))
 end
 
 --- The first row, or nil.
 function Scope:one(sql, ...)
   return self:query(sql, ...)[1]
+end
+
+--- Rows as JSON in a shape (M.shape), for what is shown as it is stored.
+-- @param max how many rows to write at most
+-- @return the objects of those rows with commas between them, the number of all rows, the kept
+--   columns of the last row that was written (nil without one), the lines with commas between them
+function Scope:shaped(shape, max, sql, ...)
+  local plan = cached_plan(sql, self.checked)
+  return send_shaped(self.ctx, shape, max, plan.sql, bound(self.ctx, plan, ...))
 end
 
 --- For statements that change something: {affected=, insert_id=} (and RETURNING's rows).
@@ -279,7 +303,10 @@ function M.forget_tables()
   plans, plan_count = {}, 0
 end
 
---- {open, idle, waiting} of this process's pool.
+--- How rows become JSON objects: shape({{key, column, json =, is_null =, before =, after =,
+-- fallback =} or {key, {fields}}..., keep = {columns}}), see host.db.
+M.shape = host.shape
+
 --- Asks the database whether it is there.
 -- @return its version, or nil, err
 function M.ping()
@@ -290,6 +317,7 @@ function M.ping()
   return rows[1].version
 end
 
+--- {open, idle, waiting} of this process's pool.
 M.stats = host.stats
 
 --- What stands for NULL among parameters.

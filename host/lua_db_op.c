@@ -1,0 +1,143 @@
+/* Operations: a statement with copies of its parameters. */
+#include "lua_db.h"
+#include "lua_util.h"
+#include "mem.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The number of `?` outside of quotes and comments. */
+static unsigned count_marks(const char *at, const char *end)
+{
+    unsigned marks = 0;
+    while (at < end) {
+        char c = *at++;
+        if (c == '?') {
+            marks++;
+        } else if (c == '\'' || c == '"' || c == '`') {
+            while (at < end && *at != c)
+                at += (*at == '\\' && c != '`' && at + 1 < end) ? 2 : 1;
+            at++;
+        } else if (c == '#' ||
+                   (c == '-' && at + 1 < end && at[0] == '-' && at[1] <= ' ')) {
+            while (at < end && *at != '\n')
+                at++;
+        } else if (c == '/' && at < end && *at == '*') {
+            const char *close = memmem(at + 1, (size_t)(end - at) - 1, "*/", 2);
+            at = close ? close + 2 : end;
+        }
+    }
+    return marks;
+}
+
+/* Whether the argument can be a parameter; raises if not. Returns the bytes of its text.
+ */
+static size_t check_param(lua_State *L, int arg)
+{
+    size_t len = 0;
+    switch (lua_type(L, arg)) {
+    case LUA_TSTRING:
+        lua_tolstring(L, arg, &len);
+        break;
+    case LUA_TNUMBER:
+        luaL_argcheck(L, isfinite(lua_tonumber(L, arg)), arg, "not a finite number");
+        break;
+    case LUA_TNIL:
+    case LUA_TBOOLEAN:
+        break;
+    case LUA_TLIGHTUSERDATA:
+        luaL_argcheck(L, !lua_touserdata(L, arg), arg, "not a value for the database");
+        break;
+    default:
+        luaL_argerror(L, arg, "not a value for the database");
+    }
+    return len;
+}
+
+/* Copies the argument; its text goes to `text`, whose end is returned. */
+static char *take_param(lua_State *L, int arg, struct db_value *value, char *text)
+{
+    switch (lua_type(L, arg)) {
+    case LUA_TSTRING: {
+        const char *data = lua_tolstring(L, arg, &value->len);
+        value->kind = DB_TEXT;
+        value->text = text;
+        memcpy(text, data, value->len);
+        return text + value->len;
+    }
+    case LUA_TNUMBER: {
+        double number = lua_tonumber(L, arg);
+        if (number == floor(number) && fabs(number) < 9.2e18) {
+            value->kind = DB_INTEGER;
+            value->integer = (int64_t)number;
+        } else {
+            value->kind = DB_NUMBER;
+            value->number = number;
+        }
+        return text;
+    }
+    case LUA_TBOOLEAN:
+        value->kind = DB_BOOLEAN;
+        value->integer = lua_toboolean(L, arg);
+        return text;
+    default:
+        value->kind = DB_NULL;
+        return text;
+    }
+}
+
+struct op *op_new(lua_State *L, enum op_kind kind, struct db_pool *pool, int arg)
+{
+    struct task *task = task_current(L);
+    size_t len;
+    const char *sql = luaL_checklstring(L, arg, &len);
+    unsigned count = (unsigned)(lua_gettop(L) - arg);
+    size_t bytes = len;
+    for (unsigned i = 0; i < count; i++)
+        bytes += check_param(L, arg + 1 + (int)i);
+    unsigned marks = kind == OP_QUERY ? count_marks(sql, sql + len) : count;
+    if (marks != count)
+        luaL_error(L, "%d parameters for %d placeholders: %s", (int)count, (int)marks,
+                   sql);
+    struct op *op = mem_new(sizeof(*op) + count * sizeof(op->params[0]) + bytes);
+    char *text = (char *)&op->params[count];
+    op->kind = kind;
+    op->task = task;
+    op->pool = pool;
+    op->sql = memcpy(text, sql, len);
+    op->len = len;
+    op->count = count;
+    text += len;
+    for (unsigned i = 0; i < count; i++)
+        text = take_param(L, arg + 1 + (int)i, &op->params[i], text);
+    return op;
+}
+
+struct op *op_fixed(lua_State *L, enum op_kind kind, struct db_pool *pool,
+                    const char *sql)
+{
+    struct op *op = mem_new(sizeof(*op));
+    op->kind = kind;
+    op->task = task_current(L);
+    op->pool = pool;
+    op->sql = sql; /* static */
+    op->len = strlen(sql);
+    return op;
+}
+
+struct op *op_shaped(lua_State *L, struct db_pool *pool, int arg)
+{
+    struct db_shape *shape = lua_db_check_shape(L, arg);
+    lua_Number max = luaL_checknumber(L, arg + 1);
+    luaL_argcheck(L, max >= 0 && max <= 1e9, arg + 1, "a number of rows expected");
+    struct op *op = op_new(L, OP_QUERY, pool, arg + 2);
+    op->shape = db_shape_ref(shape);
+    op->shape_max = (unsigned)max;
+    return op;
+}
+
+void op_free(struct op *op)
+{
+    db_shape_unref(op->shape);
+    free(op);
+}

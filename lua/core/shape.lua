@@ -1,0 +1,90 @@
+-- Views as data: which column of a row becomes which key of an object. The same list makes Lua
+-- tables of rows (shape:of) and lets the host write rows as JSON without Lua looking at them
+-- (scope:shaped, with shape.compiled).
+--
+--   local REPORT = shape.new({
+--     { "id", "id" },
+--     { "location", { { "latitude", "latitude" }, { "longitude", "longitude" } } },
+--     { "tags", "tags", json = true },                   a JSON column, embedded as it is
+--     { "isAnonymous", "reporter_id", is_null = true },  true or false
+--     { "url", "file_id", before = "/files/", after = "/raw" },
+--   }, { keep = { "version" } })                         columns that Lua wants to see as well
+--
+-- What is NULL is left out. In rows that become tables JSON columns are decoded already.
+
+local host = require("host.db")
+
+local M = {}
+
+local Shape = {}
+Shape.__index = Shape
+
+--- Makes a shape.
+-- @param fields list as above
+-- @param options { keep = list of columns; lines = shape of what each row tells besides, if its
+--   column `when` is no NULL: the object then comes from the first row }
+function M.new(fields, options)
+  options = options or {}
+  local description = { keep = options.keep, when = options.when,
+    lines = options.lines and options.lines.compiled }
+  for i, field in ipairs(fields) do
+    description[i] = field
+  end
+  return setmetatable({ fields = fields, compiled = host.shape(description) }, Shape)
+end
+
+--- The fields of these lists, one after the other.
+function M.join(...)
+  local all = {}
+  for _, fields in ipairs({ ... }) do
+    for _, field in ipairs(fields) do
+      all[#all + 1] = field
+    end
+  end
+  return all
+end
+
+--- The fields whose keys are in the set `names`, in their own order.
+function M.pick(fields, names)
+  local picked = {}
+  for _, field in ipairs(fields) do
+    if names[field[1]] then
+      picked[#picked + 1] = field
+    end
+  end
+  return picked
+end
+
+--- The names of the keys, in order.
+function M.names(fields)
+  local names = {}
+  for i, field in ipairs(fields) do
+    names[i] = field[1]
+  end
+  return names
+end
+
+local function object_of(fields, row)
+  local object = {}
+  for i = 1, #fields do
+    local field = fields[i]
+    local column = field[2]
+    if type(column) == "table" then
+      object[field[1]] = object_of(column, row)
+    elseif field.is_null then
+      object[field[1]] = row[column] == nil
+    elseif field.before and row[column] then
+      object[field[1]] = field.before .. row[column] .. (field.after or "")
+    else
+      object[field[1]] = row[column]
+    end
+  end
+  return object
+end
+
+--- The object of a row.
+function Shape:of(row)
+  return object_of(self.fields, row)
+end
+
+return M
