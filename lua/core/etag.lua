@@ -11,9 +11,21 @@ local DIGEST_BYTES = 8
 -- No row has it: an If-Match that is none of our tags never matches.
 local NO_VERSION = -1
 
+local SORTED = { sorted = true }
+
+local function digest_of_text(text)
+  return crypto.hex(crypto.hash("sha256", text):sub(1, DIGEST_BYTES))
+end
+
 local function digest(shown)
-  local hash = crypto.hash("sha256", json.encode(shown, { sorted = true }))
-  return crypto.hex(hash:sub(1, DIGEST_BYTES))
+  return digest_of_text(json.encode(shown, SORTED))
+end
+
+--- Returns the tag of a JSON text, of a row of that version or of something that has none. Equal
+-- states must have equal texts.
+function M.of_text(text, version)
+  local tag = digest_of_text(text)
+  return version and version .. "-" .. tag or tag
 end
 
 --- Returns the tag (without quotes) of what is shown of a row of that version.

@@ -165,25 +165,35 @@ function M.read(ctx, query, options)
   return page
 end
 
---- The answer's meta. Takes the row beyond the limit off `rows`.
+--- The answer's meta when the surplus row was never written (scope:shaped).
+-- @param count the number of rows found, with that one
+-- @param last the columns of the last row shown, by the keys of the sort; nil without a row
 -- @param total the number of all rows; needed when page.page is set
-function M.meta(page, rows, total)
+function M.meta_after(page, count, last, total)
   if page.page then
     return { limit = page.limit, page = page.page, total = total,
       totalPages = math.ceil(total / page.limit) }
   end
-  local has_more = #rows > page.limit
+  local has_more = count > page.limit
   local next_cursor
   if has_more then
-    rows[#rows] = nil
     local values = json.array({})
     for i, column in ipairs(page.columns) do
-      local value = rows[#rows][column.key]
+      local value = last[column.key]
       values[i] = value == nil and json.null or value
     end
     next_cursor = cursor.encode({ s = page.sort, l = page.place, v = values })
   end
   return { limit = page.limit, hasMore = has_more, nextCursor = next_cursor or json.null }
+end
+
+--- The answer's meta. Takes the row beyond the limit off `rows`.
+function M.meta(page, rows, total)
+  local count = #rows
+  if not page.page and count > page.limit then
+    rows[count] = nil
+  end
+  return M.meta_after(page, count, rows[#rows], total)
 end
 
 return M

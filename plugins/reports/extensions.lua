@@ -3,15 +3,23 @@
 
 local M = {}
 
-local sections = {} -- name -> function(ctx, report_ids) -> {[report id] = value}
+local sections = {} -- name -> {read, exists}
+local names = {} -- of the sections, in order
 local filters = {} -- name -> function(value) -> SQL, parameters
 
 --- Lets another plugin add a field to the reports that staff see: to the detail always, to a list
 -- when include= names it.
 -- @param read function(ctx, report_ids) -> {[report id] = JSON value} with a value for each; it is
 --   asked once for a whole page
-function M.register_section(name, read)
-  sections[name] = read
+-- @param exists function(report_id) -> SQL that is true when there is something to read for the
+--   report of that SQL expression: what is empty is not asked for
+function M.register_section(name, read, exists)
+  sections[name] = { read = read, exists = exists }
+  names = {}
+  for known in pairs(sections) do
+    names[#names + 1] = known
+  end
+  table.sort(names)
 end
 
 --- Gives a filter of the list its meaning.
@@ -33,17 +41,17 @@ end
 
 --- Returns the names of the fields that plugins add, in order.
 function M.section_names()
-  local names = {}
-  for name in pairs(sections) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
   return names
+end
+
+--- Returns SQL that is true when a section has something for the report of that SQL expression.
+function M.section_exists(name, report_id)
+  return sections[name].exists(report_id)
 end
 
 --- Reads one field of these reports: {[report id] = value}.
 function M.read_section(ctx, name, report_ids)
-  return sections[name](ctx, report_ids)
+  return sections[name].read(ctx, report_ids)
 end
 
 --- Returns what a filter means, for the store: {sql, params}.

@@ -1,5 +1,6 @@
 -- Reports: what this plugin offers to the platform and to other plugins.
 
+local json = require("core.json")
 local access = require("plugins.reports.rules.access")
 local extensions = require("plugins.reports.extensions")
 local seed = require("plugins.reports.seed")
@@ -43,7 +44,9 @@ M.topics = {
       local report = service.find(ctx, id)
       return report and room_of(report.id)
     end,
-    snapshot = service.get,
+    snapshot = function(ctx, id)
+      return json.raw((service.show(ctx, id)))
+    end,
   },
   track = {
     anonymous = true,
@@ -53,7 +56,9 @@ M.topics = {
         return room_of(report.id), own.tenant.id
       end
     end,
-    snapshot = service.track,
+    snapshot = function(ctx, code)
+      return json.raw(service.track(ctx, code))
+    end,
   },
 }
 

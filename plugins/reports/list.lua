@@ -17,7 +17,7 @@ local SORTS = { "createdAt", "updatedAt", "severity", "status", "title", "slaDue
 local WORDS_MAX = 8
 local ATTACHMENTS = "attachments"
 
-local filters = { fields = s.list({ of = s.enum(view.MEMBER_FIELDS), optional = true }) }
+local filters = { fields = s.list({ of = s.enum(view.LIST_FIELDS), optional = true }) }
 for name, filter in pairs(schema.list_filters) do
   filters[name] = filter
 end
@@ -81,21 +81,38 @@ local function filters_of(person, query)
   }
 end
 
-local function pick(row, names)
+-- The shape of a line with these fields. Few combinations are ever asked for.
+local SHAPES_MAX = 100
+local everything = view.list_shape()
+local shapes, shape_count = {}, 0
+
+local function shape_of(names)
   if not names then
-    return row
+    return everything
   end
-  local picked = { id = row.id }
+  local wanted = { id = true }
   for _, name in ipairs(names) do
-    picked[name] = row[name]
+    wanted[name] = true
   end
-  return picked
+  local key = {}
+  for name in pairs(wanted) do
+    key[#key + 1] = name
+  end
+  table.sort(key)
+  key = table.concat(key, ",")
+  if not shapes[key] then
+    if shape_count >= SHAPES_MAX then
+      shapes, shape_count = {}, 0
+    end
+    shapes[key], shape_count = view.list_shape(wanted), shape_count + 1
+  end
+  return shapes[key]
 end
 
 -- {name = {report id = value}}: one query for each, however many reports there are.
 local function read_included(ctx, names, ids)
   local included = {}
-  for _, name in ipairs(names or {}) do
+  for _, name in ipairs(names) do
     if name == ATTACHMENTS then
       included[name] = files.list_all(ctx, "report", ids)
     else
@@ -103,6 +120,20 @@ local function read_included(ctx, names, ids)
     end
   end
   return included
+end
+
+-- The lines with what the query includes.
+local function with_included(ctx, lines, names)
+  local rows, ids = json.decode(lines), {}
+  for i, row in ipairs(rows) do
+    ids[i] = row.id
+  end
+  for name, values in pairs(read_included(ctx, names, ids)) do
+    for _, row in ipairs(rows) do
+      row[name] = values[row.id]
+    end
+  end
+  return rows
 end
 
 --- Returns one page of reports and its meta.
@@ -113,23 +144,10 @@ function M.find(ctx, query)
   local page = paging.read(ctx, query, { columns = store.SORTS, id = "r.id",
     default = "-createdAt" })
   local wanted = filters_of(person, query)
-  local rows = store.list(ctx, wanted, page)
-  local meta = paging.meta(page, rows, page.page and store.count(ctx, wanted))
-  local ids = {}
-  for i, row in ipairs(rows) do
-    ids[i] = row.id
-  end
-  local covers = files.covers(ctx, "report", ids)
-  local included = read_included(ctx, query.include, ids)
-  local found = json.array({})
-  for i, row in ipairs(rows) do
-    row.thumbnail_url = covers[row.id] and covers[row.id].thumbnailUrl
-    found[i] = pick(view.member(row), query.fields)
-    for name, values in pairs(included) do
-      found[i][name] = values[row.id]
-    end
-  end
-  return found, meta
+  local text, count, last = store.list(ctx, wanted, page, shape_of(query.fields))
+  local meta = paging.meta_after(page, count, last, page.page and store.count(ctx, wanted))
+  local lines = "[" .. text .. "]"
+  return query.include and with_included(ctx, lines, query.include) or json.raw(lines), meta
 end
 
 return M

@@ -2,6 +2,7 @@
 
 local answers = require("plugins.reports.answers")
 local etag = require("core.etag")
+local json = require("core.json")
 local reply = require("core.reply")
 local list = require("plugins.reports.list")
 local schema = require("plugins.reports.schema")
@@ -9,8 +10,10 @@ local service = require("plugins.reports.service")
 
 local PATH = "/api/v1/reports/"
 
-local function answer(report)
-  return reply.ok(report, { etag = etag.of(report.version, report) })
+-- The state of a report for whoever asks, or has just changed it.
+local function show(ctx, id)
+  local text, version = service.show(ctx, id)
+  return reply.ok(json.raw(text), { etag = etag.of_text(text, version) })
 end
 
 local function create(ctx, input)
@@ -61,8 +64,8 @@ return {
     answers = { [404] = "no such code" },
     returns = answers.tracked, versioned = true,
     handler = function(ctx, input)
-      local report = service.track(ctx, input.params.code)
-      return reply.ok(report, { etag = etag.of_shown(report) })
+      local text = service.track(ctx, input.params.code)
+      return reply.ok(json.raw(text), { etag = etag.of_text(text) })
     end,
   },
   {
@@ -71,7 +74,7 @@ return {
     answers = { [404] = "no such report, or none of yours" },
     returns = answers.full, versioned = true,
     handler = function(ctx, input)
-      return answer(service.get(ctx, input.params.id))
+      return show(ctx, input.params.id)
     end,
   },
   {
@@ -81,7 +84,8 @@ return {
     answers = { [412] = "changed since it was read" },
     returns = answers.full, versioned = true,
     handler = function(ctx, input)
-      return answer(service.update(ctx, input.params.id, input.body, etag.wanted_version(ctx)))
+      service.update(ctx, input.params.id, input.body, etag.wanted_version(ctx))
+      return show(ctx, input.params.id)
     end,
   },
   {
@@ -99,8 +103,8 @@ return {
     answers = { [409] = "not from this status; the allowed ones are in details" },
     returns = answers.full, versioned = true,
     handler = function(ctx, input)
-      return answer(service.set_status(ctx, input.params.id, input.body,
-        etag.wanted_version(ctx)))
+      service.set_status(ctx, input.params.id, input.body, etag.wanted_version(ctx))
+      return show(ctx, input.params.id)
     end,
   },
   {
@@ -112,8 +116,8 @@ return {
       [409] = "not from this status; the allowed ones are in details" },
     returns = answers.full, versioned = true,
     handler = function(ctx, input)
-      return answer(service.merge(ctx, input.params.id, input.body.into,
-        etag.wanted_version(ctx)))
+      service.merge(ctx, input.params.id, input.body.into, etag.wanted_version(ctx))
+      return show(ctx, input.params.id)
     end,
   },
 }

@@ -26,11 +26,13 @@ local words = require("plugins.reports.rules.words")
 local M = {}
 
 local HOUR_MS = 3600 * 1000
+local SORTED = { sorted = true }
 local DUPLICATE_DAYS = 14
 local DUPLICATE_RADIUS_M = 50
 -- Similar words are looked for among this many reports close by, and as many of the newest.
 local SIMILAR_RADIUS_M = 1000
-local SIMILAR_CANDIDATES = 100
+local SIMILAR_EXAMINED = 100
+local SIMILAR_CANDIDATES = 10
 local MAX_DUPLICATES = 5
 -- Public lists leave out what is nobody's hazard.
 local NOT_A_HAZARD = { "rejected", "duplicate" }
@@ -99,42 +101,34 @@ local function lock(ctx, id, allowed, version)
   return report
 end
 
-local function is_duplicate(report, candidate, since)
-  if candidate.created_at < since then
-    return false
-  end
-  if candidate.category == report.category and candidate.distance
-      and candidate.distance <= DUPLICATE_RADIUS_M then
-    return true
-  end
-  return words.are_similar(report.title, candidate.title)
+local function is_duplicate(report, candidate, alike)
+  return candidate.category == report.category and candidate.distance
+    and candidate.distance <= DUPLICATE_RADIUS_M or alike(candidate.title)
 end
 
--- Reports that may be the same hazard, nearest first; at most two bounded queries.
+-- Reports that may be the same hazard, nearest first, as JSON: one bounded query to find them, one
+-- to show them.
 local function possible_duplicates(ctx, report)
   local since = time.iso(time.now_ms() - DUPLICATE_DAYS * 24 * HOUR_MS)
-  local candidates = {}
-  if report.latitude then
-    candidates = store.find_near(ctx, report.latitude, report.longitude, {
-      radius = SIMILAR_RADIUS_M, limit = SIMILAR_CANDIDATES, created_from = since,
-      hidden = NOT_A_HAZARD,
-    })
+  local own_words = words.list(report.title)
+  local candidates = store.find_similar(ctx, report, {
+    since = since, hidden = NOT_A_HAZARD, words = own_words,
+    radius = DUPLICATE_RADIUS_M, words_radius = SIMILAR_RADIUS_M,
+    examined = SIMILAR_EXAMINED, limit = SIMILAR_CANDIDATES,
+  })
+  local function alike(title)
+    return words.are_common(own_words, title)
   end
-  for _, recent in ipairs(store.find_recent(ctx, since, SIMILAR_CANDIDATES)) do
-    candidates[#candidates + 1] = recent
-  end
-  local found, seen = json.array({}), { [report.id] = true }
+  local found, seen = {}, {}
   for _, candidate in ipairs(candidates) do
-    if not seen[candidate.id] and is_duplicate(report, candidate, since) then
-      candidate.distance = candidate.distance and math.floor(candidate.distance + 0.5)
-      found[#found + 1] = view.public(candidate)
-      if #found == MAX_DUPLICATES then
-        break
-      end
+    if #found < MAX_DUPLICATES and not seen[candidate.id]
+      and is_duplicate(report, candidate, alike) then
+      found[#found + 1] = candidate.id
     end
     seen[candidate.id] = true
   end
-  return found
+  return json.raw(#found == 0 and "[]"
+    or "[" .. store.show_all(ctx, found, report, view.NEAR) .. "]")
 end
 
 local function new_row(ctx, input, category)
@@ -156,10 +150,12 @@ local function new_row(ctx, input, category)
     longitude = location.longitude,
     location_accuracy = location.accuracy,
     source = input.source or "api",
+    version = 1,
     tags = json.array(input.tags or {}),
     metadata = input.metadata or {},
     sla_due_at = due_at(category, now_ms),
     created_at = time.iso(now_ms),
+    updated_at = time.iso(now_ms),
   }
 end
 
@@ -172,11 +168,10 @@ local function store_new(ctx, row, prepared)
       created_at = row.created_at,
     })
     local attachments = files.attach(tx, "report", row.id, prepared)
-    local report = store.get(tx, row.id)
     audit.write(tx, { action = "report.create", resource_type = "report", resource_id = row.id,
-      new = view.member(report) })
-    announce(tx, "report.created", report, attachments)
-    return report, attachments
+      new = view.member(row) })
+    announce(tx, "report.created", row, attachments)
+    return attachments
   end)
 end
 
@@ -194,15 +189,15 @@ function M.create(ctx, input, uploads)
   local prepared = files.prepare(ctx, uploads, { kinds = "picture", field = "photos",
     max = config.get().files.report_photos })
   local row = new_row(ctx, input, category)
-  local ok, report, attachments = pcall(store_new, ctx, row, prepared)
-  if not ok and is_taken_code(report) then
-    report, attachments = store_new(ctx, row, prepared)
+  local ok, attachments = pcall(store_new, ctx, row, prepared)
+  if not ok and is_taken_code(attachments) then
+    attachments = store_new(ctx, row, prepared)
   elseif not ok then
-    error(report, 0)
+    error(attachments, 0)
   end
-  local answer = view.full(report)
+  local answer = view.full(row)
   answer.attachments = json.array(attachments)
-  local meta = { possibleDuplicates = possible_duplicates(ctx, report) }
+  local meta = { possibleDuplicates = possible_duplicates(ctx, row) }
   for _, file in ipairs(prepared) do
     meta.exifLocation = meta.exifLocation or file.gps
   end
@@ -218,58 +213,103 @@ function M.find(ctx, id, code)
   end
 end
 
---- Returns one report with everything the caller may see of it.
-function M.get(ctx, id)
-  local report = M.find(ctx, id) or not_found()
-  local person = access.person(ctx)
-  local detail = view.full(report, contact.open(ctx, report))
-  detail.attachments = json.array(files.list(ctx, "report", id))
-  detail.history = M.get_history(ctx, id, person.reads_all)
-  if person.reads_all then
-    for _, name in ipairs(extensions.section_names()) do
-      detail[name] = extensions.read_section(ctx, name, { report.id })[report.id]
+-- Texts of JSON as further fields of an object's text. In this order: the same state has the same
+-- text, and so the same tag, in every process.
+local function extended(text, ...)
+  local parts = { text:sub(1, -2) }
+  for i = 1, select("#", ...), 2 do
+    local name, value = select(i, ...)
+    parts[#parts + 1] = ',"' .. name .. '":' .. value
+  end
+  parts[#parts + 1] = "}"
+  return table.concat(parts)
+end
+
+local function attachments_of(ctx, kept)
+  return kept.has_attachments == 1 and json.encode(files.list(ctx, "report", kept.id), SORTED)
+    or "[]"
+end
+
+local PRESENCE = "has_"
+
+-- How a detail is read: the statement, which tells what sections have something to read, and the
+-- shapes. Made at the first use: by then the plugins have registered their sections.
+local plan
+local function detail_plan()
+  if not plan then
+    local columns, sql = {}, {}
+    for i, name in ipairs(extensions.section_names()) do
+      columns[i] = PRESENCE .. name
+      sql[i] = ", " .. extensions.section_exists(name, "r.id") .. " AS " .. columns[i]
     end
+    plan = {
+      staff = view.detail_shape(true, columns),
+      reporter = view.detail_shape(false, {}),
+      staff_sql = store.show_sql(table.concat(sql)),
+      sql = store.show_sql(""),
+    }
   end
-  return detail
+  return plan
 end
 
---- Returns the history of a report; who made a change is told to staff only.
-function M.get_history(ctx, id, is_staff)
-  local lines = json.array({})
-  for i, row in ipairs(store.get_history(ctx, id)) do
-    lines[i] = view.change(row, is_staff)
+local function with_sections(ctx, text, kept)
+  for _, name in ipairs(extensions.section_names()) do
+    local section = kept[PRESENCE .. name] == 1
+      and json.encode(extensions.read_section(ctx, name, { kept.id })[kept.id], SORTED) or "[]"
+    text = extended(text, name, section)
   end
-  return lines
+  return text
 end
 
--- The row of a tracking code, and a context of its tenant: whoever has the code need not name one.
-local function resolve_code(ctx, text)
-  local code = tracking.normalize(text)
-  local found = code and tracking_store.find(ctx, code)
-  if not found or ctx.tenant and ctx.tenant.id ~= found.tenant_id then
-    return nil
+--- Returns one report with everything the caller may see of it, as JSON text, and its version.
+function M.show(ctx, id)
+  local person = access.person(ctx)
+  local is_staff = person.reads_all
+  local how = detail_plan()
+  local text, kept, history = store.show(ctx, id, is_staff and how.staff or how.reporter,
+    is_staff and how.staff_sql or how.sql)
+  if not text or not access.can_read(person, kept) then
+    not_found()
   end
-  local tenant = ctx.tenant or identity.find_tenant(ctx, found.tenant_id)
-  local own = tenant and ctx:with({ tenant = tenant })
-  return own and store.get(own, found.id), own
+  text = extended(text,
+    "reporter", json.encode(view.reporter(kept, contact.open(ctx, kept)), SORTED),
+    "attachments", attachments_of(ctx, kept),
+    "history", "[" .. history .. "]")
+  return is_staff and with_sections(ctx, text, kept) or text, kept.version
+end
+
+-- A context of the tenant in which a code was found, whom whoever has the code need not name; nil
+-- when they name another.
+local function context_of(ctx, found)
+  if ctx.tenant then
+    return ctx.tenant.id == found.tenant_id and ctx or nil
+  end
+  local tenant = identity.find_tenant(ctx, found.tenant_id)
+  return tenant and ctx:with({ tenant = tenant })
 end
 
 --- Returns the row of a report by its tracking code and a context of its tenant, or nil.
 function M.find_by_code(ctx, text)
-  return resolve_code(ctx, text)
+  local code = tracking.normalize(text)
+  local found = code and tracking_store.find(ctx, code)
+  local own = found and context_of(ctx, found)
+  return own and store.get(own, found.id), own
 end
 
---- Returns the public view of a report by its tracking code, with its history.
+--- Returns the public view of a report by its tracking code, with its history, as JSON text.
 function M.track(ctx, text)
-  local report, own = resolve_code(ctx, text)
-  if not report then
+  local code = tracking.normalize(text)
+  local found = code and tracking_store.find(ctx, code)
+  local own = found and context_of(ctx, found)
+  local shown, kept, history
+  if own then
+    shown, kept, history = store.show(own, found.id, view.TRACKED, detail_plan().sql)
+  end
+  if not shown then
     not_found()
   end
-  local answer = view.public(report)
-  answer.trackingCode = report.tracking_code
-  answer.history = M.get_history(own, report.id, false)
-  answer.attachments = json.array(files.list(own, "report", report.id))
-  return answer
+  return extended(shown, "attachments", attachments_of(own, kept),
+    "history", "[" .. history .. "]")
 end
 
 --- Returns public views of reports around a position, nearest first, each with its distance.
@@ -328,7 +368,6 @@ function M.update(ctx, id, changes, version)
       old = view.member(report), new = view.member(after) })
     announce(tx, "report.updated", after)
   end)
-  return M.get(ctx, id)
 end
 
 --- Deletes a report (softly).
@@ -383,7 +422,6 @@ function M.set_status(ctx, id, change, version)
     step(tx, report, change.status, change.reason)
     announce(tx, "report.updated", store.get(tx, id), nil, { previousStatus = from })
   end)
-  return M.get(ctx, id)
 end
 
 -- Both reports, locked in the order of their ids: two merges never wait for each other.
@@ -434,7 +472,6 @@ function M.merge(ctx, id, into, version)
     move_duplicates(tx, report, survivor)
     announce(tx, "report.updated", store.get(tx, id), nil, { previousStatus = from })
   end)
-  return M.get(ctx, id)
 end
 
 --- Carries a report forward because work on it did (a plugin's call, inside its transaction).

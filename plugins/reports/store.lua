@@ -5,6 +5,7 @@ local json = require("core.json")
 local rows = require("core.rows")
 local time = require("core.time")
 local uuid = require("core.uuid")
+local files = require("services.files")
 local geo = require("plugins.reports.rules.geo")
 
 local M = {}
@@ -136,6 +137,30 @@ function M.get(ctx, id, lock)
     .. (lock and " FOR UPDATE" or ""), id))
 end
 
+local CHANGE = [[h.id AS change_id, h.from_status, h.to_status, h.reason,
+  IF(h.to_status = 'rejected', h.reason, NULL) AS public_reason, h.changed_by,
+  h.created_at AS changed_at]]
+
+--- Returns the statement for M.show. `more` is SQL of further columns, each with a comma before it.
+function M.show_sql(more)
+  return "SELECT " .. COLUMNS .. ", 0 AS follower_count, " .. files.select_any("report", "r.id")
+    .. " AS has_attachments" .. more .. ", " .. CHANGE .. [[
+    FROM reports r
+    LEFT JOIN report_status_history h ON h.tenant_id = :tenant AND h.report_id = r.id
+    WHERE r.tenant_id = :tenant AND r.id = ? AND r.deleted_at IS NULL ORDER BY h.id]]
+end
+
+--- The living report of that id with its history, in one statement.
+-- @param shape what of it is written, with the history as its lines
+-- @param sql what M.show_sql returned
+-- @return JSON text, what the shape keeps, the lines of the history; or nil
+function M.show(ctx, id, shape, sql)
+  local text, count, kept, lines = db.scope(ctx):shaped(shape.compiled, 1, sql, id)
+  if count > 0 then
+    return text, kept, lines
+  end
+end
+
 -- What a sort key of a list means; see core.paging.
 M.SORTS = {
   createdAt = "r.created_at",
@@ -147,16 +172,21 @@ M.SORTS = {
   slaDueAt = { sql = "r.sla_due_at", key = "sla_due_at", nullable = true },
 }
 
---- Returns the living reports of one page of a list.
+local LINE = "SELECT " .. COLUMNS .. ", " .. files.select_cover("report", "r.id")
+  .. " AS cover_id FROM reports r WHERE "
+
+--- One page of the living reports, as JSON objects with commas between them.
 -- @param filters as list.lua makes them: sets, times, box, near, words, and `chosen`, a list of
 --   {sql, params} that each select ids of reports
 -- @param page what paging.read returned
-function M.list(ctx, filters, page)
+-- @param shape what of each is written
+-- @return text, the number of rows found, what the shape keeps of the last one written
+function M.list(ctx, filters, page, shape)
   local where = filtered(filters)
   add(where, page.condition, unpack(page.params))
   add_params(where, page.fetch, page.offset)
-  return decode_all(db.scope(ctx):query("SELECT " .. COLUMNS .. " FROM reports r WHERE "
-    .. build(where) .. " ORDER BY " .. page.order .. " LIMIT ? OFFSET ?", unpack(where.params)))
+  return db.scope(ctx):shaped(shape.compiled, page.limit, LINE .. build(where) .. " ORDER BY "
+    .. page.order .. " LIMIT ? OFFSET ?", unpack(where.params))
 end
 
 --- Returns the number of reports that the filters let through.
@@ -215,12 +245,6 @@ function M.add_history(ctx, change)
     change.changed_by, time.db(change.created_at))
 end
 
---- Returns the history of a report, oldest first.
-function M.get_history(ctx, report_id)
-  return db.scope(ctx):query([[SELECT id, from_status, to_status, reason, changed_by, created_at
-    FROM report_status_history WHERE tenant_id = :tenant AND report_id = ? ORDER BY id]], report_id)
-end
-
 --- Returns living reports around a position, nearest first, each with `distance` in metres.
 -- @param options {radius, limit, category|nil, created_from|nil, hidden = statuses left out}
 function M.find_near(ctx, latitude, longitude, options)
@@ -238,11 +262,84 @@ function M.find_near(ctx, latitude, longitude, options)
     latitude, longitude, latitude, unpack(where.params)))
 end
 
---- Returns the newest living reports since a time.
-function M.find_recent(ctx, since, limit)
-  return decode_all(db.scope(ctx):query("SELECT " .. COLUMNS .. [[ FROM reports r
-    WHERE r.tenant_id = :tenant AND r.created_at >= ? AND r.deleted_at IS NULL
-    ORDER BY r.created_at DESC LIMIT ?]], time.db(since), limit))
+-- Titles that hold at least half of the words, wherever in them: more than are alike, never fewer.
+local function add_words(where, words)
+  local parts = {}
+  for i, word in ipairs(words) do
+    parts[i] = "(r.title LIKE ?)"
+    where.params[#where.params + 1] = "%" .. escape_like(word) .. "%"
+  end
+  add(where, "(" .. table.concat(parts, " + ") .. ") * 2 >= " .. #words)
+end
+
+--- Returns {id, title, category, distance} of living reports that may be the same hazard: of its
+-- category and close by, nearest first; then those with some of its words, out of a bounded number
+-- close by and of the newest, so that looking costs the same however many reports there are. Few
+-- and short columns: the server sorts and unites them in memory.
+-- @param report a row with its id, category and its place, if it has one
+-- @param options {since, hidden = statuses left out, words, radius, words_radius, examined, limit}
+function M.find_similar(ctx, report, options)
+  local parts, params = {}, {}
+  local function take(sql, ...)
+    for _, list in ipairs({ ... }) do
+      for _, value in ipairs(list) do
+        params[#params + 1] = value
+      end
+    end
+    parts[#parts + 1] = "(" .. sql .. ")"
+  end
+  local function others(radius)
+    local where = filtered({
+      created_from = options.since,
+      near = radius and { latitude = report.latitude, longitude = report.longitude,
+        radius = radius },
+    })
+    for _, status in ipairs(options.hidden) do
+      add(where, "r.status <> ?", status)
+    end
+    add(where, "r.id <> ?", report.id)
+    return where
+  end
+  local function candidates(distance, where, order, limit)
+    return "SELECT r.id, r.title, r.category, " .. distance .. " AS distance FROM reports r WHERE "
+      .. build(where) .. order .. " LIMIT " .. limit
+  end
+  local function take_alike(distance, distance_params, where, order)
+    local alike = new_where()
+    add_words(alike, options.words)
+    take("SELECT r.id, r.title, r.category, r.distance FROM ("
+      .. candidates(distance, where, order, options.examined) .. ") r WHERE " .. build(alike)
+      .. " LIMIT " .. options.limit, distance_params, where.params, alike.params)
+  end
+  local has_words = #options.words > 0
+  if report.latitude then
+    local here = { report.latitude, report.longitude, report.latitude }
+    local close = others(options.radius)
+    add(close, "r.category = ?", report.category)
+    take(candidates(DISTANCE, close, " ORDER BY distance", options.limit), here, close.params)
+    if has_words then
+      take_alike(DISTANCE, here, others(options.words_radius), "")
+    end
+  end
+  if has_words then
+    take_alike("NULL", {}, others(nil), " ORDER BY r.created_at DESC")
+  end
+  return #parts > 0 and db.scope(ctx):query(table.concat(parts, " UNION ALL "), unpack(params))
+    or {}
+end
+
+--- The reports of these ids as JSON objects with commas between them, nearest first.
+-- @param place {latitude, longitude} from which the distance in whole metres is told; may be empty
+-- @param shape what of each is written
+function M.show_all(ctx, ids, place, shape)
+  local latitude, longitude = place.latitude or db.null, place.longitude or db.null
+  local params = { latitude, longitude, latitude }
+  for _, id in ipairs(ids) do
+    params[#params + 1] = id
+  end
+  return (db.scope(ctx):shaped(shape.compiled, #ids, "SELECT " .. COLUMNS .. ", ROUND(" .. DISTANCE
+    .. ") AS distance FROM reports r WHERE r.tenant_id = :tenant AND r.id IN ("
+    .. ("?,"):rep(#ids):sub(1, -2) .. ") ORDER BY distance IS NULL, distance", unpack(params)))
 end
 
 return M

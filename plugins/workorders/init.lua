@@ -68,7 +68,7 @@ M.file_parents = {
 }
 
 function M.start()
-  reports.register_section("workOrders", service.summaries_of_reports)
+  reports.register_section("workOrders", service.summaries_of_reports, store.exists_for_report)
   reports.register_filter("assignee", store.select_reports_of)
 end
 

@@ -10,4 +10,8 @@ return {
   list_all = service.list_all,
   covers = service.covers,
   ATTACHMENT = answers.ATTACHMENT,
+  select_any = service.select_any,
+  select_cover = service.select_cover,
+  THUMBNAIL_BEFORE = service.THUMBNAIL_BEFORE,
+  THUMBNAIL_AFTER = service.THUMBNAIL_AFTER,
 }

@@ -13,7 +13,8 @@ local store = require("services.files.store")
 local M = {}
 
 local URL = "/api/v1/files/"
-local THUMBNAIL = "/api/v1/files/thumbnail/%s?w=320&h=320"
+--- What stands around a file's id in the address of its thumbnail.
+M.THUMBNAIL_BEFORE, M.THUMBNAIL_AFTER = "/api/v1/files/thumbnail/", "?w=320&h=320"
 local NAME_MAX = 255
 local KINDS_MESSAGE = "must have at most %d files"
 
@@ -26,7 +27,8 @@ local function shown(row)
     id = row.id,
     fileId = row.file_id,
     url = url_of(row.file_id),
-    thumbnailUrl = pictures.is_picture(row.file_type) and THUMBNAIL:format(row.file_id) or nil,
+    thumbnailUrl = pictures.is_picture(row.file_type)
+      and M.THUMBNAIL_BEFORE .. row.file_id .. M.THUMBNAIL_AFTER or nil,
     type = row.file_type,
     size = row.file_size,
     width = row.width,
@@ -129,6 +131,11 @@ function M.list(ctx, parent_type, parent_id)
   end
   return attachments
 end
+
+--- SQL for a statement that reads a parent: whether it has attachments, the id of its first
+-- picture's file.
+M.select_any = store.select_any
+M.select_cover = store.select_cover
 
 --- The first picture of each of these parents: {parent id = attachment as M.list shows it}.
 function M.covers(ctx, parent_type, parent_ids)

@@ -42,6 +42,27 @@ function M.list(ctx, parent_type, parent_ids)
       ORDER BY a.parent_id, a.position, a.id]], parent_type, unpack(parent_ids))
 end
 
+-- The inside of a subquery on the attachments of the parent whose id is the SQL expression
+-- `parent_id`. It names its indexes: the server would weigh all of them each time.
+local function of_parent(parent_type, parent_id)
+  assert(parent_type:find("^%l+$"))
+  return ([[ FROM attachments a USE INDEX (attachments_parent)
+    JOIN files f USE INDEX (PRIMARY) ON f.id = a.file_id AND f.tenant_id = :tenant
+    WHERE a.tenant_id = :tenant AND a.parent_type = '%s' AND a.parent_id = %s
+      AND a.deleted_at IS NULL AND f.deleted_at IS NULL]]):format(parent_type, parent_id)
+end
+
+--- SQL that is true when a parent has attachments.
+function M.select_any(parent_type, parent_id)
+  return "EXISTS (SELECT 1" .. of_parent(parent_type, parent_id) .. ")"
+end
+
+--- SQL of one value: the id of a parent's first picture, or NULL.
+function M.select_cover(parent_type, parent_id)
+  return "(SELECT a.file_id" .. of_parent(parent_type, parent_id)
+    .. " AND f.file_type LIKE 'image/%' ORDER BY a.position, a.id LIMIT 1)"
+end
+
 --- The first picture of each of these parents (at most a page of them), for lists.
 function M.list_covers(ctx, parent_type, parent_ids)
   return db.scope(ctx):query(

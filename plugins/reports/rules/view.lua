@@ -1,68 +1,132 @@
 -- What each kind of reader is shown of a report. Views are of the row that the store returns
 -- (snake_case, JSON columns decoded); names outside are camelCase.
 
+local shape = require("core.shape")
+local files = require("services.files")
+
 local M = {}
 
---- The names that M.member may show, which `fields=` may ask for.
-M.MEMBER_FIELDS = {
-  "id", "title", "description", "category", "severity", "status", "location", "createdAt",
-  "updatedAt", "resolvedAt", "distance", "tags", "isAnonymous", "source", "metadata",
-  "duplicateOf", "slaDueAt", "version", "thumbnailUrl",
+-- What anybody may see: nothing that leads to a person, and not the tracking code either, which is
+-- the reporter's key.
+local PUBLIC_FIELDS = {
+  { "id", "id" },
+  { "title", "title" },
+  { "description", "description" },
+  { "category", "category" },
+  { "severity", "severity_level" },
+  { "status", "status" },
+  { "location", {
+    { "description", "location_description" },
+    { "latitude", "latitude" },
+    { "longitude", "longitude" },
+    { "accuracy", "location_accuracy" },
+  } },
+  { "createdAt", "created_at" },
+  { "updatedAt", "updated_at" },
+  { "resolvedAt", "resolved_at" },
 }
+local DISTANCE = { { "distance", "distance" } }
+-- What members of the tenant see in lists and events: no contact, no tracking code.
+local MEMBER_FIELDS = shape.join(PUBLIC_FIELDS, {
+  { "tags", "tags", json = true },
+  { "isAnonymous", "reporter_id", is_null = true },
+  { "source", "source" },
+  { "metadata", "metadata", json = true },
+  { "duplicateOf", "duplicate_of" },
+  { "slaDueAt", "sla_due_at" },
+  { "version", "version" },
+})
+local COVER = {
+  { "thumbnailUrl", "cover_id", before = files.THUMBNAIL_BEFORE, after = files.THUMBNAIL_AFTER },
+}
+local CODE = { { "trackingCode", "tracking_code" } }
+local FOLLOWERS = { { "followerCount", "follower_count" } }
+-- What staff and the reporter see besides; who reported is added apart, since contacts are sealed.
+local FULL_FIELDS = shape.join(MEMBER_FIELDS, CODE, FOLLOWERS)
 
-local function location(report)
-  return {
-    description = report.location_description,
-    latitude = report.latitude,
-    longitude = report.longitude,
-    accuracy = report.location_accuracy,
-  }
+-- The columns by which a list is sorted, and so where its next page begins.
+local POSITION = { "id", "created_at", "updated_at", "severity_rank", "status", "title",
+  "sla_due_at" }
+
+local public = shape.new(shape.join(PUBLIC_FIELDS, DISTANCE))
+local member = shape.new(MEMBER_FIELDS)
+
+--- The names that a list may show, which `fields=` may ask for.
+M.LIST_FIELDS = shape.names(shape.join(MEMBER_FIELDS, DISTANCE, COVER))
+
+-- A line of the history. Who made a change and why is for staff; only a rejection's reason is
+-- written for whoever reported.
+local STAFF_CHANGE = shape.new({
+  { "id", "change_id" },
+  { "from", "from_status" },
+  { "to", "to_status" },
+  { "reason", "reason" },
+  { "changedBy", "changed_by" },
+  { "createdAt", "changed_at" },
+})
+local PUBLIC_CHANGE = shape.new({
+  { "from", "from_status" },
+  { "to", "to_status" },
+  { "reason", "public_reason" },
+  { "createdAt", "changed_at" },
+})
+
+-- What Lua opens, checks and adds to a detail.
+local DETAIL_KEPT = { "id", "reporter_id", "reporter_contact", "tracking_code", "version",
+  "has_attachments" }
+
+--- The shape of a detail with its history. `more` are columns to keep besides.
+function M.detail_shape(is_staff, more)
+  local keep = {}
+  for _, columns in ipairs({ DETAIL_KEPT, more }) do
+    for _, column in ipairs(columns) do
+      keep[#keep + 1] = column
+    end
+  end
+  return shape.new(FULL_FIELDS, { keep = keep, when = "change_id",
+    lines = is_staff and STAFF_CHANGE or PUBLIC_CHANGE })
 end
 
---- What anybody may see: nothing that leads to a person, and not the tracking code either,
--- which is the reporter's key.
+--- The shape of what whoever has a tracking code sees.
+M.TRACKED = shape.new(shape.join(PUBLIC_FIELDS, CODE), { keep = { "id", "has_attachments" },
+  when = "change_id", lines = PUBLIC_CHANGE })
+
+--- The shape of a line of a list, with the fields of the set `names` and the id, or all.
+function M.list_shape(names)
+  local all = shape.join(MEMBER_FIELDS, COVER)
+  return shape.new(names and shape.pick(all, names) or all, { keep = POSITION })
+end
+
+--- The shape of what anybody may see, with its distance.
+M.NEAR = public
+
+--- What anybody may see.
 function M.public(report)
-  return {
-    id = report.id,
-    title = report.title,
-    description = report.description,
-    category = report.category,
-    severity = report.severity_level,
-    status = report.status,
-    location = location(report),
-    createdAt = report.created_at,
-    updatedAt = report.updated_at,
-    resolvedAt = report.resolved_at,
-    distance = report.distance,
-  }
+  return public:of(report)
 end
 
---- What members of the tenant see in lists and events: no contact, no tracking code.
+--- What members of the tenant see in events.
 function M.member(report)
-  local view = M.public(report)
-  view.tags = report.tags
-  view.isAnonymous = report.reporter_id == nil
-  view.source = report.source
-  view.metadata = report.metadata
-  view.duplicateOf = report.duplicate_of
-  view.slaDueAt = report.sla_due_at
-  view.version = report.version
-  view.thumbnailUrl = report.thumbnail_url
-  return view
+  return member:of(report)
 end
 
---- What staff and the reporter see. `contact` is {name, email, phone} once decrypted, or nil.
-function M.full(report, contact)
-  local view = M.member(report)
-  view.trackingCode = report.tracking_code
-  view.followerCount = report.follower_count or 0
+--- Who reported: `contact` is {name, email, phone} once decrypted, or nil.
+function M.reporter(report, contact)
   contact = contact or {}
-  view.reporter = {
+  return {
     userId = report.reporter_id,
     name = contact.name,
     email = contact.email,
     phone = contact.phone,
   }
+end
+
+--- What staff and the reporter see.
+function M.full(report, contact)
+  local view = M.member(report)
+  view.trackingCode = report.tracking_code
+  view.followerCount = report.follower_count or 0
+  view.reporter = M.reporter(report, contact)
   return view
 end
 
@@ -89,19 +153,6 @@ function M.for_anybody(data)
     copy[name] = data[name]
   end
   return copy
-end
-
---- One line of the history. Who made the change and why is for staff; only a rejection's reason
--- is written for whoever reported.
-function M.change(row, is_staff)
-  return {
-    id = is_staff and row.id or nil,
-    from = row.from_status,
-    to = row.to_status,
-    reason = (is_staff or row.to_status == "rejected") and row.reason or nil,
-    changedBy = is_staff and row.changed_by or nil,
-    createdAt = row.created_at,
-  }
 end
 
 return M

@@ -22,19 +22,30 @@ function M.significant(text)
   return set, count
 end
 
---- Tells whether at least half of the significant words of `title` occur in `other`.
-function M.are_similar(title, other)
-  local words, count = M.significant(title)
-  if count == 0 then
-    return false
+--- Returns the significant words of a text as a list.
+function M.list(text)
+  local list = {}
+  for word in pairs((M.significant(text))) do
+    list[#list + 1] = word
   end
-  local others, common = M.significant(other), 0
-  for word in pairs(words) do
+  table.sort(list)
+  return list
+end
+
+--- Tells whether at least half of these words (M.list) occur in a text.
+function M.are_common(words, text)
+  local others, common = M.significant(text), 0
+  for _, word in ipairs(words) do
     if others[word] then
       common = common + 1
     end
   end
-  return common * 2 >= count
+  return #words > 0 and common * 2 >= #words
+end
+
+--- Tells whether at least half of the significant words of `title` occur in `other`.
+function M.are_similar(title, other)
+  return M.are_common(M.list(title), other)
 end
 
 return M

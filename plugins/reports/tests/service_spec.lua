@@ -1,6 +1,7 @@
 -- Reports on a real database. Pictures need the image process and are tested over HTTP.
 local context = require("core.context")
 local errors = require("core.errors")
+local json = require("core.json")
 local identity = require("services.identity")
 local service = require("plugins.reports.service")
 local store = require("plugins.reports.store")
@@ -10,6 +11,14 @@ local function raised(code, fn, ...)
   assert.is_false(ok)
   assert.is_true(errors.is(err, code), tostring(err))
   return err
+end
+
+local function shown(ctx, id)
+  return json.decode((service.show(ctx, id)))
+end
+
+local function tracked(ctx, code)
+  return json.decode(service.track(ctx, code))
 end
 
 describe("reports", function()
@@ -46,24 +55,24 @@ describe("reports", function()
       local made = service.create(anonymous, input())
       assert.equal("submitted", made.status)
       assert.equal("medium", made.severity)
-      local detail = service.get(staff, made.id)
+      local detail = shown(staff, made.id)
       assert.equal(1, #detail.history)
       assert.equal("submitted", detail.history[1].to)
-      assert.equal(made.id, service.track(within(nil, {}), made.trackingCode).id)
+      assert.equal(made.id, tracked(within(nil, {}), made.trackingCode).id)
     end)
 
   it("keep the reporter's contact sealed, and show it to staff only", function()
     local made = service.create(anonymous, input({ reporter = { email = "ada@example.org" } }))
     local row = store.get(staff, made.id)
     assert.is_nil(row.reporter_contact:find("ada", 1, true))
-    assert.equal("ada@example.org", service.get(staff, made.id).reporter.email)
-    assert.is_nil(service.track(anonymous, made.trackingCode).reporter)
+    assert.equal("ada@example.org", shown(staff, made.id).reporter.email)
+    assert.is_nil(tracked(anonymous, made.trackingCode).reporter)
   end)
 
   it("are nowhere to be found from another tenant", function()
     local made = service.create(anonymous, input())
     local elsewhere = within(other, { "reports.read", "reports.update", "reports.delete" })
-    raised("NOT_FOUND", service.get, elsewhere, made.id)
+    raised("NOT_FOUND", service.show, elsewhere, made.id)
     raised("NOT_FOUND", service.set_status, elsewhere, made.id, { status = "acknowledged" })
     raised("NOT_FOUND", service.delete, elsewhere, made.id)
     raised("NOT_FOUND", service.track, elsewhere, made.trackingCode)
@@ -72,16 +81,19 @@ describe("reports", function()
   it("name possible duplicates: near and of the same kind, or of like words", function()
     local place = { latitude = 40.1, longitude = 20.1 }
     local first = service.create(anonymous, input({ location = place, title = "Hole in the road" }))
-    local _, meta = service.create(anonymous, input({
-      location = { latitude = 40.1003, longitude = 20.1 }, title = "Something else entirely" }))
-    assert.equal(first.id, meta.possibleDuplicates[1].id)
-    assert.near(33, meta.possibleDuplicates[1].distance, 1)
-    _, meta = service.create(anonymous, input({ category = "pothole", title = "Road hole",
-      location = { description = "unknown" } }))
-    assert.equal("Hole in the road", meta.possibleDuplicates[1].title)
-    _, meta = service.create(anonymous, input({ category = "graffiti", title = "Zebra painted blue",
+    local function duplicates(fields)
+      local _, meta = service.create(anonymous, input(fields))
+      return json.decode(json.encode(meta)).possibleDuplicates
+    end
+    local near = duplicates({ location = { latitude = 40.1003, longitude = 20.1 },
+      title = "Something else entirely" })
+    assert.equal(first.id, near[1].id)
+    assert.near(33, near[1].distance, 1)
+    local alike = duplicates({ category = "pothole", title = "Road hole",
+      location = { description = "unknown" } })
+    assert.equal("Hole in the road", alike[1].title)
+    assert.same({}, duplicates({ category = "graffiti", title = "Zebra painted blue",
       location = place }))
-    assert.equal(0, #meta.possibleDuplicates)
   end)
 
   it("refuse a stale version and a move that is not allowed", function()
@@ -91,7 +103,8 @@ describe("reports", function()
     local err = raised("INVALID_TRANSITION", service.set_status, staff, made.id,
       { status = "closed" })
     assert.same({ "acknowledged", "rejected", "duplicate" }, { unpack(err.details[1].allowed) })
-    assert.equal(2, service.set_status(staff, made.id, { status = "acknowledged" }, 1).version)
+    service.set_status(staff, made.id, { status = "acknowledged" }, 1)
+    assert.equal(2, shown(staff, made.id).version)
   end)
 
   describe("that are merged", function()
@@ -107,7 +120,8 @@ describe("reports", function()
     end
 
     it("become duplicates of their survivor, in history, audit and an event", function()
-      local detail = service.merge(staff, report, survivor, 1)
+      service.merge(staff, report, survivor, 1)
+      local detail = shown(staff, report)
       assert.same({ "duplicate", survivor, 2 },
         { detail.status, detail.duplicateOf, detail.version })
       assert.same({ "submitted", "duplicate" },
@@ -119,15 +133,15 @@ describe("reports", function()
         AND resource_id = ? ORDER BY id DESC LIMIT 1]], report)
       assert.equal("report.updated", event.event)
       assert.matches(survivor, event.payload, 1, true)
-      assert.equal("submitted", service.get(staff, survivor).status)
+      assert.equal("submitted", shown(staff, survivor).status)
     end)
 
     it("bring their own duplicates along", function()
       local last = service.create(anonymous, input()).id
       service.merge(staff, report, survivor)
       service.merge(staff, survivor, last)
-      assert.equal(last, service.get(staff, survivor).duplicateOf)
-      local moved = service.get(staff, report)
+      assert.equal(last, shown(staff, survivor).duplicateOf)
+      local moved = shown(staff, report)
       assert.same({ last, "duplicate", 3 }, { moved.duplicateOf, moved.status, moved.version })
     end)
 
@@ -137,7 +151,7 @@ describe("reports", function()
       service.merge(staff, report, survivor)
       local third = service.create(anonymous, input()).id
       raised("VALIDATION_ERROR", service.merge, staff, third, report)
-      assert.is_nil(service.get(staff, third).duplicateOf)
+      assert.is_nil(shown(staff, third).duplicateOf)
     end)
 
     it("are known, the tenant's, as they were read, and not too far on", function()
@@ -156,7 +170,7 @@ describe("reports", function()
       local err = raised("VALIDATION_ERROR", service.set_status, staff, report,
         { status = "duplicate" })
       assert.matches("/merge", err.details[1].message, 1, true)
-      assert.equal("submitted", service.get(staff, report).status)
+      assert.equal("submitted", shown(staff, report).status)
     end)
   end)
 
