@@ -3,9 +3,8 @@
  *   log.write(level, message, fields)   level: "debug" "info" "warn" "error"; fields: the inside
  *                                       of a JSON object as text ('"a":1,"b":"x"'), or nil
  *   log.enabled(level) -> boolean
- *   log.request(method, path, status, ms, ip, request_id, trace_id, tenant_id, user_id)
- *                                       one line about a request that was answered; what is nil
- *                                       is left out
+ *   log.access(message, names, ...)     a line about a request that was answered: a value for each
+ *                                       of the names, text or number; what is nil is left out
  */
 #include "buf.h"
 #include "json.h"
@@ -37,36 +36,40 @@ static int l_enabled(lua_State *L)
     return 1;
 }
 
-static void put_field(lua_State *L, int arg, const char *name, struct buf *line)
+static void put_field(lua_State *L, int name, int value, struct buf *line)
 {
-    size_t len;
-    if (lua_isnoneornil(L, arg))
-        return;
+    size_t name_len, len;
+    const char *key = luaL_checklstring(L, name, &name_len);
     if (line->len)
         buf_putc(line, ',');
-    buf_putc(line, '"');
-    buf_puts(line, name);
-    buf_puts(line, "\":");
-    if (lua_type(L, arg) == LUA_TNUMBER) {
-        json_write_number(line, lua_tonumber(L, arg));
+    buf_json_string(line, key, name_len);
+    buf_putc(line, ':');
+    if (lua_type(L, value) == LUA_TNUMBER) {
+        json_write_number(line, lua_tonumber(L, value));
     } else {
-        const char *text = luaL_checklstring(L, arg, &len);
+        const char *text = luaL_checklstring(L, value, &len);
         buf_json_string(line, text, len);
     }
 }
 
-static int l_request(lua_State *L)
+static int l_access(lua_State *L)
 {
-    static const char *const names[] = {"method",    "path",    "status",   "ms",    "ip",
-                                        "requestId", "traceId", "tenantId", "userId"};
-    static struct buf
-        line; /* of the loop's thread; an error raised half way leaves it dirty */
+    static struct buf line; /* of the loop's thread; an error half way leaves it dirty */
+    size_t len;
+    const char *message = luaL_checklstring(L, 1, &len);
+    int values = lua_gettop(L) - 2;
+    luaL_checktype(L, 2, LUA_TTABLE);
     if (!log_access_enabled())
         return 0;
     line.len = 0;
-    for (int i = 0; i < (int)(sizeof(names) / sizeof(names[0])); i++)
-        put_field(L, i + 1, names[i], &line);
-    log_access("request", 7, line.data, line.len);
+    for (int i = 1; i <= values; i++) {
+        if (lua_isnil(L, 2 + i))
+            continue;
+        lua_rawgeti(L, 2, i);
+        put_field(L, -1, 2 + i, &line);
+        lua_pop(L, 1);
+    }
+    log_access(message, len, line.data, line.len);
     buf_clear(&line);
     return 0;
 }
@@ -74,7 +77,7 @@ static int l_request(lua_State *L)
 static const luaL_Reg functions[] = {
     {"write", l_write},
     {"enabled", l_enabled},
-    {"request", l_request},
+    {"access", l_access},
     {NULL, NULL},
 };
 
