@@ -86,8 +86,8 @@ local ACCESS = { "method", "path", "status", "ms", "ip", "requestId", "traceId",
 -- secret; put together by the host, since every request has one.
 function M.access(ctx, status, ms)
   local tenant = ctx.tenant
-  host.access("request", ACCESS, ctx.method, ctx.path, status, ms, ctx.ip, ctx.request_id, ctx.trace_id,
-    tenant and tenant.id, ctx.actor.user_id)
+  host.access("request", ACCESS, ctx.method, ctx.path, status, ms, ctx.ip, ctx.request_id,
+    ctx.trace_id, tenant and tenant.id, ctx.actor.user_id)
 end
 
 --- Whether lines of this level are written: to save the work of preparing one.
