@@ -325,7 +325,7 @@ int http_req_respond_with(struct http_req *req, int status, const char *lines,
     bool empty = http_answer_empty(status);
     enum http_coding coding = http_gzip_choose(req, status, headers, count, (int64_t)len);
     if (coding == CODING_GZIP && len > HTTP_GZIP_ON_LOOP) {
-        http_file_respond(req, status, NULL, 0, headers, count, body, len);
+        http_file_respond(req, status, lines, lines_len, headers, count, body, len);
         return 0;
     }
     if (coding == CODING_GZIP && http_gzip_now(server, body, len)) {
