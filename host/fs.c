@@ -160,6 +160,20 @@ out:
     return rc;
 }
 
+static int run_append(const struct fs_request *request, struct err *err)
+{
+    int fd = open(request->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+                  FILE_MODE);
+    if (fd < 0)
+        return fail(err, "open", request->path);
+    int rc = fs_write_all(fd, request->data, request->len);
+    if (rc < 0)
+        fail(err, "append", request->path);
+    if (close(fd) < 0 && rc == 0)
+        rc = fail(err, "append", request->path);
+    return rc;
+}
+
 static int run_read(const struct fs_request *request, struct fs_result *result,
                     struct err *err)
 {
@@ -293,6 +307,8 @@ static int run(const struct fs_request *request, struct fs_result *result,
     switch (request->kind) {
     case FS_READ:
         return run_read(request, result, err);
+    case FS_APPEND:
+        return run_append(request, err);
     case FS_WRITE:
         return replace(request->path, request, fill_data, err);
     case FS_RENAME:

@@ -14,6 +14,7 @@
 enum fs_kind {
     FS_READ,    /* path -> data; TOO_LARGE when it holds more than `limit` bytes */
     FS_WRITE,   /* data -> path, by a temporary file beside it: all or nothing, durable */
+    FS_APPEND,  /* data -> the end of path, which is made if need be; not durable */
     FS_RENAME,  /* path -> to, replacing it */
     FS_UNLINK,  /* path */
     FS_MKDIR,   /* path with its parents; an existing folder is fine */
@@ -29,7 +30,7 @@ struct fs_request {
     enum fs_kind kind;
     const char *path;
     const char *to;   /* where the kind has one, else NULL */
-    const void *data; /* FS_WRITE */
+    const void *data; /* FS_WRITE, FS_APPEND */
     size_t len;       /* of data */
     size_t limit;     /* FS_READ, bytes */
 };

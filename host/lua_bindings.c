@@ -14,6 +14,7 @@ const luaL_Reg lua_bindings[] = {
     {"host.log", luaopen_host_log},
     {"host.metrics", luaopen_host_metrics},
     {"host.process", luaopen_host_process},
+    {"host.qr", luaopen_host_qr},
     {"host.redis", luaopen_host_redis},
     {"host.smtp", luaopen_host_smtp},
     {"host.sys", luaopen_host_sys},

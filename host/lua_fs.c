@@ -3,6 +3,7 @@
  * All but the last two wait:
  *   fs.read(path, max) -> text | nil, err           max bytes, 64 MiB when left out
  *   fs.write(path, text) -> true | nil, err         all or nothing, durable
+ *   fs.append(path, text) -> true | nil, err        makes the file; not durable
  *   fs.rename(from, to) -> true | nil, err
  *   fs.copy(from, to) -> true | nil, err            all or nothing, durable
  *   fs.install(tmp, final) -> true | nil, err       durable rename, makes the parents
@@ -161,6 +162,13 @@ static int l_write(lua_State *L)
     return start(L, &request);
 }
 
+static int l_append(lua_State *L)
+{
+    struct fs_request request = one_path(L, FS_APPEND);
+    request.data = luaL_checklstring(L, 2, &request.len);
+    return start(L, &request);
+}
+
 static int l_rename(lua_State *L)
 {
     struct fs_request request = two_paths(L, FS_RENAME);
@@ -222,13 +230,11 @@ static int l_hash(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"read", l_read},         {"read_now", l_read_now},
-    {"write", l_write},       {"rename", l_rename},
-    {"copy", l_copy},         {"install", l_install},
-    {"unlink", l_unlink},     {"mkdir", l_mkdir},
-    {"stat", l_stat},         {"list", l_list},
-    {"list_now", l_list_now}, {"hash", l_hash},
-    {"space", l_space},       {NULL, NULL},
+    {"read", l_read},       {"read_now", l_read_now}, {"write", l_write},
+    {"append", l_append},   {"rename", l_rename},     {"copy", l_copy},
+    {"install", l_install}, {"unlink", l_unlink},     {"mkdir", l_mkdir},
+    {"stat", l_stat},       {"list", l_list},         {"list_now", l_list_now},
+    {"hash", l_hash},       {"space", l_space},       {NULL, NULL},
 };
 
 int luaopen_host_fs(lua_State *L)

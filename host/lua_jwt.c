@@ -10,10 +10,16 @@
  * now are in seconds. err.code EXPIRED for a genuine token whose time is over, else
  * INVALID jwt.header(token) -> header | nil, err the header as JSON text, unverified: to
  * choose the key by its kid, for nothing else
+ *   jwt.public_key(pem) -> {alg, pem, jwk} | nil, err
+ *       of a private or a public key as PEM: "RS256" or "ES256", the public PEM for verify, and
+ * the members of its JWK {kty, n, e} or {kty, crv, x, y}
  */
 #include "lua_bindings.h"
 #include "lua_util.h"
+#include "public_key.h"
 #include "token.h"
+#include <stdbool.h>
+#include <string.h>
 #include <time.h>
 
 /* The texts live as long as the options at `arg`. */
@@ -79,10 +85,37 @@ static int l_header(lua_State *L)
     return 1;
 }
 
+static void set_text(lua_State *L, const char *name, const char *text)
+{
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, name);
+}
+
+static int l_public_key(lua_State *L)
+{
+    size_t len;
+    struct public_key key;
+    struct err err;
+    const char *pem = luaL_checklstring(L, 1, &len);
+    if (public_key_read(pem, len, &key, &err) < 0)
+        return lua_fail(L, &err);
+    bool is_rsa = strcmp(key.alg, "RS256") == 0;
+    lua_createtable(L, 0, 3);
+    set_text(L, "alg", key.alg);
+    set_text(L, "pem", key.pem);
+    lua_createtable(L, 0, 4);
+    set_text(L, "kty", is_rsa ? "RSA" : "EC");
+    if (!is_rsa)
+        set_text(L, "crv", "P-256");
+    set_text(L, is_rsa ? "n" : "x", key.first);
+    set_text(L, is_rsa ? "e" : "y", key.second);
+    lua_setfield(L, -2, "jwk");
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"sign", l_sign},
-    {"verify", l_verify},
-    {"header", l_header},
+    {"sign", l_sign},     {"verify", l_verify},
+    {"header", l_header}, {"public_key", l_public_key},
     {NULL, NULL},
 };
 

@@ -48,6 +48,25 @@ static char *get(const char *path, size_t limit)
         free(text);                                                                      \
     } while (0)
 
+static int append(const char *path, const char *text)
+{
+    struct fs_request request = {
+        .kind = FS_APPEND, .path = path, .data = text, .len = strlen(text)};
+    struct fs_result result;
+    return fs_run(&request, &result, NULL);
+}
+
+static void appends(void)
+{
+    const char *path = in_dir("grown");
+    struct stat st;
+    CHECK(append(path, "one ") == 0);
+    CHECK(append(path, "two") == 0);
+    CHECK_FILE(path, 100, "one two");
+    CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+    CHECK(append(in_dir("no/such/folder"), "x") < 0);
+}
+
 static const char *run(enum fs_kind kind, const char *path, const char *to)
 {
     struct fs_request request = {.kind = kind, .path = path, .to = to};
@@ -217,6 +236,7 @@ int main(void)
         return 1;
     RUN(writes_replace_and_leave_no_temporary_file);
     RUN(a_new_file_is_private);
+    RUN(appends);
     RUN(reading_stops_at_the_limit);
     RUN(makes_folders_with_parents);
     RUN(installs_below_new_parents_and_over_the_same_content);
