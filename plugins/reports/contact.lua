@@ -1,25 +1,20 @@
 -- A reporter's contact at rest: AES-256-GCM, bound to its report so that a sealed contact copied
 -- into another row does not open.
 
-local config = require("core.config")
-local crypto = require("core.crypto")
 local json = require("core.json")
 local log = require("core.log")
+local sealed = require("core.sealed")
 
 local M = {}
 
-local function key()
-  local auth = config.get().auth
-  local secret = auth.data_secret ~= "" and auth.data_secret or auth.secret
-  return crypto.hmac("sha256", secret, "reports.contact")
-end
+local PURPOSE = "reports.contact"
 
 --- Returns the sealed form of {name, email, phone}, or nil when there is nothing in it.
 function M.seal(contact, report_id)
   if contact == nil or next(contact) == nil then
     return nil
   end
-  return crypto.encrypt(key(), json.encode(contact), report_id)
+  return sealed.seal(PURPOSE, json.encode(contact), report_id)
 end
 
 --- Returns the contact of a row of the store, or nil. One that does not open (another key) is
@@ -28,7 +23,7 @@ function M.open(ctx, report)
   if report.reporter_contact == nil then
     return nil
   end
-  local plain, err = crypto.decrypt(key(), report.reporter_contact, report.id)
+  local plain, err = sealed.open(PURPOSE, report.reporter_contact, report.id)
   if not plain then
     log.error(ctx, "reporter contact does not open", { report = report.id, cause = tostring(err) })
     return nil

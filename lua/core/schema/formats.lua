@@ -8,8 +8,10 @@ local PHONE_DIGITS_MIN, PHONE_DIGITS_MAX = 6, 15
 local PHONE_MAX, EMAIL_MAX, URL_MAX = 32, 254, 2048
 
 local function read_email(value)
-  local name, domain = value:match("^([^%s@<>\"(),:;]+)@([%w.-]+%.%w+)$")
-  if not name or #value > EMAIL_MAX or domain:find("..", 1, true) or domain:find("^[.-]") then
+  local name, domain = value:match("^([^%s@<>\"(),:;\\%[%]]+)@([%w.-]+%.%w+)$")
+  local is_ascii = not value:find("[^!-~]")
+  if not name or not is_ascii or #value > EMAIL_MAX or domain:find("..", 1, true)
+    or domain:find("^[.-]") then
     return nil
   end
   return value
