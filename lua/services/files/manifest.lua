@@ -2,7 +2,7 @@ return {
   name = "files",
   version = "1.0.0",
   summary = "Pictures and documents on what people work with.",
-  requires = { "identity", "audit" },
+  requires = { "audit" },
   permissions = { "files.read", "files.create", "files.delete" },
   emits = {},
   settings = {},

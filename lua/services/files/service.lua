@@ -6,7 +6,6 @@ local json = require("core.json")
 local registry = require("core.registry")
 local uuid = require("core.uuid")
 local audit = require("services.audit")
-local identity = require("services.identity")
 local pictures = require("services.files.pictures")
 local store = require("services.files.store")
 
@@ -169,7 +168,7 @@ local function with_tenant(ctx, file_id)
     return ctx
   end
   local tenant_id = store.find_tenant_id(ctx, file_id)
-  local tenant = tenant_id and identity.find_tenant(ctx, tenant_id)
+  local tenant = tenant_id and registry.hooks.find_tenant(ctx, tenant_id)
   if not tenant then
     not_found()
   end

@@ -12,6 +12,7 @@ local following -- the loop that follows security_events, while started
 M.hooks = {
   authenticate = standing.authenticate,
   resolve_tenant = tenants.resolve,
+  find_tenant = tenants.find,
 }
 
 --- The actor and the tenant of an access token; raises 401.

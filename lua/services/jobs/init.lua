@@ -36,7 +36,7 @@ end
 function M.enqueue(ctx, name, payload, options)
   assert(ctx.tx, "jobs.enqueue needs a transaction")
   options = options or {}
-  local tenant_id = ctx.tenant and ctx.tenant.id
+  local tenant_id = ctx.tenant and ctx.tenant.id or nil
   local job = {
     id = uuid.v7(),
     tenant_id = tenant_id,

@@ -1,7 +1,7 @@
 return {
   name = "jobs",
   version = "1.0.0",
-  requires = { "identity" },
+  requires = {},
   permissions = { "system.jobs" },
   emits = {},
   settings = {},

@@ -16,7 +16,6 @@ local sys = require("core.sys")
 local task = require("core.task")
 local trace = require("core.trace")
 local uuid = require("core.uuid")
-local identity = require("services.identity")
 local store = require("services.jobs.store")
 
 local M = {}
@@ -52,7 +51,7 @@ local function system(job)
 end
 
 local function job_context(job)
-  local tenant = job.tenant_id and identity.find_tenant(system(job), job.tenant_id)
+  local tenant = job.tenant_id and registry.hooks.find_tenant(system(job), job.tenant_id)
   if job.tenant_id and not tenant then
     local gone = errors.new("GONE", "the job's tenant is gone")
     gone.permanent = true
