@@ -20,6 +20,7 @@ return {
     body_idle_ms = 20000, -- without any byte, in either direction
     request_timeout_ms = 30000, -- for the work on one request
     keepalive_timeout_ms = 75000, -- an idle connection
+    frontend_url = "", -- where the pages live that mails link to; "": on this server
     allow_private = false, -- let requests of ours reach loopback and private networks
     tls_certificate = "", -- paths of PEM files: the chain and its key; with them the TCP listener
     tls_key = "", -- speaks TLS only. Read again by a reload
@@ -102,9 +103,22 @@ return {
     refresh_ttl_s = 604800,
     issuer = "fixxit",
     audience = "fixxit",
-    algorithm = "HS256",
+    algorithm = "HS256", -- of access tokens; or "RS256", "ES256", with keys
+    keys = {}, -- "kid=path" of PEM files: the first (a private key) signs, all verify and are
+    -- published at /.well-known/jwks.json; to rotate, put the new one in front
+    previous_secrets = {}, -- with HS256: secrets of before, whose tokens still count
     secret = "", -- at least 32 characters; production takes no built-in one
     data_secret = "", -- seals personal data; empty: derived from `secret`, which then must stay
+  },
+  mail = {
+    host = "", -- the mail server; "": development keeps mails in /dev/mailbox, production sends none
+    port = 587, -- 465: TLS from the start, else STARTTLS
+    user = "", -- "": without signing in
+    password = "",
+    tls = "required", -- or "optional", "none"
+    ca_file = "", -- PEM of the authorities to trust instead of the system's
+    from = "no-reply@fixxit.example",
+    from_name = "Fixxit",
   },
   limits = {
     scale = 1, -- multiplies every count below

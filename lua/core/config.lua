@@ -23,6 +23,9 @@ local KNOWN = {
   JWT_SECRET = "auth.secret", JWT_EXPIRES_IN = "auth.access_ttl_s",
   REFRESH_TOKEN_EXPIRES_IN = "auth.refresh_ttl_s",
   FRONTEND_URL = "cors.origins", SOCKET_CORS_ORIGIN = "cors.origins",
+  SMTP_HOST = "mail.host", SMTP_PORT = "mail.port", SMTP_USER = "mail.user",
+  SMTP_PASS = "mail.password", SMTP_PASSWORD = "mail.password",
+  EMAIL_FROM = "mail.from", EMAIL_FROM_NAME = "mail.from_name",
   LOG_LEVEL = "log.level",
   FIXXIT_DATA = "server.data",
 }
@@ -193,6 +196,17 @@ local function apply_environment(values, environ, problems)
   end
 end
 
+-- Names that stand for more than one setting, or for a part of their text.
+local function apply_shorthands(values, environ)
+  local http, mail = values.http, values.mail
+  if environ.FRONTEND_URL and http.frontend_url == "" then
+    http.frontend_url = environ.FRONTEND_URL:match("[^,%s]*") -- of several, the first
+  end
+  if environ.SENDGRID_API_KEY and mail.host == "" then -- its SMTP relay
+    mail.host, mail.user, mail.password = "smtp.sendgrid.net", "apikey", environ.SENDGRID_API_KEY
+  end
+end
+
 local function apply_flags(values, argv)
   for name, path in pairs(FLAGS) do
     local value = flag(argv, name)
@@ -209,10 +223,17 @@ local function absolute(path)
   return (sys.cwd() .. "/" .. path:gsub("^%./", "")):gsub("/+$", "")
 end
 
+local function own_url(http)
+  local scheme = http.tls_certificate ~= "" and "https" or "http"
+  return ("%s://%s:%d"):format(scheme, http.address, http.port)
+end
+
 -- What follows from other settings: absolute paths, and private servers outside production.
 local function derive(values)
   local data = absolute(values.server.data)
   values.server.data = data
+  local frontend = values.http.frontend_url
+  values.http.frontend_url = frontend ~= "" and frontend:gsub("/+$", "") or own_url(values.http)
   for _, key in ipairs({ "unix_socket", "tls_certificate", "tls_key" }) do
     values.http[key] = absolute(values.http[key])
   end
@@ -317,6 +338,7 @@ function M.load(argv, environ)
     read_env_file(sys.root() .. "/.env", environ)
   end
   apply_environment(values, environ, problems)
+  apply_shorthands(values, environ)
   apply_flags(values, argv)
   local clean, invalid = schema:validate(values, { coerce = true, strict = true })
   for _, problem in ipairs(invalid or {}) do
