@@ -1,0 +1,81 @@
+--- SQL of messages. Those about an account belong to no tenant, and a delivery is found by its id
+-- alone: so it goes past the tenant check.
+
+local db = require("core.db")
+
+local M = {}
+
+function M.insert_notification(ctx, row)
+  db.platform(ctx):exec(
+    [[INSERT INTO notifications (id, user_id, tenant_id, type, title, message, data)
+      VALUES (?, ?, ?, ?, ?, ?, ?)]],
+    row.id, row.user_id, row.tenant_id, row.type, row.title, row.message, row.data)
+end
+
+--- Inserts a delivery; false when its idempotency key was used before.
+function M.insert_delivery(ctx, row)
+  return db.platform(ctx):exec(
+    [[INSERT INTO notification_deliveries (id, notification_id, user_id, channel, type,
+        idempotency_key, content) VALUES (?, ?, ?, ?, ?, ?, ?)
+      ON DUPLICATE KEY UPDATE id = id]],
+    row.id, row.notification_id, row.user_id, row.channel, row.type, row.idempotency_key,
+    row.content).affected == 1
+end
+
+--- A delivery that was not sent yet, or nil.
+function M.find_waiting(ctx, id)
+  return db.platform(ctx):one(
+    [[SELECT id, channel, type, content FROM notification_deliveries
+      WHERE id = ? AND state = 'waiting']], id)
+end
+
+function M.set_sent(ctx, id)
+  db.platform(ctx):exec(
+    [[UPDATE notification_deliveries SET state = 'sent', sent_at = NOW(3),
+        attempts = attempts + 1, error = NULL, content = NULL WHERE id = ?]], id)
+end
+
+--- An attempt that failed; `final`: there will be no other.
+function M.set_failed(ctx, id, problem, final)
+  db.platform(ctx):exec(
+    [[UPDATE notification_deliveries SET attempts = attempts + 1, error = ?,
+        content = IF(?, NULL, content), state = IF(?, 'failed', state) WHERE id = ?]],
+    problem, final, final, id)
+end
+
+function M.insert_message(ctx, row)
+  db.platform(ctx):exec(
+    [[INSERT INTO mailbox_messages (id, channel, recipient, subject, text, html)
+      VALUES (?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE id = id]],
+    row.id, row.channel, row.to, row.subject, row.text, row.html)
+end
+
+--- The mailbox, newest first. @param to a recipient, or nil for all
+function M.list_messages(ctx, to, limit)
+  return db.platform(ctx):query(
+    [[SELECT id, channel, recipient, subject, text, html, sent_at FROM mailbox_messages
+      WHERE ? IS NULL OR recipient = ? ORDER BY sent_at DESC, id DESC LIMIT ?]], to, to, limit)
+end
+
+function M.delete_messages(ctx)
+  return db.platform(ctx):exec("DELETE FROM mailbox_messages").affected
+end
+
+--- Whatever was written to a user.
+function M.delete_of(ctx, user_id)
+  local scope = db.platform(ctx)
+  scope:exec("DELETE FROM notification_deliveries WHERE user_id = ?", user_id)
+  scope:exec("DELETE FROM notifications WHERE user_id = ?", user_id)
+end
+
+--- Removes what is over. @return how many rows
+function M.purge(ctx, days)
+  local scope = db.platform(ctx)
+  return scope:exec([[DELETE FROM notification_deliveries
+      WHERE state <> 'waiting' AND created_at < NOW(3) - INTERVAL ? DAY LIMIT 5000]], days).affected
+    + scope:exec("DELETE FROM notifications WHERE expires_at < NOW(3) LIMIT 5000").affected
+    + scope:exec([[DELETE FROM mailbox_messages
+      WHERE sent_at < NOW(3) - INTERVAL ? DAY LIMIT 5000]], days).affected
+end
+
+return M
