@@ -268,6 +268,7 @@ local function add_module(loading, module)
   merge_table(loading, where, "event", init.events, registry.events)
   merge_table(loading, where, "topic", init.topics, registry.topics)
   merge_table(loading, where, "file parent", init.file_parents, registry.file_parents)
+  registry.personal[#registry.personal + 1] = init.personal
   add_listeners(init.listeners)
   if module.files["routes.lua"] then
     local routes = load_file(loading, module, "routes")

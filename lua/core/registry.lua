@@ -10,6 +10,7 @@ local M = {
   events = {}, -- event -> {socket, rooms}
   topics = {}, -- word before the colon of a topic -> {allow, snapshot, anonymous}
   file_parents = {}, -- parent type -> {can_read, can_write}
+  personal = {}, -- array of {stats, export, erase}: what modules hold of a person
   listeners = {}, -- event -> array of job names
   jobs = {}, -- name -> {run, timeout_ms, max_attempts}
   schedules = {}, -- array of {name, every_ms, job}

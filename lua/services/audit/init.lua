@@ -1,7 +1,9 @@
 --- The audit trail: who changed what, written in the transaction of the change.
 
 local json = require("core.json")
+local paging = require("core.paging")
 local uuid = require("core.uuid")
+local personal = require("services.audit.personal")
 local store = require("services.audit.store")
 
 local M = {}
@@ -33,13 +35,24 @@ function M.without_secrets(value)
   return copy
 end
 
-local function encode(values)
-  return values ~= nil and json.encode(M.without_secrets(values)) or nil
+local function encode(ctx, values, person)
+  if values == nil then
+    return nil
+  end
+  local clean = M.without_secrets(values)
+  return json.encode(person and personal.hide(ctx, person, clean) or clean)
+end
+
+local function shown(ctx, text, person)
+  local values = text and json.decode(text)
+  return values and personal.show(ctx, person, values) or json.null
 end
 
 --- Writes one row of the trail.
 -- @param ctx a context with a transaction under way: the row commits with the change
--- @param entry action ("report.create"), resource_type, resource_id, old, new (tables or nil)
+-- @param entry action ("report.create"), resource_type, resource_id, old, new (tables or nil);
+--   person = the user whose names, addresses and numbers are in old and new: they are encrypted
+--   with that person's key
 -- @usage audit.write(ctx, { action = "user.update", resource_type = "user", resource_id = id,
 --   old = before, new = after })
 function M.write(ctx, entry)
@@ -53,12 +66,47 @@ function M.write(ctx, entry)
     action = entry.action,
     resource_type = entry.resource_type,
     resource_id = entry.resource_id,
-    old_values = encode(entry.old),
-    new_values = encode(entry.new),
+    old_values = encode(ctx, entry.old, entry.person),
+    new_values = encode(ctx, entry.new, entry.person),
     ip_address = ctx.ip,
     user_agent = ctx.user_agent and ctx.user_agent:sub(1, USER_AGENT_MAX),
     request_id = ctx.request_id,
   })
 end
+
+local function entry_for(ctx, user_id, row)
+  local is_own = row.resource_type == "user" and row.resource_id == user_id
+  return {
+    id = row.id,
+    action = row.action,
+    resourceType = row.resource_type,
+    resourceId = row.resource_id or json.null,
+    tenantId = row.tenant_id or json.null,
+    old = is_own and shown(ctx, row.old_values, user_id) or nil,
+    new = is_own and shown(ctx, row.new_values, user_id) or nil,
+    ipAddress = row.ip_address or json.null,
+    userAgent = row.user_agent or json.null,
+    createdAt = row.created_at,
+  }
+end
+
+--- What a user did, for that user: one page, newest first. Old and new values are shown where they
+-- are about the user's own account.
+-- @param query those of core.paging
+-- @return entries, meta
+function M.list_of(ctx, user_id, query)
+  local page = paging.read(ctx, query,
+    { columns = { createdAt = "a.created_at" }, id = "a.id", default = "-createdAt" })
+  local rows = store.list_of(ctx, user_id, page)
+  local meta = paging.meta(page, rows, page.page and store.count_of(ctx, user_id) or nil)
+  local list = json.array({})
+  for i, row in ipairs(rows) do
+    list[i] = entry_for(ctx, user_id, row)
+  end
+  return list, meta
+end
+
+--- Makes what the trail holds of a person unreadable for good; in the caller's transaction.
+M.forget = personal.forget
 
 return M

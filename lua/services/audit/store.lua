@@ -13,4 +13,50 @@ function M.insert(ctx, row)
     row.old_values, row.new_values, row.ip_address, row.user_agent, row.request_id)
 end
 
+--- A page of what a user did, newest first unless the page says otherwise.
+function M.list_of(ctx, user_id, page)
+  local params = { user_id }
+  for _, value in ipairs(page.params) do
+    params[#params + 1] = value
+  end
+  params[#params + 1] = page.fetch
+  params[#params + 1] = page.offset
+  return db.platform(ctx):query(
+    [[SELECT a.id, a.tenant_id, a.action, a.resource_type, a.resource_id, a.old_values,
+        a.new_values, a.ip_address, a.user_agent, a.created_at
+      FROM audit_logs a WHERE a.user_id = ? AND ]] .. page.condition .. " ORDER BY " .. page.order
+      .. " LIMIT ? OFFSET ?", unpack(params))
+end
+
+function M.count_of(ctx, user_id)
+  return db.platform(ctx):one(
+    "SELECT COUNT(*) AS entries FROM audit_logs WHERE user_id = ?", user_id).entries
+end
+
+-- Keys of persons -----------------------------------------------------------
+
+--- {sealed_key = nil when it was destroyed}, or nil when there never was one.
+function M.find_key(ctx, user_id)
+  return db.platform(ctx):one(
+    "SELECT user_id, sealed_key FROM personal_keys WHERE user_id = ?", user_id)
+end
+
+--- The same as it is now, whatever this transaction saw before.
+function M.lock_key(ctx, user_id)
+  return db.platform(ctx):one(
+    "SELECT user_id, sealed_key FROM personal_keys WHERE user_id = ? FOR UPDATE", user_id)
+end
+
+function M.insert_key(ctx, user_id, sealed_key)
+  db.platform(ctx):exec(
+    [[INSERT INTO personal_keys (user_id, sealed_key) VALUES (?, ?)
+      ON DUPLICATE KEY UPDATE user_id = user_id]], user_id, sealed_key)
+end
+
+function M.destroy_key(ctx, user_id)
+  db.platform(ctx):exec(
+    [[INSERT INTO personal_keys (user_id, sealed_key, destroyed_at) VALUES (?, NULL, NOW(3))
+      ON DUPLICATE KEY UPDATE sealed_key = NULL, destroyed_at = NOW(3)]], user_id)
+end
+
 return M

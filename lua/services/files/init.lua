@@ -1,6 +1,8 @@
 --- Files: pictures and documents on what people work with.
 
 local answers = require("services.files.answers")
+local kept = require("services.files.kept")
+local pictures = require("services.files.pictures")
 local service = require("services.files.service")
 
 return {
@@ -14,4 +16,9 @@ return {
   select_cover = service.select_cover,
   THUMBNAIL_BEFORE = service.THUMBNAIL_BEFORE,
   THUMBNAIL_AFTER = service.THUMBNAIL_AFTER,
+  make_picture = pictures.make_square,
+  keep = kept.keep,
+  drop = kept.drop,
+  find_kept = kept.find,
+  personal = kept.personal,
 }

@@ -84,6 +84,32 @@ function M.store(upload, field, kinds)
   return store_picture(upload, field, found)
 end
 
+--- Makes a square picture of one upload and stores it, without keeping the upload. Waits; outside
+-- any transaction.
+-- @param options size (px), format ("webp")
+-- @return {sha256, path, type, size, width, height}
+function M.make_square(upload, field, options)
+  local found = check(field, image.inspect(upload.path))
+  if not TYPES[found.format] then
+    refuse(field, "must be a JPEG, PNG, WebP or GIF picture")
+  end
+  local made = content.temporary()
+  local done, err = image.thumbnail(upload.path, made,
+    { width = options.size, height = options.size, fit = "cover", format = options.format })
+  if not done then
+    fs.unlink(made)
+    check(field, done, err)
+  end
+  return {
+    sha256 = done.sha256,
+    path = content.install(made, done.sha256),
+    type = TYPES[done.format],
+    size = done.size,
+    width = done.width,
+    height = done.height,
+  }
+end
+
 --- Whether files of this type can be decoded.
 function M.is_picture(type)
   return type:find("^image/") ~= nil

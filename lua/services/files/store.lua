@@ -103,6 +103,35 @@ function M.delete(ctx, file_id)
       WHERE tenant_id = :tenant AND id = ? AND deleted_at IS NULL]], file_id)
 end
 
+-- What belongs to a person, across all tenants --------------------------------
+
+function M.insert_kept(ctx, row)
+  db.platform(ctx):exec(
+    [[INSERT INTO files (id, tenant_id, sha256, store, path, file_type, file_size, width, height,
+        uploaded_by) VALUES (?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)]],
+    row.id, row.sha256, row.store, row.path, row.file_type, row.file_size, row.width, row.height,
+    row.uploaded_by)
+end
+
+function M.find_kept(ctx, id)
+  return db.platform(ctx):one("SELECT " .. FILE .. [[ FROM files
+    WHERE tenant_id IS NULL AND id = ? AND deleted_at IS NULL]], id)
+end
+
+function M.delete_kept(ctx, id)
+  db.platform(ctx):exec("DELETE FROM files WHERE tenant_id IS NULL AND id = ?", id)
+end
+
+function M.list_uploads(ctx, user_id)
+  return db.platform(ctx):query("SELECT " .. FILE .. [[ FROM files
+    WHERE uploaded_by = ? AND deleted_at IS NULL ORDER BY id]], user_id)
+end
+
+function M.forget_names(ctx, user_id)
+  db.platform(ctx):exec(
+    "UPDATE files SET original_name = NULL WHERE uploaded_by = ?", user_id)
+end
+
 --- Which of these contents any tenant still has a row for: a set. Deleted rows count, they can
 -- be restored.
 function M.find_used(ctx, hashes)
