@@ -30,6 +30,9 @@ function M.failure(err, request_id)
   if err.details then
     text = text .. ',"details":' .. json.encode(err.details)
   end
+  for name, value in pairs(err.fields or {}) do
+    text = text .. "," .. json.encode(name) .. ":" .. json.encode(value)
+  end
   return text .. "}}"
 end
 

@@ -5,9 +5,9 @@ local M = {}
 
 M.STATUS = {
   VALIDATION_ERROR = 400, INVALID_JSON = 400, BAD_REQUEST = 400, TENANT_REQUIRED = 400,
-  INVALID_FILE = 400,
+  INVALID_FILE = 400, INVALID_TOKEN = 400,
   UNAUTHORIZED = 401, TOKEN_EXPIRED = 401, TOKEN_REUSED = 401, INVALID_CREDENTIALS = 401,
-  MFA_REQUIRED = 401,
+  MFA_REQUIRED = 401, INVALID_CODE = 401,
   FORBIDDEN = 403,
   NOT_FOUND = 404, UNKNOWN_TENANT = 404,
   METHOD_NOT_ALLOWED = 405,
@@ -56,7 +56,7 @@ end
 
 --- Makes an error without raising it.
 -- @param code a key of STATUS, or any other with options.status
--- @param options { status=, details=, headers= }
+-- @param options { status=, details=, headers=, fields = further members of the answer's error }
 function M.new(code, message, options)
   local err = setmetatable({
     code = code,
@@ -64,7 +64,7 @@ function M.new(code, message, options)
     status = options and options.status or M.STATUS[code] or 500,
   }, Error)
   if options then
-    err.details, err.headers = options.details, options.headers
+    err.details, err.headers, err.fields = options.details, options.headers, options.fields
   end
   return err
 end

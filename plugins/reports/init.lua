@@ -3,6 +3,7 @@
 local json = require("core.json")
 local access = require("plugins.reports.rules.access")
 local extensions = require("plugins.reports.extensions")
+local personal = require("plugins.reports.personal")
 local seed = require("plugins.reports.seed")
 local service = require("plugins.reports.service")
 local tracking = require("plugins.reports.rules.tracking")
@@ -67,6 +68,8 @@ local function shown_code(ctx)
   local query = ctx.req and ctx.req:query() or ""
   return tracking.normalize(("&" .. query):match("&track=([%w-]+)") or "")
 end
+
+M.personal = personal
 
 M.file_parents = {
   report = {

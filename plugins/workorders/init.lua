@@ -2,6 +2,7 @@
 
 local reports = require("plugins.reports")
 local access = require("plugins.workorders.rules.access")
+local personal = require("plugins.workorders.personal")
 local remediations = require("plugins.workorders.remediations")
 local service = require("plugins.workorders.service")
 local store = require("plugins.workorders.store")
@@ -49,6 +50,8 @@ M.hooks = {
     return found
   end,
 }
+
+M.personal = personal
 
 M.file_parents = {
   workorder = {

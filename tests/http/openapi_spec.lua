@@ -2,8 +2,10 @@
 -- walk through all of them is as it says.
 local cjson = require("cjson.safe")
 local json_schema = require("tests.support.json_schema")
+local mailbox = require("tests.support.mailbox")
 local pictures = require("tests.support.pictures")
 local servers = require("tests.support.server")
+local totp = require("tests.support.totp")
 
 local JSON = "application/json"
 local UNKNOWN = "01a1fe30-4a20-7801-8518-f6b2802ed6f8"
@@ -208,6 +210,54 @@ describe("the description of the API", function()
     end
     local memberships = ask(200, "GET", "/users/tenants", by(citizen))
     ask(200, "POST", "/users/switch-tenant", by(citizen, { tenantId = memberships[1].id }))
+
+    -- What proves who somebody is
+    local email = "walk@riverton.example"
+    local password, next_password = "Fixxit-demo-2026", "Hjkl-4242-uiop"
+    ask(202, "POST", "/auth/resend-verification", by(citizen, {}))
+    ask(200, "POST", "/auth/verify-email", { json = {
+      token = mailbox.secret(mailbox.wait(api, email, "Confirm")) } })
+    ask(409, "POST", "/auth/resend-verification", by(citizen, {}))
+    ask(202, "POST", "/auth/forgot-password", { json = { email = email } })
+    local reset = { token = mailbox.secret(mailbox.wait(api, email, "Choose")), password = next_password }
+    ask(200, "POST", "/auth/reset-password", { json = reset })
+    ask(400, "POST", "/auth/reset-password", { json = reset })
+    ask(401, "GET", "/users/me", by(citizen))
+    citizen.token = api:login(email, { password = next_password }).token
+    local factor = ask(200, "POST", "/auth/mfa/setup", by(citizen, {}))
+    totp.settle()
+    local codes = ask(200, "POST", "/auth/mfa/enable",
+      by(citizen, { code = totp.code(factor.secret, -1) })).recoveryCodes
+    ask(409, "POST", "/auth/mfa/setup", by(citizen, {}))
+    local _, asked = ask(401, "POST", "/auth/login", { json = { email = email, password = next_password } })
+    citizen.token = ask(200, "POST", "/auth/mfa/verify",
+      { json = { mfaToken = asked.json.error.mfaToken, recoveryCode = codes[1] } }).accessToken
+    ask(200, "POST", "/auth/mfa/disable", by(citizen, { password = next_password,
+      code = totp.code(factor.secret) }))
+    ask(200, "PUT", "/users/me", by(citizen, { currentPassword = next_password, newPassword = password }))
+    local others = ask(200, "GET", "/auth/sessions", by(api:login(email)))
+    ask(200, "DELETE", "/auth/sessions/" .. others[#others].id, by(citizen))
+    citizen.token = api:login(email).token
+
+    -- One's own data
+    for _, path in ipairs({ "/users/me/avatar", "/users/profile/avatar" }) do
+      ask(200, "POST", path, by(citizen, nil,
+        { multipart = { { "avatar", pictures.jpeg(64, 64), filename = "me.jpg" } } }))
+    end
+    local own = ask(200, "GET", "/users/me", by(citizen))
+    ask(200, "GET", "/users/" .. own.id .. "/avatar", by(citizen))
+    ask(200, "GET", "/users/stats", by(citizen))
+    ask(200, "GET", "/users/activity?limit=3", by(citizen))
+    local copy = ask(202, "POST", "/users/export-data", by(citizen, {}))
+    mailbox.wait(api, email, "Your data is ready")
+    copy = ask(200, "GET", "/users/export-data/" .. copy.id, by(citizen))
+    ask(200, "GET", (copy.url:gsub("^/api/v1", "")), by(citizen))
+    for i, path in ipairs({ "/users/me", "/users/profile", "/users/delete-account" }) do
+      local leaver = ask(201, "POST", "/auth/register", { json = { email = i .. "leaves@x.example",
+        password = password, fullName = "Leo Leaver" } })
+      ask(200, "DELETE", path, { token = leaver.accessToken, json = { password = password } })
+    end
+
     local dispatcher = api:login("dispatcher@riverton.example")
     local technician = api:login("tech1@riverton.example")
     local owner = api:login("owner@riverton.example")
@@ -290,9 +340,11 @@ describe("the description of the API", function()
     ask(200, "GET", "/realtime/snapshot?topic=report:" .. report.id, by(dispatcher))
     ask(403, "GET", "/realtime/snapshot?topic=report:" .. report.id)
     ask(200, "DELETE", path, by(owner))
-    for _, root in ipairs({ "/health", "/ready", "/metrics" }) do
+    for _, root in ipairs({ "/health", "/ready", "/metrics", "/.well-known/jwks.json", "/dev/mailbox",
+      "/dev/mailbox.js", "/dev/mailbox.css", "/dev/mailbox.json" }) do
       ask(200, "GET", root, { root = true })
     end
+    ask(200, "DELETE", "/dev/mailbox", { root = true })
     for _, plain in ipairs({ "/health", "/system/health", "/openapi.json" }) do
       ask(200, "GET", plain)
     end

@@ -125,7 +125,8 @@ end
 local function success(route, status, meaning, named)
   local extra = {}
   extra[#extra + 1] = route.versioned and route.returns ~= false and "ETag" or nil
-  extra[#extra + 1] = (status == 201 or status == 202) and "Location" or nil
+  local has_place = status == 201 or status == 202 and route.returns ~= false
+  extra[#extra + 1] = has_place and "Location" or nil
   extra[#extra + 1] = takes_key(route) and "Idempotent-Replayed" or nil
   for _, name in ipairs(route.deprecated and { "Deprecation", "Sunset", "Link" } or {}) do
     extra[#extra + 1] = name

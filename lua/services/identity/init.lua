@@ -1,5 +1,6 @@
 --- Accounts, sessions, tenants and roles: who is calling, and for whom.
 
+local keys = require("services.identity.keys")
 local people = require("services.identity.people")
 local roles = require("services.identity.roles")
 local standing = require("services.identity.standing")
@@ -52,6 +53,7 @@ function M.role_has(role, permission)
 end
 
 function M.start()
+  keys.check()
   following = standing.start()
 end
 

@@ -1,16 +1,22 @@
---- Housekeeping of what signing in leaves behind.
+--- What signing in leaves behind, and what accounts ask for that takes its time.
 
+local export = require("services.identity.export")
+local secrets = require("services.identity.secrets_store")
 local store = require("services.identity.store")
+local verification = require("services.identity.verification")
 
-local HOUR_MS = 3600000
+local MINUTE_MS, HOUR_MS = 60000, 3600000
 
 return {
   handlers = {
     ["identity.purge"] = {
       run = function(ctx)
-        return { sessions = store.purge(ctx) }
+        return { sessions = store.purge(ctx), tokens = secrets.purge_one_time_tokens(ctx),
+          exports = export.purge(ctx) }
       end,
     },
+    [verification.RESET_JOB] = { run = verification.send_reset },
+    [export.JOB] = { run = export.make, timeout_ms = 10 * MINUTE_MS, max_attempts = 5 },
   },
   schedules = {
     { name = "identity.purge", job = "identity.purge", every_ms = HOUR_MS },

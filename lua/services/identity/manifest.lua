@@ -2,7 +2,7 @@ return {
   name = "identity",
   version = "1.0.0",
   summary = "Accounts, sessions and the people of a tenant.",
-  requires = { "audit" },
+  requires = { "audit", "files", "jobs", "notifications" },
   permissions = {
     "users.create", "users.read", "users.update", "users.delete",
     "roles.assign", "settings.manage", "workspaces.manage",

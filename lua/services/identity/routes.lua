@@ -1,16 +1,20 @@
---- Signing up, in and out; one's own account; the tenant's people.
+--- Signing up, in and out, and all that proves who somebody is. What people do with their accounts
+-- is in account_routes.
 
 local errors = require("core.errors")
-local etag = require("core.etag")
 local json = require("core.json")
-local paging = require("core.paging")
 local reply = require("core.reply")
-local s = require("core.schema")
+local account_routes = require("services.identity.account_routes")
 local answers = require("services.identity.answers")
 local cookies = require("services.identity.cookies")
-local people = require("services.identity.people")
+local keys = require("services.identity.keys")
+local mfa = require("services.identity.mfa")
 local schema = require("services.identity.schema")
 local service = require("services.identity.service")
+local sessions = require("services.identity.sessions")
+local verification = require("services.identity.verification")
+
+local NO_STORE = { ["Cache-Control"] = "no-store" }
 
 -- With a cookie the refresh token stays out of the answer, and so out of reach of scripts.
 local function into_cookie(answer, pair)
@@ -54,36 +58,15 @@ local function logout(ctx, input)
     cookies.refresh(ctx) and { headers = { ["Set-Cookie"] = cookies.clear() } } or nil)
 end
 
-local function answer(person)
-  return reply.ok(person, { etag = etag.of_shown(person) })
+local function verify_factor(ctx, input)
+  local by_cookie = input.query.cookie
+  local answer, pair = service.verify_factor(ctx, input.body, { cookie = by_cookie })
+  return reply.ok(answer, by_cookie and into_cookie(answer, pair) or nil)
 end
 
-local function show_profile(ctx)
-  return answer(service.profile(ctx))
-end
-
-local function change_profile(ctx, input)
-  if ctx.req:header("if-match") then
-    reply.require_match(ctx, etag.of_shown(service.profile(ctx)))
-  end
-  return answer(service.update_profile(ctx, input.body))
-end
-
-local MEMBERS = paging.query_schema({
-  sorts = people.SORTS,
-  filters = {
-    role = s.list({ of = s.string({ min = 1, max = 63 }), optional = true }),
-    q = s.string({ min = 1, max = 100, trim = true, optional = true }),
-  },
-})
-
-local SEARCH = paging.query_schema({
-  filters = { q = s.string({ min = 1, max = 100, trim = true }) },
-})
-
-local function list_members(ctx, input)
-  local members, meta = people.list(ctx, input.query)
-  return reply.ok(members, { meta = meta })
+local function forgot(ctx, input)
+  verification.forgot(ctx, input.body.email:lower())
+  return reply.with_status(202, json.null)
 end
 
 local routes = {
@@ -95,40 +78,99 @@ local routes = {
   { method = "POST", path = "/auth/login", summary = "Sign in with an address and a password.",
     permission = "public", rate = "login", secret = true, tenant = false, query = schema.cookie,
     body = schema.login,
-    answers = { [200] = "the account with tokens", [401] = "INVALID_CREDENTIALS",
-      [429] = "ACCOUNT_LOCKED" },
+    answers = { [200] = "the account with tokens",
+      [401] = "INVALID_CREDENTIALS; MFA_REQUIRED with error.mfaToken", [429] = "ACCOUNT_LOCKED" },
     returns = answers.signed_in,
     handler = login },
   { method = "POST", path = "/auth/logout", summary = "End this session, or all of mine.",
     permission = "user", tenant = false, body = schema.logout,
-    answers = { [200] = "ended" },
-    returns = false, handler = logout },
-  { method = "GET", path = "/users/tenants", summary = "The tenants that I am a member of.",
-    permission = "user", tenant = false, answers = { [200] = "tenants with my role" },
-    returns = answers.tenants,
-    handler = function(ctx)
-      return reply.ok(service.list_tenants(ctx))
-    end },
-  { method = "POST", path = "/users/switch-tenant", summary = "Act in another of my tenants.",
-    permission = "user", secret = true, tenant = false, body = schema.switch,
-    answers = { [200] = "the account with tokens for that tenant", [403] = "not a member" },
+    answers = { [200] = "ended" }, returns = false, handler = logout },
+  { method = "POST", path = "/auth/mfa/verify", summary = "The second step of signing in.",
+    permission = "public", rate = "login", secret = true, tenant = false, authenticate = false,
+    query = schema.cookie, body = schema.verify_factor,
+    answers = { [200] = "the account with tokens", [400] = "INVALID_TOKEN", [401] = "INVALID_CODE",
+      [410] = "the sign-in took too long", [429] = "ACCOUNT_LOCKED" },
     returns = answers.signed_in,
-    handler = function(ctx, input)
-      return reply.ok((service.switch_tenant(ctx, input.body.tenantId)))
+    handler = verify_factor },
+  { method = "POST", path = "/auth/mfa/setup", summary = "Begin to use an authenticator app.",
+    permission = "user", secret = true, tenant = false, body = schema.nothing,
+    answers = { [200] = "secret, otpauthUrl and qrSvg", [409] = "it is on already" },
+    returns = answers.factor,
+    handler = function(ctx)
+      return reply.ok(mfa.setup(ctx), { headers = NO_STORE })
     end },
-  { method = "GET", path = "/users", summary = "The members of the tenant, by name.",
-    permission = "users.read", query = MEMBERS, answers = { [200] = "members" },
-    returns = answers.members,
-    handler = list_members },
-  { method = "GET", path = "/users/search", summary = "Members whose name or address begins so.",
-    permission = "users.read", query = SEARCH, answers = { [200] = "members" },
-    returns = answers.members,
-    handler = list_members },
-  { method = "GET", path = "/users/:id", summary = "A member of the tenant.",
-    permission = "users.read", answers = { [200] = "the member", [404] = "no such member" },
-    returns = answers.member, versioned = true,
+  { method = "POST", path = "/auth/mfa/enable", summary = "Ask for codes of that app from now on.",
+    permission = "user", secret = true, tenant = false, body = schema.enable_factor,
+    answers = { [200] = "recoveryCodes, shown once", [400] = "the code is wrong",
+      [409] = "not set up, or on already" },
+    returns = answers.recovery_codes,
     handler = function(ctx, input)
-      return answer(people.get(ctx, input.params.id))
+      return reply.ok(mfa.enable(ctx, input.body.code), { headers = NO_STORE })
+    end },
+  { method = "POST", path = "/auth/mfa/disable", summary = "Ask for the password alone again.",
+    permission = "user", rate = "login", tenant = false, body = schema.disable_factor,
+    answers = { [200] = "off", [400] = "the password is wrong", [401] = "INVALID_CODE",
+      [409] = "it is off", [429] = "ACCOUNT_LOCKED" },
+    returns = false,
+    handler = function(ctx, input)
+      mfa.disable(ctx, input.body)
+      return reply.ok(json.null)
+    end },
+  { method = "POST", path = "/auth/forgot-password", summary = "Ask for a mail with which to "
+      .. "choose a new password. The answer is the same for all addresses.",
+    permission = "public", rate = "forgot", tenant = false, authenticate = false,
+    body = schema.forgot, answers = { [202] = "sent, if there is such an account" },
+    returns = false,
+    handler = forgot },
+  { method = "POST", path = "/auth/reset-password", summary = "Choose a new password by a mail.",
+    permission = "public", rate = "forgot", tenant = false, authenticate = false,
+    secret = true, body = schema.reset,
+    answers = { [200] = "changed; all sessions have ended",
+      [400] = "INVALID_TOKEN, or the password is not accepted", [410] = "the link is too old" },
+    returns = false,
+    handler = function(ctx, input)
+      verification.reset(ctx, input.body)
+      return reply.ok(json.null)
+    end },
+  { method = "POST", path = "/auth/verify-email", summary = "Confirm an address by a mail.",
+    permission = "public", rate = "forgot", tenant = false, authenticate = false,
+    body = schema.verify,
+    answers = { [200] = "confirmed", [400] = "INVALID_TOKEN", [410] = "the link is too old" },
+    returns = answers.verified,
+    handler = function(ctx, input)
+      verification.verify(ctx, input.body.token)
+      return reply.ok({ emailVerified = true })
+    end },
+  { method = "POST", path = "/auth/resend-verification", summary = "Send that mail again.",
+    permission = "user", rate = "forgot", tenant = false, body = schema.nothing,
+    answers = { [202] = "sent", [409] = "the address is confirmed already" },
+    returns = false,
+    handler = function(ctx)
+      verification.resend(ctx)
+      return reply.with_status(202, json.null)
+    end },
+  { method = "GET", path = "/auth/sessions", summary = "Where I am signed in.",
+    permission = "user", tenant = false, answers = { [200] = "sessions, the latest used first" },
+    returns = answers.sessions,
+    handler = function(ctx)
+      return reply.ok(sessions.list(ctx))
+    end },
+  { method = "DELETE", path = "/auth/sessions/:id", summary = "Sign out there.",
+    permission = "user", tenant = false,
+    answers = { [200] = "ended", [404] = "no such session of mine" },
+    returns = false,
+    handler = function(ctx, input)
+      sessions.end_one(ctx, input.params.id)
+      return reply.ok(json.null)
+    end },
+  { method = "GET", path = "/.well-known/jwks.json", base = "", summary = "The public keys with "
+      .. "which access tokens can be checked.",
+    permission = "public", rate = "open", tenant = false, authenticate = false,
+    answers = { [200] = "a JWK set (RFC 7517)" },
+    content = answers.KEY_SET,
+    handler = function()
+      return reply.raw(200, { ["Content-Type"] = "application/jwk-set+json",
+        ["Cache-Control"] = "public, max-age=300" }, json.encode(keys.public_set()))
     end },
 }
 
@@ -140,15 +182,9 @@ for _, path in ipairs({ "/auth/refresh", "/auth/refresh-token" }) do
     answers = { [200] = "new tokens", [401] = "TOKEN_REUSED, or not valid" },
     returns = answers.signed_in, handler = refresh }
 end
-for _, path in ipairs({ "/users/profile", "/users/me" }) do
-  routes[#routes + 1] = { method = "GET", path = path, summary = "My account.",
-    permission = "user", tenant = false, answers = { [200] = "the account" },
-    returns = answers.self, versioned = true,
-    handler = show_profile }
-  routes[#routes + 1] = { method = "PUT", path = path, summary = "Change my account.",
-    permission = "user", tenant = false, body = schema.profile,
-    answers = { [200] = "the account" },
-    returns = answers.self, versioned = true, handler = change_profile }
+
+for _, route in ipairs(account_routes) do
+  routes[#routes + 1] = route
 end
 
 return routes

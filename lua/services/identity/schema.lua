@@ -15,6 +15,9 @@ end
 local EMPLOYEE = s.map({ optional = true,
   describe = "employeeNumber, team, jobTitle, skills, certifications, shift" })
 
+--- Of a POST that needs to be told nothing.
+M.nothing = s.object({})
+
 M.register = s.object({
   email = s.string({ format = "email", trim = true }),
   password = s.string({ min = 1, max = PASSWORD_MAX }),
@@ -32,10 +35,59 @@ M.register = s.object({
   end,
 })
 
+local function password(options)
+  return s.string({ min = 1, max = PASSWORD_MAX, optional = options and options.optional })
+end
+
+local function token()
+  return s.string({ min = 1, max = TOKEN_MAX })
+end
+
+local function code(options)
+  return s.string({ pattern = "^%d%d%d%d%d%d$", trim = true, optional = options.optional,
+    describe = "six digits of an authenticator app" })
+end
+
+local function recovery_code()
+  return s.string({ min = 1, max = 40, trim = true, optional = true })
+end
+
+-- One of two ways to prove the second step.
+local function code_or_recovery(value, problem)
+  if not (value.code or value.recoveryCode) then
+    problem("code", "required", "is required when there is no recoveryCode")
+  elseif value.code and value.recoveryCode then
+    problem("recoveryCode", "conflict", "and code exclude each other")
+  end
+end
+
 M.login = s.object({
   email = s.string({ min = 1, max = 254, trim = true }),
-  password = s.string({ min = 1, max = PASSWORD_MAX }),
+  password = password(),
+  mfaCode = code({ optional = true }),
 })
+
+M.verify_factor = s.object({
+  mfaToken = token(),
+  code = code({ optional = true }),
+  recoveryCode = recovery_code(),
+}, { check = code_or_recovery })
+
+M.enable_factor = s.object({ code = code({}) })
+
+M.disable_factor = s.object({
+  password = password(),
+  code = code({ optional = true }),
+  recoveryCode = recovery_code(),
+}, { check = code_or_recovery })
+
+M.forgot = s.object({ email = s.string({ format = "email", trim = true }) })
+
+M.reset = s.object({ token = token(), password = password() })
+
+M.verify = s.object({ token = token() })
+
+M.delete_account = s.object({ password = password() })
 
 M.cookie = s.object({
   cookie = s.boolean({ default = false, describe = "keep the refresh token in a cookie" }),
@@ -56,8 +108,14 @@ M.profile = s.object({
   fullName = name(),
   phone = s.string({ format = "phone", optional = true, nullable = true }),
   employee = EMPLOYEE,
-  currentPassword = s.string({ min = 1, max = PASSWORD_MAX, optional = true }),
-  newPassword = s.string({ min = 1, max = PASSWORD_MAX, optional = true }),
+  currentPassword = password({ optional = true }),
+  newPassword = password({ optional = true }),
+}, {
+  check = function(value, problem)
+    if value.newPassword and not value.currentPassword then
+      problem("currentPassword", "required", "is required to set a new one")
+    end
+  end,
 })
 
 M.switch = s.object({ tenantId = s.string({ format = "uuid" }) })

@@ -1,21 +1,25 @@
---- Accounts: registering, signing in, refreshing, one's own profile.
+--- Signing up, in and out; the tokens of a session.
 
 local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
 local uuid = require("core.uuid")
 local audit = require("services.audit")
+local credentials = require("services.identity.credentials")
+local lockout = require("services.identity.lockout")
+local mfa = require("services.identity.mfa")
+local names = require("services.identity.names")
+local one_time = require("services.identity.one_time")
 local passwords = require("services.identity.passwords")
 local sessions = require("services.identity.sessions")
 local store = require("services.identity.store")
 local tenants = require("services.identity.tenants")
-local tokens = require("services.identity.tokens")
+local verification = require("services.identity.verification")
 local view = require("services.identity.view")
 
 local M = {}
 
-local FAILURES_MAX = 5
-local LOCK_S = 900
+local MFA, MFA_TTL_S = "mfa", 300
 
 -- The context of somebody who has just proved who they are.
 local function as_user(ctx, user, tenant)
@@ -24,22 +28,6 @@ local function as_user(ctx, user, tenant)
   })
   own.tenant = tenant
   return own
-end
-
-local function check_password(password, field, personal)
-  local problem = passwords.problem(password, personal)
-  if problem then
-    errors.validation({ { field = field, code = "password", message = problem } })
-  end
-end
-
-local function names(input)
-  if input.firstName or input.lastName then
-    return input.firstName or "", input.lastName or ""
-  end
-  local full = (input.fullName or ""):match("^%s*(.-)%s*$")
-  local first, last = full:match("^(.-)%s+(%S+)$")
-  return first or full, last or ""
 end
 
 local function answer(pair, user, membership, tenant)
@@ -62,7 +50,7 @@ local function sign_in(ctx, user, membership, tenant, options)
   })
   store.touch_login(own, user.id)
   audit.write(own, { action = options.action, resource_type = "user", resource_id = user.id,
-    new = options.new })
+    person = user.id, new = options.new })
   return pair
 end
 
@@ -71,8 +59,8 @@ end
 -- @return the answer {user, accessToken, refreshToken, expiresIn}, the token pair
 function M.register(ctx, input)
   local email = input.email:lower()
-  local first_name, last_name = names(input)
-  check_password(input.password, "password", { email, email:match("^[^@]+"), input.fullName,
+  local first_name, last_name = names.split(input)
+  passwords.check(input.password, "password", { email, email:match("^[^@]+"), input.fullName,
     first_name .. last_name })
   local tenant = tenants.named(ctx, input)
   local row = {
@@ -100,41 +88,14 @@ function M.register(ctx, input)
       store.insert_membership(tx_ctx,
         { id = uuid.v7(), user_id = row.id, tenant_id = tenant.id, role = membership.role })
     end
+    verification.send(tx_ctx, row)
     return sign_in(tx_ctx, row, membership, tenant, {
       action = "auth.register",
-      new = { firstName = first_name, lastName = last_name, userType = row.user_type },
+      new = { email = email, firstName = first_name, lastName = last_name,
+        userType = row.user_type },
     })
   end)
   return answer(pair, store.find_user(ctx, row.id), membership, tenant)
-end
-
-local function locked(left_s)
-  errors.raise("ACCOUNT_LOCKED", "Too many failed sign-ins: try again later",
-    { headers = { ["Retry-After"] = tostring(left_s) } })
-end
-
--- The user whose address and password these are. Known and unknown addresses are counted, locked
--- and answered alike, in the same time.
-local function prove(ctx, email, password)
-  local email_hash = tokens.digest(email)
-  local left_s = store.find_lock_s(ctx, email_hash)
-  if left_s then
-    locked(left_s)
-  end
-  local user = store.find_user_by_email(ctx, email)
-  local right = passwords.verify(password, user and user.password_hash)
-  if not right then
-    store.add_failure(ctx, email_hash, FAILURES_MAX, LOCK_S)
-    errors.raise("INVALID_CREDENTIALS", "The address or the password is wrong")
-  end
-  left_s = store.find_lock_s(ctx, email_hash) -- guesses beside this one may have locked it
-  if left_s then
-    locked(left_s)
-  end
-  if user.status ~= "active" then
-    errors.raise("FORBIDDEN", "The account is not active")
-  end
-  return user, email_hash
 end
 
 -- The tenant to act in: the one that the request names if the user is a member, else the first.
@@ -150,22 +111,68 @@ local function choose_tenant(ctx, user)
   return first and tenants.find(ctx, first.id)
 end
 
---- Signs in with an address and a password.
+-- Opens the session of somebody who has proved all that their account asks for; in the caller's
+-- transaction.
+local function enter(ctx, user, tenant, membership, options)
+  lockout.clear(ctx, user.email)
+  if options.stronger_hash then
+    store.set_password(ctx, user.id, options.stronger_hash)
+  end
+  return sign_in(ctx, user, membership, tenant, { action = "auth.login", cookie = options.cookie,
+    new = options.by and { by = options.by } })
+end
+
+local function ask_for_code(ctx, user, tenant)
+  local token = db.transaction(ctx, function(tx_ctx)
+    return one_time.issue(tx_ctx, MFA, user.id, MFA_TTL_S, { tenantId = tenant and tenant.id })
+  end)
+  errors.raise("MFA_REQUIRED", "Give the code of your authenticator app, or a recovery code",
+    { fields = { mfaToken = token } })
+end
+
+--- Signs in with an address and a password, and a code where the account asks for one: without it
+-- 401 MFA_REQUIRED, with a token to give to M.verify_factor.
 -- @param input the body of POST /auth/login
 -- @param options cookie = true when the refresh token goes into a cookie
 -- @return the answer, the token pair
 function M.login(ctx, input, options)
-  local user, email_hash = prove(ctx, input.email:lower(), input.password)
+  local user = credentials.prove(ctx, input.email:lower(), input.password)
   local tenant = choose_tenant(ctx, user)
   local membership = tenant and store.find_membership(ctx, user.id, tenant.id)
-  local stronger = passwords.is_weak(user.password_hash) and passwords.hash(input.password)
-  local pair = db.transaction(ctx, function(tx_ctx)
-    store.clear_failures(tx_ctx, email_hash)
-    if stronger then
-      store.set_password(tx_ctx, user.id, stronger)
-    end
-    return sign_in(tx_ctx, user, membership, tenant,
-      { action = "auth.login", cookie = options.cookie })
+  if user.mfa_enabled and not input.mfaCode then
+    ask_for_code(ctx, user, tenant)
+  end
+  local with = {
+    cookie = options.cookie,
+    stronger_hash = passwords.is_weak(user.password_hash) and passwords.hash(input.password),
+    by = user.mfa_enabled and "code" or nil,
+  }
+  local function open(tx_ctx)
+    return enter(tx_ctx, user, tenant, membership, with)
+  end
+  local pair = user.mfa_enabled and mfa.prove(ctx, user, { code = input.mfaCode }, open)
+    or db.transaction(ctx, open)
+  return answer(pair, user, membership, tenant)
+end
+
+--- The second step of M.login.
+-- @param input mfaToken, and code or recoveryCode
+-- @return as M.login
+function M.verify_factor(ctx, input, options)
+  local token = one_time.find(ctx, MFA, input.mfaToken)
+  local user = store.find_user(ctx, token.user_id)
+  if not user or user.status ~= "active" then
+    errors.raise("FORBIDDEN", "The account is not active")
+  end
+  local tenant = token.data.tenantId and tenants.find(ctx, token.data.tenantId)
+  local membership = tenant and store.find_membership(ctx, user.id, tenant.id)
+  if not membership then
+    tenant = nil
+  end
+  local pair = mfa.prove(ctx, user, input, function(tx_ctx)
+    one_time.redeem(tx_ctx, MFA, input.mfaToken)
+    return enter(tx_ctx, user, tenant, membership,
+      { cookie = options.cookie, by = input.recoveryCode and "recovery code" or "code" })
   end)
   return answer(pair, user, membership, tenant)
 end
@@ -224,57 +231,6 @@ function M.list_tenants(ctx)
     }
   end
   return list
-end
-
---- The caller's own account.
-function M.profile(ctx)
-  local user = store.find_user(ctx, ctx.actor.user_id)
-  local membership = ctx.tenant and store.find_membership(ctx, user.id, ctx.tenant.id)
-  return view.self(user, membership, ctx.tenant)
-end
-
-local function change_password(user, input)
-  check_password(input.newPassword, "newPassword", { user.email, user.email:match("^[^@]+") })
-  if not passwords.verify(input.currentPassword or "", user.password_hash) then
-    errors.validation({ { field = "currentPassword", code = "wrong",
-      message = "is not your password" } })
-  end
-  return passwords.hash(input.newPassword)
-end
-
---- Changes the caller's own account. A new password ends every other session.
--- @param input firstName, lastName, fullName, phone (json.null removes it), employee,
---   currentPassword with newPassword
-function M.update_profile(ctx, input)
-  local user = store.find_user(ctx, ctx.actor.user_id)
-  local hash = input.newPassword and change_password(user, input)
-  local row = {
-    first_name = input.firstName or user.first_name,
-    last_name = input.lastName or user.last_name,
-    phone = user.phone,
-    employee_data = input.employee and json.encode(input.employee) or user.employee_data,
-  }
-  if input.fullName and not input.firstName and not input.lastName then
-    row.first_name, row.last_name = names(input)
-  end
-  if input.phone ~= nil then
-    row.phone = input.phone ~= json.null and input.phone or nil
-  end
-  db.transaction(ctx, function(tx_ctx)
-    store.update_profile(tx_ctx, user.id, row)
-    if hash then
-      store.set_password(tx_ctx, user.id, hash)
-      sessions.close_all(tx_ctx, user.id, "password", tx_ctx.actor.session_id)
-    end
-    audit.write(tx_ctx, {
-      action = hash and "user.password" or "user.update",
-      resource_type = "user",
-      resource_id = user.id,
-      old = { firstName = user.first_name, lastName = user.last_name },
-      new = { firstName = row.first_name, lastName = row.last_name },
-    })
-  end)
-  return M.profile(ctx)
 end
 
 return M

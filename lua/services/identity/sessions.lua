@@ -3,8 +3,10 @@
 local config = require("core.config")
 local db = require("core.db")
 local errors = require("core.errors")
+local json = require("core.json")
 local uuid = require("core.uuid")
 local audit = require("services.audit")
+local devices = require("services.identity.devices")
 local standing = require("services.identity.standing")
 local store = require("services.identity.store")
 local tokens = require("services.identity.tokens")
@@ -71,6 +73,38 @@ function M.close_by_refresh(ctx, refresh, user_id)
   if row and row.user_id == user_id then
     finish(ctx, row.session_id, user_id, "logout")
   end
+end
+
+--- The caller's sessions that have not ended, the latest used first.
+function M.list(ctx)
+  local list = json.array({})
+  for i, row in ipairs(store.list_sessions(ctx, ctx.actor.user_id)) do
+    list[i] = {
+      id = row.id,
+      device = devices.name(row.user_agent),
+      userAgent = row.user_agent or json.null,
+      ipAddress = row.ip_address or json.null,
+      tenant = row.slug and { id = row.tenant_id, slug = row.slug, name = row.organization_name }
+        or json.null,
+      current = row.id == ctx.actor.session_id,
+      createdAt = row.created_at,
+      lastUsedAt = row.last_used_at,
+      expiresAt = row.expires_at,
+    }
+  end
+  return list
+end
+
+--- Ends one of the caller's sessions; 404 when there is none of this id.
+function M.end_one(ctx, id)
+  db.transaction(ctx, function(tx_ctx)
+    if not store.lock_session_of(tx_ctx, ctx.actor.user_id, id) then
+      errors.raise("NOT_FOUND", "There is no such session")
+    end
+    finish(tx_ctx, id, ctx.actor.user_id, "ended")
+    audit.write(tx_ctx, { action = "auth.end_session", resource_type = "session",
+      resource_id = id })
+  end)
 end
 
 local function rotate(ctx, refresh, csrf)

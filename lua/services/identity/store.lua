@@ -63,6 +63,15 @@ function M.touch_login(ctx, id)
   db.platform(ctx):exec("UPDATE users SET last_login_at = NOW(3) WHERE id = ?", id)
 end
 
+function M.set_verified(ctx, id)
+  db.platform(ctx):exec("UPDATE users SET email_verified = TRUE WHERE id = ?", id)
+end
+
+function M.set_employee(ctx, id)
+  db.platform(ctx):exec(
+    "UPDATE users SET user_type = 'employee' WHERE id = ? AND user_type = 'public'", id)
+end
+
 -- Memberships ---------------------------------------------------------------
 
 function M.insert_membership(ctx, row)
@@ -75,6 +84,14 @@ function M.find_membership(ctx, user_id, tenant_id)
   return db.platform(ctx):one(
     [[SELECT role, permissions FROM user_tenants
       WHERE user_id = ? AND tenant_id = ? AND is_active = TRUE]], user_id, tenant_id)
+end
+
+--- Makes somebody a member who was none, or had the role `public`. @return whether it changed
+function M.join_as_member(ctx, row)
+  return db.platform(ctx):exec(
+    [[INSERT INTO user_tenants (id, user_id, tenant_id, role) VALUES (?, ?, ?, 'member')
+      ON DUPLICATE KEY UPDATE role = IF(role = 'public' AND is_active, 'member', role)]],
+    row.id, row.user_id, row.tenant_id).affected > 0
 end
 
 --- The active tenants of a user, in the order in which they were joined.
@@ -164,6 +181,22 @@ function M.end_session(ctx, id, reason)
   return db.platform(ctx):exec(
     "UPDATE sessions SET ended_at = NOW(3), end_reason = ? WHERE id = ? AND ended_at IS NULL",
     reason, id).affected
+end
+
+--- A user's sessions that have not ended, with their tenants.
+function M.list_sessions(ctx, user_id)
+  return db.platform(ctx):query(
+    [[SELECT s.id, s.ip_address, s.user_agent, s.created_at, s.last_used_at, s.expires_at,
+        t.id AS tenant_id, t.slug, t.organization_name
+      FROM sessions s LEFT JOIN tenants t ON t.id = s.tenant_id
+      WHERE s.user_id = ? AND s.ended_at IS NULL AND s.expires_at > NOW(3)
+      ORDER BY s.last_used_at DESC, s.id DESC LIMIT 500]], user_id)
+end
+
+function M.lock_session_of(ctx, user_id, id)
+  return db.platform(ctx):one(
+    "SELECT id FROM sessions WHERE id = ? AND user_id = ? AND ended_at IS NULL FOR UPDATE",
+    id, user_id)
 end
 
 function M.lock_sessions_of(ctx, user_id)

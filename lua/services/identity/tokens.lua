@@ -1,17 +1,16 @@
---- Access tokens (JWT, HS256) and the random secrets of sessions.
+--- Access tokens (JWT) and the random secrets of sessions.
 
 local config = require("core.config")
 local crypto = require("core.crypto")
 local errors = require("core.errors")
 local json = require("core.json")
-local jwt = require("core.jwt")
 local time = require("core.time")
 local uuid = require("core.uuid")
+local keys = require("services.identity.keys")
 
 local M = {}
 
 local SECRET_BYTES = 32
-local KID = "hs-1"
 local VERIFIED_MAX = 4000
 
 -- Claims of tokens that were genuine; whoever reads them must not change them.
@@ -46,8 +45,7 @@ function M.access(session, role)
     iat = now,
     exp = now + auth.access_ttl_s,
   }
-  local options = { alg = "HS256", key = auth.secret, kid = KID }
-  return errors.check(jwt.sign(json.encode(claims), options)), auth.access_ttl_s
+  return keys.sign(json.encode(claims)), auth.access_ttl_s
 end
 
 local function remember(token, claims)
@@ -64,12 +62,7 @@ function M.read(token)
     return known
   end
   local auth = config.get().auth
-  local text, err = jwt.verify(token, {
-    alg = "HS256",
-    key = auth.secret,
-    iss = auth.issuer,
-    aud = auth.audience,
-  })
+  local text, err = keys.verify(token, { iss = auth.issuer, aud = auth.audience })
   if not text then
     if err.code == "EXPIRED" then
       errors.raise("TOKEN_EXPIRED", "The token has expired")

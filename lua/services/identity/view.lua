@@ -5,6 +5,8 @@ local roles = require("services.identity.roles")
 
 local M = {}
 
+local AVATAR = "/api/v1/users/%s/avatar"
+
 local function full_name(row)
   return (row.first_name .. " " .. row.last_name):match("^%s*(.-)%s*$")
 end
@@ -32,6 +34,7 @@ function M.self(row, membership, tenant)
     emailVerified = row.email_verified,
     mfaEnabled = row.mfa_enabled,
     platformAdmin = row.platform_admin,
+    avatarUrl = row.avatar_file_id and AVATAR:format(row.id) or json.null,
     employee = row.employee_data and json.raw(row.employee_data) or json.null,
     role = role or json.null,
     tenant = tenant and { id = tenant.id, slug = tenant.slug, name = tenant.name } or json.null,

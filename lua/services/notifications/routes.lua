@@ -15,6 +15,16 @@ local PAGE_POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'un
   .. "connect-src 'self'; img-src 'self' data:; frame-src 'self'; base-uri 'none'; "
   .. "frame-ancestors 'none'"
 
+local MESSAGE = s.object({
+  id = s.string({ format = "uuid" }),
+  channel = s.string({ describe = "such as email" }),
+  to = s.string(),
+  subject = s.string({ nullable = true }),
+  text = s.string({ nullable = true }),
+  html = s.string({ nullable = true }),
+  sentAt = s.string({ format = "date-time" }),
+}, { name = "MailboxMessage" })
+
 local function page(name, type)
   return function()
     return reply.file({ path = sys.root() .. PAGES .. name, type = type,
@@ -22,9 +32,10 @@ local function page(name, type)
   end
 end
 
-local function route(method, path, summary, handler, query)
+local function route(method, path, summary, handler, more)
   return { method = method, path = path, base = "", summary = summary, permission = "public",
-    rate = "open", tenant = false, authenticate = false, query = query, handler = handler }
+    rate = "open", tenant = false, authenticate = false, handler = handler, query = more.query,
+    content = more.content, returns = more.returns }
 end
 
 local function list(ctx, input)
@@ -44,14 +55,20 @@ end
 
 return {
   route("GET", "/dev/mailbox", "What was sent, as a page.",
-    page("mailbox.html", "text/html; charset=utf-8")),
+    page("mailbox.html", "text/html; charset=utf-8"),
+    { content = { type = "text/html" } }),
   route("GET", "/dev/mailbox.js", "The script of that page.",
-    page("mailbox.js", "text/javascript; charset=utf-8")),
+    page("mailbox.js", "text/javascript; charset=utf-8"),
+    { content = { type = "text/javascript" } }),
   route("GET", "/dev/mailbox.css", "The style of that page.",
-    page("mailbox.css", "text/css; charset=utf-8")),
-  route("GET", "/dev/mailbox.json", "What was sent, newest first.", list, s.object({
-    to = s.string({ min = 1, max = 320, trim = true, optional = true,
-      describe = "only what was sent to this address or number" }),
-  })),
-  route("DELETE", "/dev/mailbox", "Empty the mailbox.", clear),
+    page("mailbox.css", "text/css; charset=utf-8"),
+    { content = { type = "text/css" } }),
+  route("GET", "/dev/mailbox.json", "What was sent, newest first.", list, {
+    query = s.object({
+      to = s.string({ min = 1, max = 320, trim = true, optional = true,
+        describe = "only what was sent to this address or number" }),
+    }),
+    content = { type = "application/json", schema = s.array({ of = MESSAGE }) },
+  }),
+  route("DELETE", "/dev/mailbox", "Empty the mailbox.", clear, { returns = false }),
 }

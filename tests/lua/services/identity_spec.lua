@@ -6,6 +6,7 @@ local seed = require("services.identity.seed")
 local identity = require("services.identity")
 local people = require("services.identity.people")
 local passwords = require("services.identity.passwords")
+local profile = require("services.identity.profile")
 local roles = require("services.identity.roles")
 local service = require("services.identity.service")
 
@@ -200,9 +201,9 @@ describe("identity", function()
       local email = "owner@fagioli.example"
       local mine, other = login(email), login(email)
       local ctx = as(mine.accessToken)
-      refused("VALIDATION_ERROR", service.update_profile, ctx,
+      refused("VALIDATION_ERROR", profile.update, ctx,
         { newPassword = "another good one", currentPassword = "not mine" })
-      local shown = service.update_profile(ctx, { lastName = "Bianchi", phone = "+39 06 1234567",
+      local shown = profile.update(ctx, { lastName = "Bianchi", phone = "+39 06 1234567",
         newPassword = "another good one", currentPassword = seed.PASSWORD })
       assert.equal("Franco Bianchi", shown.fullName)
       refused("UNAUTHORIZED", as, other.accessToken)
