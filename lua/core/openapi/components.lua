@@ -66,6 +66,8 @@ local function failure()
   local properties = texts("code", "message", "requestId")
   properties.timestamp = { type = "string", format = "date-time" }
   properties.details = { type = "array", items = M.ref("schemas", "Problem") }
+  properties.mfaToken = { type = "string",
+    description = "With MFA_REQUIRED: what the second step of the sign-in is known by." }
   return {
     type = "object",
     required = { "success", "error" },
