@@ -105,6 +105,12 @@ describe("a request", function()
         reply.require_match(ctx, "v1")
         return reply.ok(nil)
       end }),
+      route({ method = "GET", path = "/old", deprecated = { since = "2026-01-01",
+        sunset = "2027-06-30T12:00:00Z", link = "https://docs.example/v2" } }),
+      route({ method = "GET", path = "/older", deprecated = { since = "2025-12-31" } }),
+      route({ method = "GET", path = "/things", base = "/api/v2", handler = function()
+        return reply.ok("of v2")
+      end }),
     }
     app.build()
   end)
@@ -116,6 +122,30 @@ describe("a request", function()
     assert.equal(20, data.data.query.limit)
     assert.matches("^[%x-]+$", headers["X-Request-Id"])
     assert.equal("userdata", type(security_lines))
+  end)
+
+  it("is told that its route is to go, also by an error", function()
+    for _, query in ipairs({ "", "nonsense=1" }) do
+      local status, _, headers = ask({ path = "/api/v1/old", query = query })
+      assert.equal(query == "" and 200 or 400, status)
+      assert.equal("@1767225600", headers["Deprecation"])
+      assert.equal("Wed, 30 Jun 2027 12:00:00 GMT", headers["Sunset"])
+      assert.equal('<https://docs.example/v2>; rel="deprecation"', headers["Link"])
+    end
+    local _, _, headers = ask({ path = "/api/v1/older" })
+    assert.equal("@1767139200", headers["Deprecation"])
+    assert.is_nil(headers["Sunset"])
+    assert.is_nil(headers["Link"])
+    _, _, headers = ask({ path = "/api/v1/things" })
+    assert.is_nil(headers["Deprecation"])
+  end)
+
+  it("reaches another version of the API beside the first", function()
+    local status, data = ask({ path = "/api/v2/things" })
+    assert.equal(200, status)
+    assert.equal("of v2", data.data)
+    assert.equal(400, (ask({ path = "/api/v2/things", query = "nonsense=1" })))
+    assert.equal(404, (ask({ path = "/api/v2/mine" })))
   end)
 
   it("keeps a sane request id and replaces another", function()
