@@ -190,6 +190,9 @@ static const char *code_of(unsigned number)
     case ER_ROW_IS_REFERENCED_2:
     case ER_CONSTRAINT_FAILED:
         return DB_CONSTRAINT;
+    case ER_DISK_FULL:
+    case ER_RECORD_FILE_FULL:
+        return ERR_DISK_FULL;
     case ER_STATEMENT_TIMEOUT:
         return ERR_TIMEOUT;
     case ER_SERVER_SHUTDOWN:

@@ -152,7 +152,8 @@ static void complete(struct image_job *job, struct image_reply *reply)
 {
     static const char *const codes[IMAGE_STATUSES] = {[IMAGE_INVALID] = ERR_INVALID,
                                                       [IMAGE_TOO_LARGE] = ERR_TOO_LARGE,
-                                                      [IMAGE_FAILED] = ERR_IO};
+                                                      [IMAGE_FAILED] = ERR_IO,
+                                                      [IMAGE_DISK_FULL] = ERR_DISK_FULL};
     close_files(job);
     if (reply->status != IMAGE_OK) {
         reply->message[sizeof(reply->message) - 1] = '\0';

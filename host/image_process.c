@@ -146,7 +146,8 @@ static void run(const struct process *process, const struct job *job,
     }
     if (reply->status == IMAGE_OK && job->fds[1] >= 0 &&
         fs_write_all(job->fds[1], output.data, output.len) < 0) {
-        reply->status = IMAGE_FAILED;
+        reply->status =
+            errno == ENOSPC || errno == EDQUOT ? IMAGE_DISK_FULL : IMAGE_FAILED;
         strcpy(reply->message, "the picture cannot be written");
     }
     buf_free(&input);

@@ -44,6 +44,7 @@ enum image_status {
     IMAGE_INVALID,   /* no picture, damaged, or a type that is not allowed */
     IMAGE_TOO_LARGE, /* more pixels or bytes than configured */
     IMAGE_FAILED,    /* our fault: the output could not be written */
+    IMAGE_DISK_FULL, /* there was no room for the output */
     IMAGE_STATUSES
 };
 

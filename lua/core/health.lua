@@ -36,7 +36,7 @@ local function check_redis()
 end
 
 local function check_storage()
-  local space = errors.check(fs.space(config.get().server.data))
+  local space = errors.check(fs.space(config.get().server.data .. "/files"))
   return space.free < FREE_MIN_BYTES and "full" or "up", { freeBytes = space.free,
     totalBytes = space.total }
 end

@@ -5,6 +5,7 @@
 local client = require("tests.support.client")
 local dependencies = require("tests.support.dependencies")
 local processes = require("tests.support.process")
+local small_disk = require("tests.support.small_disk")
 
 local M = {}
 
@@ -51,18 +52,18 @@ end
 local Server = {}
 Server.__index = Server
 
-local function launch(data, port, env, bin, command)
+local function launch(data, port, env, command)
   local settings = { FIXXIT_ENV = "test", FIXXIT_DATA = data, PORT = port }
   for name, value in pairs(env or {}) do
     settings[name] = value
   end
   local words = {}
   for name, value in pairs(settings) do
-    words[#words + 1] = ("%s='%s'"):format(name, tostring(value))
+    words[#words + 1] = ("%s='%s'"):format(name, (tostring(value):gsub("{data}", data)))
   end
   local log = data .. ".log"
-  local _, pid = shell(("%s setsid %s %s >%s 2>&1 & echo $!"):format(
-    table.concat(words, " "), bin or BIN, command or "dev", log))
+  local _, pid = shell(("%s setsid %s >%s 2>&1 & echo $!"):format(
+    table.concat(words, " "), command, log))
   return { pid = tonumber(pid), data = data, port = port, log = log, env = env }
 end
 
@@ -103,7 +104,7 @@ local function template()
   -- made elsewhere: a socket's path is short, the build folder's may not be
   local scratch = os.tmpname()
   shell("rm -f " .. scratch)
-  local server = launch(scratch, free_port())
+  local server = launch(scratch, free_port(), nil, BIN .. " dev")
   wait_ready(server)
   assert(stop(server), "the template's server did not stop")
   folder = folder or scratch .. ".template"
@@ -113,8 +114,9 @@ local function template()
   return folder
 end
 
---- @param options {env = {NAME = text}, bin = path of the binary, apart = MariaDB and Redis are
---   the test's: server.dependencies, with which it may do what it wants}
+--- @param options {env = {NAME = text, with "{data}" for its data folder}, bin = path of the binary, apart = MariaDB and Redis are
+--   the test's: server.dependencies, with which it may do what it wants, disk_mb = size of a file
+--   system of its own for files: server.disk}
 -- @return server {port=, data=, log=, api=client}
 function M.start(options)
   local source = template()
@@ -122,13 +124,18 @@ function M.start(options)
   shell("rm -f " .. data .. "; cp -a " .. source .. " " .. data)
   options = options or {}
   local own = options.apart and dependencies.start(shell, data)
-  local server = launch(data, free_port(), options.env, options.bin, own and "serve")
-  server.dependencies = own or nil
+  local disk = options.disk_mb and small_disk.new(shell, data, options.disk_mb)
+  local command = (options.bin or BIN) .. (own and " serve" or " dev")
+  local server = launch(data, free_port(), options.env, disk and disk:wrap(command) or command)
+  server.dependencies, server.disk = own or nil, disk or nil
   local ok, problem = pcall(wait_ready, server)
   if not ok and own then
     own:stop()
   end
   assert(ok, problem)
+  if disk then
+    disk:mounted(server.pid)
+  end
   server.api = new_client(server)
   return setmetatable(server, Server)
 end

@@ -39,10 +39,20 @@ function M.temporary()
   return M.temporary_root() .. "/" .. uuid.v7()
 end
 
---- Moves a finished file to its place, durably. Waits.
+--- Moves a finished file to its place, durably; one that cannot go there goes altogether. Waits.
+-- @return true; or nil, err
+function M.move(path, to)
+  local done, err = fs.install(path, to)
+  if not done then
+    fs.unlink(path)
+  end
+  return done, err
+end
+
+--- Moves a finished file to its place among the contents.
 function M.install(path, sha256)
   local relative = M.relative(sha256)
-  errors.check(fs.install(path, M.path(relative)))
+  errors.check(M.move(path, M.path(relative)))
   return relative
 end
 

@@ -18,7 +18,7 @@ local function make(source, path, options)
   local made = content.temporary()
   local done, err = image.thumbnail(source, made, options)
   if done then
-    done, err = fs.install(made, path)
+    done, err = content.move(made, path)
   else
     fs.unlink(made)
   end
