@@ -218,12 +218,13 @@ end
 local function send(ctx, answer)
   if answer.kind == "none" then
     return
-  elseif answer.kind == "own" then
-    ctx.status = answer.status
-    answer.write(headers_of(ctx, answer.headers))
-    return
   end
   local headers = headers_of(ctx, answer.headers)
+  if answer.kind == "own" then
+    add_security(headers)
+    ctx.status = answer.status
+    return answer.write(headers)
+  end
   if is_conditional(ctx, answer, headers) then
     return
   end
