@@ -114,15 +114,19 @@ local function template()
   return folder
 end
 
---- @param options {env = {NAME = text, with "{data}" for its data folder}, bin = path of the binary, apart = MariaDB and Redis are
+--- @param options {env = {NAME = text, with "{data}" for its data folder}, bin = path of the binary,
+--   data = the folder of one that was stopped with `keep`, apart = MariaDB and Redis are
 --   the test's: server.dependencies, with which it may do what it wants, disk_mb = size of a file
 --   system of its own for files: server.disk}
 -- @return server {port=, data=, log=, api=client}
 function M.start(options)
-  local source = template()
-  local data = os.tmpname()
-  shell("rm -f " .. data .. "; cp -a " .. source .. " " .. data)
   options = options or {}
+  local data = options.data
+  if not data then
+    local source = template()
+    data = os.tmpname()
+    shell("rm -f " .. data .. "; cp -a " .. source .. " " .. data)
+  end
   local own = options.apart and dependencies.start(shell, data)
   local disk = options.disk_mb and small_disk.new(shell, data, options.disk_mb)
   local command = (options.bin or BIN) .. (own and " serve" or " dev")

@@ -1,0 +1,206 @@
+-- Access tokens with keys of two halves: published, rotated without signing anybody out, and held
+-- against every known way to forge one.
+local basexx = require("basexx")
+local cjson = require("cjson.safe")
+local servers = require("tests.support.server")
+local tokens = require("tests.support.tokens")
+
+local SECRET = "development-secret-that-production-refuses" -- of config/test.lua
+
+local function copy(from, changes)
+  local made = {}
+  for name, value in pairs(from) do
+    made[name] = value
+  end
+  for name, value in pairs(changes) do
+    made[name] = value ~= cjson.null and value or nil
+  end
+  return made
+end
+
+for _, alg in ipairs({ "RS256", "ES256" }) do
+  describe("a token of " .. alg, function()
+    local folder, server, api, private, public, other, token, header, claims
+
+    setup(function()
+      folder = os.tmpname()
+      servers.shell("rm -f " .. folder .. "; mkdir " .. folder)
+      private, public = tokens.new_key(folder .. "/one", alg)
+      other = tokens.new_key(folder .. "/other", alg)
+      server = servers.start({ env = { FIXXIT_AUTH_ALGORITHM = alg,
+        FIXXIT_AUTH_KEYS = "k-1=" .. folder .. "/one.pem" } })
+      api = server.api
+      token = api:login("owner@riverton.example").token
+      header, claims = tokens.read(token)
+    end)
+
+    teardown(function()
+      server:stop()
+      servers.shell("rm -rf " .. folder)
+    end)
+
+    local function status(text)
+      return api:get("/users/me", { token = text }).status
+    end
+
+    it("says by which key it is signed, and the key is published", function()
+      assert.same({ alg, "k-1" }, { header.alg, header.kid })
+      local answer = api:get("/.well-known/jwks.json", { root = true })
+      assert.equal("application/jwk-set+json", answer.headers["content-type"])
+      assert.equal(1, #answer.json.keys)
+      local key = answer.json.keys[1]
+      assert.same({ "k-1", alg, "sig", alg == "RS256" and "RSA" or "EC" },
+        { key.kid, key.alg, key.use, key.kty })
+      assert.is_nil(key.d)
+      assert.is_nil(answer.body:find("PRIVATE", 1, true))
+    end)
+
+    it("holds when it is signed as ours are", function()
+      assert.equal(200, status(token))
+      assert.equal(200, status(tokens.sign(header, claims, alg, private)))
+    end)
+
+    -- Each is the token of an attack: who knows the public key, or another key, or the secret that
+    -- the server had before.
+    local ATTACKS = {
+      ["alg none"] = function()
+        return basexx.to_url64('{"alg":"none","kid":"k-1"}') .. "." .. token:match("%.([^.]+)%.") .. "."
+      end,
+      ["the public key as a shared secret"] = function()
+        return tokens.sign(copy(header, { alg = "HS256" }), claims, "HS256", public)
+      end,
+      ["a shared secret, said to be a key"] = function()
+        return tokens.sign(header, claims, "HS256", public)
+      end,
+      ["the secret that signs elsewhere"] = function()
+        return tokens.sign({ alg = "HS256", typ = "JWT", kid = "k-1" }, claims, "HS256", SECRET)
+      end,
+      ["another key under our kid"] = function()
+        return tokens.sign(header, claims, alg, other)
+      end,
+      ["another algorithm of the same kind"] = function()
+        return tokens.sign(copy(header, { alg = alg == "RS256" and "RS512" or "ES512" }), claims, alg, private)
+      end,
+      ["no kid"] = function()
+        return tokens.sign(copy(header, { kid = cjson.null }), claims, alg, private)
+      end,
+      ["its own key, brought along"] = function()
+        return tokens.sign(copy(header, { jwk = { kty = "RSA", n = "AQAB", e = "AQAB" }, jku = "http://127.0.0.1/",
+          x5u = "http://127.0.0.1/", x5c = { "AAAA" } }), claims, alg, other)
+      end,
+      ["another issuer"] = function()
+        return tokens.sign(header, copy(claims, { iss = "another" }), alg, private)
+      end,
+      ["another audience"] = function()
+        return tokens.sign(header, copy(claims, { aud = "another" }), alg, private)
+      end,
+      ["a future iat"] = function()
+        return tokens.sign(header, copy(claims, { iat = os.time() + 600 }), alg, private)
+      end,
+      ["an end that has come"] = function()
+        return tokens.sign(header, copy(claims, { exp = os.time() - 1 }), alg, private)
+      end,
+      ["a claim said twice"] = function()
+        local text = cjson.encode(claims)
+        return tokens.sign(header, text:sub(1, -2) .. ',"sub":"' .. claims.sub .. '"}', alg, private)
+      end,
+      ["a header said twice"] = function()
+        local text = cjson.encode(header)
+        return tokens.sign(text:sub(1, -2) .. ',"alg":"none"}', claims, alg, private)
+      end,
+      ["a cut signature"] = function()
+        return token:sub(1, -10)
+      end,
+      ["a cut token"] = function()
+        return token:match("^(.+)%.")
+      end,
+      ["more than any token"] = function()
+        return tokens.sign(header, copy(claims, { pad = ("x"):rep(7000) }), alg, private)
+      end,
+    }
+    for _, kid in ipairs({ "../../../../dev/null", "k-1\0", "k-1' OR '1'='1", "", "k-2", "K-1", "/proc/self/environ",
+      "__index", ("k"):rep(4000) }) do
+      ATTACKS["the kid " .. kid:sub(1, 20)] = function()
+        return tokens.sign(copy(header, { kid = kid }), claims, alg, private)
+      end
+    end
+    for what, kid in pairs({ number = 1, list = { "k-1" }, object = { k = "k-1" }, boolean = true }) do
+      ATTACKS["a kid that is a " .. what] = function()
+        return tokens.sign(copy(header, { kid = kid }), claims, alg, private)
+      end
+    end
+    for what, made in pairs(ATTACKS) do
+      it("does not hold with " .. what:gsub("%z", "\\0"), function()
+        assert.equal(401, status(made()))
+      end)
+    end
+  end)
+end
+
+describe("a new key", function()
+  local folder, server
+
+  setup(function()
+    folder = os.tmpname()
+    servers.shell("rm -f " .. folder .. "; mkdir " .. folder)
+  end)
+
+  teardown(function()
+    servers.shell("rm -rf " .. folder)
+  end)
+
+  -- Stops the server and starts it on the same data with other settings.
+  local function restart(env)
+    local data = server.data
+    server:stop(true)
+    server = servers.start({ env = env, data = data })
+  end
+
+  it("signs from then on, and the tokens of the one before still hold", function()
+    tokens.new_key(folder .. "/a", "ES256")
+    tokens.new_key(folder .. "/b", "ES256")
+    server = servers.start({ env = { FIXXIT_AUTH_ALGORITHM = "ES256",
+      FIXXIT_AUTH_KEYS = "a=" .. folder .. "/a.pem" } })
+    local before = server.api:login("owner@riverton.example")
+    -- of the retired key only the public half is left
+    restart({ FIXXIT_AUTH_ALGORITHM = "ES256",
+      FIXXIT_AUTH_KEYS = ("b=%s/b.pem,a=%s/a.pub.pem"):format(folder, folder) })
+    assert.equal(200, server.api:get("/users/me", { token = before.token }).status)
+    local after = server.api:login("owner@riverton.example")
+    assert.equal("b", tokens.read(after.token).kid)
+    assert.equal(2, #server.api:get("/.well-known/jwks.json", { root = true }).json.keys)
+    restart({ FIXXIT_AUTH_ALGORITHM = "ES256", FIXXIT_AUTH_KEYS = "b=" .. folder .. "/b.pem" })
+    assert.equal(401, server.api:get("/users/me", { token = before.token }).status)
+    assert.equal(200, server.api:get("/users/me", { token = after.token }).status)
+    assert.equal(200, server.api:post("/auth/refresh", -- nobody was signed out
+      { json = { refreshToken = before.refreshToken } }).status)
+    server:stop()
+  end)
+
+  it("may be a secret", function()
+    local one, two = ("s"):rep(40), ("t"):rep(40)
+    server = servers.start({ env = { JWT_SECRET = one, FIXXIT_AUTH_DATA_SECRET = SECRET } })
+    local before = server.api:login("owner@riverton.example")
+    assert.same({}, server.api:get("/.well-known/jwks.json", { root = true }).json.keys)
+    restart({ JWT_SECRET = two, FIXXIT_AUTH_PREVIOUS_SECRETS = one, FIXXIT_AUTH_DATA_SECRET = SECRET })
+    local after = server.api:login("owner@riverton.example")
+    assert.not_equal(tokens.read(before.token).kid, tokens.read(after.token).kid)
+    assert.equal(200, server.api:get("/users/me", { token = before.token }).status)
+    assert.equal(200, server.api:get("/users/me", { token = after.token }).status)
+    server:stop()
+  end)
+
+  it("that cannot be used keeps the server from starting, and says why", function()
+    tokens.new_key(folder .. "/rsa", "RS256")
+    servers.shell("echo no key > " .. folder .. "/text.pem")
+    for keys, message in pairs({ [""] = "must be a private key", ["a"] = "is not kid=path",
+      ["a=" .. folder .. "/nothing.pem"] = "nothing.pem", ["a=" .. folder .. "/text.pem"] = "text.pem",
+      ["a=" .. folder .. "/rsa.pem"] = "is a key for RS256",
+      ["a=" .. folder .. "/a.pub.pem"] = "must be a private key",
+      [("a=%s/a.pem,a=%s/b.pem"):format(folder, folder)] = "is there twice" }) do
+      local ok, problem = pcall(servers.start, { env = { FIXXIT_AUTH_ALGORITHM = "ES256", FIXXIT_AUTH_KEYS = keys } })
+      assert.is_false(ok, keys)
+      assert.truthy(tostring(problem):find(message, 1, true), tostring(problem))
+    end
+  end)
+end)
