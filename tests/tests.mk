@@ -16,7 +16,7 @@ WITH    = TEST_BIN=$(BIN) TEST_TEMPLATE=$(abspath $(TEMPLATE)) TEST_CORPORA=$(BU
 
 FUZZ_SECONDS ?= 5
 
-.PHONY: test-fuzz test-full test-valgrind test-clients
+.PHONY: test-fuzz test-full test-valgrind test-clients test-alerts
 .PHONY: test test-release test-asan test-host test-arch test-lua test-http test-kill test-deps
 
 test: ## everything: C, Lua, HTTP, kill -9, once more under ASan and UBSan (under 15 minutes)
@@ -69,7 +69,17 @@ test-full: ## what takes longer: make test, valgrind, five minutes of each fuzze
 	$(Q)$(MAKE) --no-print-directory test-valgrind
 	$(Q)$(MAKE) --no-print-directory test-fuzz FUZZ_SECONDS=300
 	$(Q)$(MAKE) --no-print-directory test-clients
+	$(Q)$(MAKE) --no-print-directory test-alerts
 	$(Q)test ! -d tests/full || $(WITH) $(BUSTED) tests/full
+
+PROMTOOL := $(BUILD)/prometheus/usr/bin/promtool
+
+test-alerts: $(PROMTOOL) ## the alert rules, by the tool of Prometheus
+	$(Q)$(PROMTOOL) check rules config/prometheus/alerts.yml
+	$(Q)$(PROMTOOL) test rules tests/full/alerts_test.yml
+
+$(PROMTOOL):
+	$(Q)sh tests/support/unpack-package prometheus $(BUILD)/prometheus
 
 # The packages of npm that tests/NAME needs, as its lock pins them.
 $(BUILD)/%/installed: tests/%/package-lock.json

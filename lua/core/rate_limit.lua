@@ -65,6 +65,7 @@ end
 --- Reads the settings; gives each route its class.
 function M.build(routes)
   classes, tiers = build(CLASSES), build(TIERS)
+  nodes.build()
   for _, route in ipairs(routes) do
     route.rate_class = classes[route.rate] or error(("%s: %s: there is no rate class '%s'"):format(
       route.where, route.path, route.rate), 0)

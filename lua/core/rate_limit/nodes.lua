@@ -69,7 +69,13 @@ local recent = new_set() -- key -> when its whole allowance is back, of those th
 local count -- of nodes, once asked for
 local was_connected = false
 local silent_until = 0 -- monotonic
-local fallbacks -- a metric
+local fallbacks -- a metric, set by M.build
+
+--- Opens what is counted here.
+function M.build()
+  fallbacks = metrics.counter("fixxit_rate_limit_fallbacks_total",
+    "Uses that were weighed for all nodes, because Redis did not answer.")
+end
 
 --- How many nodes there are, this one included.
 function M.count()
@@ -140,8 +146,6 @@ local function ask(class, key, interval_us)
 end
 
 local function take_alone(class, key)
-  fallbacks = fallbacks or metrics.counter("fixxit_rate_limit_fallbacks_total",
-    "Uses that were weighed for all nodes, because Redis did not answer.")
   metrics.add(fallbacks)
   put(untold, key, true)
   return limits.take(key, class.count, class.period_ms, 1, count)
