@@ -214,7 +214,7 @@ void http_peer_resolve(struct http_req *req)
 {
     const struct http_server *server = req->server;
     bool standard = strcmp(server->forwarded_header, "forwarded") == 0;
-    struct entry entries[HOPS_MAX], node, element = {0};
+    struct entry entries[HOPS_MAX], node, element = {.text = ""};
     size_t count = split_header(req, server->forwarded_header, entries), hops = 0;
     do {
         if (hops == count)
