@@ -22,7 +22,7 @@ local PLACES = { "by the bus stop", "outside the school", "on the bridge", "behi
 local DESCRIPTION = "It has been like this for three days now and gets worse with the rain. "
   .. "People walk around it on the road, which is dangerous when it is dark."
 local CODE_LETTERS = "34679ACDEFGHJKMNPRTVWXY"
-local PICTURE_EVERY = 4 -- one report in so many has a picture
+local PICTURE_EVERY = 2 -- one report in so many has a picture
 
 -- Numbers that look like chance and are the same in every run (Lehmer, 2^31 - 1).
 local state

@@ -7,8 +7,13 @@ local M = {}
 
 local REQUESTS = 3 -- of each kind
 local WARM_UP = 24 -- before them: every worker fills its caches
+
+--- How many requests of a tenant it takes, from the first on.
+M.SPAN = WARM_UP + REQUESTS
+
 -- What Fixxit's processes read and write beside requests. Job workers are off while this looks.
-local BACKGROUND = { "security_events", "event_log", "event_epochs", "leases", " jobs", "schedules" }
+local BACKGROUND = { "security_events", "event_log", "event_epochs", "leases", " jobs", "schedules",
+  " nodes" }
 local WAIT_S = 0.6 -- until answers that go on behind the reply have ended
 
 local function ask(contestant, request)
@@ -70,7 +75,7 @@ end
 -- Requests of the same tenant: who is asking is remembered after the first.
 local function of_one_tenant(made, scenario)
   local all, list = scenario.requests(made), {}
-  for i = 1, WARM_UP + REQUESTS do
+  for i = 1, M.SPAN do
     list[i] = all[(i - 1) * #made.people % #all + 1]
   end
   return list
@@ -83,7 +88,7 @@ local function trace(world, contestant, requests)
   end
   processes.sleep(WAIT_S)
   world:sql("mysql", "TRUNCATE general_log; SET GLOBAL general_log = 1")
-  for i = WARM_UP + 1, WARM_UP + REQUESTS do
+  for i = WARM_UP + 1, M.SPAN do
     ask(contestant, requests[i])
   end
   processes.sleep(WAIT_S)
@@ -132,8 +137,10 @@ end
 
 local function fields_of(answer)
   local set, list = {}, {}
-  local body = answer:match("\r\n\r\n(.*)$")
-  add_fields(cjson.decode(body), "", set)
+  local head, body = answer:match("^(.-)\r\n\r\n(.*)$")
+  if head:lower():find("content-type: application/json", 1, true) then
+    add_fields(cjson.decode(body), "", set)
+  end
   for path in pairs(set) do
     list[#list + 1] = path
   end

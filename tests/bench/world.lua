@@ -26,7 +26,7 @@ local function start_database(world)
     "--pid-file=" .. data .. "/mariadb.pid", "--skip-networking",
     "--user=" .. processes.shell("id -un"):gsub("%s+$", ""), "--character-set-server=utf8mb4",
     "--max-connections=500", "--max-prepared-stmt-count=100000", "--log-output=TABLE",
-    "--innodb-buffer-pool-size=" .. world.options.buffer_pool,
+    "--innodb-buffer-pool-size=" .. world.options.buffer_pool, "--innodb-log-file-size=1G",
   }, { log = data .. "/mariadb.log" })
   processes.await("MariaDB's start", START_S, function()
     return pcall(processes.shell, "mariadb-admin --no-defaults -uroot -S " .. world.db_socket .. " ping")
@@ -85,16 +85,27 @@ local function url64(text)
   return (basexx.to_url64(text))
 end
 
--- An access token as services/identity/tokens.lua makes it, for a session of the seed.
+local function mac(text)
+  return hmac.new(SECRET, "sha256"):final(text)
+end
+
+local function hex(bytes)
+  return (bytes:gsub(".", function(byte)
+    return ("%02x"):format(byte:byte())
+  end))
+end
+
+-- An access token as services/identity makes it (tokens.lua, keys.lua), for a session of the seed.
 local function sign(person)
   local now = os.time()
-  local signed = url64(cjson.encode({ alg = "HS256", typ = "JWT", kid = "hs-1" })) .. "."
+  local kid = "hs-" .. hex(mac("kid"):sub(1, 4))
+  local signed = url64(cjson.encode({ alg = "HS256", typ = "JWT", kid = kid })) .. "."
     .. url64(cjson.encode({
       iss = "fixxit", aud = "fixxit", sub = person.user_id, tid = person.tenant_id,
       sid = person.session_id, role = "dispatcher", jti = person.session_id, iat = now,
       exp = now + DAY_S,
     }))
-  return signed .. "." .. url64(hmac.new(SECRET, "sha256"):final(signed))
+  return signed .. "." .. url64(mac(signed))
 end
 
 local function make_picture(world)

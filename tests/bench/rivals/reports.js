@@ -14,7 +14,7 @@ const views = require('./views');
 
 const HOUR_MS = 3600 * 1000;
 const DUPLICATE_MS = 14 * 24 * HOUR_MS;
-const [DUPLICATE_RADIUS_M, SIMILAR_RADIUS_M, CANDIDATES, DUPLICATES_MAX] = [50, 1000, 100, 5];
+const [DUPLICATE_RADIUS_M, SIMILAR_RADIUS_M, DUPLICATES_MAX] = [50, 1000, 5];
 const NOT_A_HAZARD = ['rejected', 'duplicate'];
 const CODE_LETTERS = '34679ACDEFGHJKMNPRTVWXY';
 const CODE_KEEP_S = 30;
@@ -56,22 +56,27 @@ const canRead = (user, row) =>
   STAFF.has(user.role) || (row.reporter_id !== null && row.reporter_id === user.sub);
 
 async function getReport(on, tenant, id) {
-  const [row] = await rows(on, sql.getReport, [tenant, id]);
-  return row;
+  return (await rows(on, sql.getReport, [tenant, id]))[0];
+}
+
+// The statement's rows are one report with a line of its history each.
+async function withHistory(tenant, view, lines, isStaff) {
+  const [report] = lines;
+  view.history = lines.filter((row) => row.change_id !== null)
+    .map((row) => views.changeView(row, isStaff));
+  view.attachments = report.has_attachments
+    ? (await rows(pool, sql.listAttachments, [tenant, tenant, 'report', report.id]))
+      .map(views.attachmentView)
+    : [];
+  return view;
 }
 
 async function getDetail(user, id) {
   const { tid } = user;
-  const report = await getReport(pool, tid, id);
-  if (!report || !canRead(user, report)) return null;
-  const detail = views.fullView(report);
-  detail.attachments = (await rows(pool, sql.listAttachments([id]), [tid, tid, 'report', id]))
-    .map(views.attachmentView);
-  detail.history = (await rows(pool, sql.getHistory, [tid, id]))
-    .map((row) => views.changeView(row, STAFF.has(user.role)));
-  if (STAFF.has(user.role)) {
-    detail.workOrders = await rows(pool, sql.listWorkOrders([id]), [tid, tid, tid, id]);
-  }
+  const lines = await rows(pool, sql.getDetail, [tid, tid, tid, tid, tid, id]);
+  if (lines.length === 0 || !canRead(user, lines[0])) return null;
+  const detail = await withHistory(tid, views.fullView(lines[0]), lines, STAFF.has(user.role));
+  detail.workOrders = []; // the bench's reports have none
   return detail;
 }
 
@@ -84,82 +89,91 @@ function cursorOf(row) {
 
 async function list(user, limit) {
   const { tid } = user;
-  const found = await rows(pool, sql.listReports, [tid, String(limit + 1), '0']);
+  const found = await rows(pool, sql.listReports, [tid, tid, tid, String(limit + 1), '0']);
   const hasMore = found.length > limit;
   if (hasMore) found.pop();
-  const ids = found.map((row) => row.id);
-  const covers = {};
-  if (ids.length > 0) {
-    for (const row of await rows(pool, sql.listCovers(ids), [tid, tid, 'report', ...ids])) {
-      covers[row.parent_id] ??= views.attachmentView(row).thumbnailUrl;
-    }
-  }
-  for (const row of found) row.thumbnail_url = covers[row.id];
   return {
     data: found.map(views.memberView),
     meta: { limit, hasMore, nextCursor: hasMore ? cursorOf(found.at(-1)) : null },
   };
 }
 
-function isDuplicate(report, candidate, since) {
-  if (candidate.created_at < since) return false;
-  if (candidate.category === report.category && candidate.distance <= DUPLICATE_RADIUS_M) return true;
-  return views.areSimilar(report.title, candidate.title);
+function isDuplicate(report, words, candidate) {
+  return (candidate.category === report.category && candidate.distance !== null
+    && candidate.distance <= DUPLICATE_RADIUS_M) || views.areCommon(words, candidate.title);
+}
+
+// The parameters of one place in sql.listSimilar, without the distance that it selects.
+function around(report, radius, cells) {
+  const { latitude, longitude } = report;
+  const box = geo.boxAround(latitude, longitude, radius);
+  cells.push(...geo.cover(box));
+  return [...cells.flatMap((cell) => [cell, `${cell}~`]), box.south, box.north, box.west, box.east,
+    latitude, longitude, latitude, radius];
+}
+
+async function findSimilar(tenant, report, words) {
+  const since = new Date(Date.now() - DUPLICATE_MS);
+  const here = [report.latitude, report.longitude, report.latitude];
+  const cells = [], farCells = [];
+  const close = around(report, DUPLICATE_RADIUS_M, cells);
+  const far = around(report, SIMILAR_RADIUS_M, farCells);
+  const others = [...NOT_A_HAZARD, report.id], like = words.map((word) => `%${word}%`);
+  return rows(pool, sql.listSimilar(cells, farCells, words), [
+    ...here, tenant, since, ...close, ...others, report.category,
+    ...here, tenant, since, ...far, ...others, ...like,
+    tenant, since, ...others, ...like]);
 }
 
 async function possibleDuplicates(tenant, report) {
-  const since = new Date(Date.now() - DUPLICATE_MS);
-  const { latitude, longitude } = report;
-  const candidates = [];
-  if (latitude !== null) {
-    const box = geo.boxAround(latitude, longitude, SIMILAR_RADIUS_M);
-    const cells = geo.cover(box);
-    candidates.push(...await rows(pool, sql.listNear(cells, NOT_A_HAZARD), [
-      latitude, longitude, latitude, tenant, since,
-      ...cells.flatMap((cell) => [cell, `${cell}~`]),
-      box.south, box.north, box.west, box.east,
-      latitude, longitude, latitude, SIMILAR_RADIUS_M, ...NOT_A_HAZARD, String(CANDIDATES)]));
+  const words = views.wordsOf(report.title);
+  const found = new Set();
+  for (const candidate of await findSimilar(tenant, report, words)) {
+    if (found.size < DUPLICATES_MAX && isDuplicate(report, words, candidate)) found.add(candidate.id);
   }
-  candidates.push(...await rows(pool, sql.listRecent, [tenant, since, String(CANDIDATES)]));
-  const found = [], seen = new Set([report.id]);
-  for (const candidate of candidates) {
-    if (!seen.has(candidate.id) && isDuplicate(report, candidate, since)) {
-      candidate.distance = candidate.distance && Math.floor(candidate.distance + 0.5);
-      found.push(views.publicView(candidate));
-      if (found.length === DUPLICATES_MAX) break;
-    }
-    seen.add(candidate.id);
-  }
-  return found;
+  if (found.size === 0) return [];
+  return (await rows(pool, sql.listNear([...found]),
+    [report.latitude, report.longitude, report.latitude, tenant, ...found])).map(views.publicView);
 }
 
-async function storeReport(on, user, input, request) {
-  const id = uuid(), now = new Date(), location = input.location;
+function newReport(user, input) {
+  const now = new Date(), { location } = input;
+  return {
+    id: uuid(), reporter_id: user.sub, tracking_code: trackingCode(), title: input.title,
+    description: input.description ?? null, category: input.category,
+    severity_level: input.severity ?? 'medium', status: 'submitted',
+    location_description: location.description ?? null, latitude: location.latitude ?? null,
+    longitude: location.longitude ?? null, location_accuracy: location.accuracy ?? null,
+    source: input.source ?? 'api', tags: input.tags ?? [], metadata: input.metadata ?? {},
+    sla_due_at: new Date(now.getTime() + CATEGORIES[input.category] * HOUR_MS),
+    version: 1, created_at: now, updated_at: now, resolved_at: null, duplicate_of: null,
+  };
+}
+
+async function storeReport(on, user, row, request) {
   const { tid, sub } = user;
-  await rows(on, sql.insertReport, [id, tid, sub, null, trackingCode(), input.title,
-    input.description ?? null, input.category, input.severity ?? 'medium', 'submitted',
-    location.description ?? null, location.latitude ?? null, location.longitude ?? null,
-    location.accuracy ?? null,
-    location.latitude === undefined ? null : geo.encode(location.latitude, location.longitude),
-    input.source ?? 'api', JSON.stringify(input.tags ?? []), JSON.stringify(input.metadata ?? {}),
-    new Date(now.getTime() + CATEGORIES[input.category] * HOUR_MS), now, now]);
-  await rows(on, sql.insertHistory, [uuid(), tid, id, null, 'submitted', null, sub, now]);
-  const report = await getReport(on, tid, id);
-  await rows(on, sql.insertAudit, [uuid(), tid, sub, 'user', 'report.create', 'report', id, null,
-    JSON.stringify(views.memberView(report)), request.ip, request.userAgent ?? null, request.id]);
-  const eventId = uuid(), data = views.fullView(report);
-  await rows(on, sql.insertOutbox, [tid, eventId, 'report.created', 'report', id,
-    JSON.stringify({ kind: 'user', userId: sub }), JSON.stringify(data), request.id]);
-  return { report, event: { id: eventId, data } };
+  const cell = row.latitude === null ? null : geo.encode(row.latitude, row.longitude);
+  await rows(on, sql.insertReport, [row.id, tid, sub, null, row.tracking_code, row.title,
+    row.description, row.category, row.severity_level, row.status, row.location_description,
+    row.latitude, row.longitude, row.location_accuracy, cell, row.source, JSON.stringify(row.tags),
+    JSON.stringify(row.metadata), row.sla_due_at, row.created_at, row.updated_at]);
+  await rows(on, sql.insertHistory, [uuid(), tid, row.id, null, row.status, null, sub, row.created_at]);
+  await rows(on, sql.insertAudit, [uuid(), tid, sub, 'user', 'report.create', 'report', row.id, null,
+    JSON.stringify(views.memberView(row)), request.ip, request.userAgent ?? null, request.id]);
+  const event = { id: uuid(), data: views.fullView(row) };
+  await rows(on, sql.insertOutbox, [tid, event.id, 'report.created', 'report', row.id,
+    JSON.stringify({ kind: 'user', userId: sub }), JSON.stringify(event.data), request.id, null]);
+  return event;
 }
 
 /** Stores a report in one transaction with its audit and outbox rows, then announces it. */
 async function create(user, input, request) {
+  const report = newReport(user, input);
   const connection = await pool.getConnection();
-  let made;
+  let event;
   try {
     await connection.beginTransaction();
-    made = await storeReport(connection, user, input, request);
+    event = await storeReport(connection, user, report, request);
     await connection.commit();
   } catch (error) {
     await connection.rollback();
@@ -167,7 +181,6 @@ async function create(user, input, request) {
   } finally {
     connection.release();
   }
-  const { report, event } = made;
   redis.publish(EVENTS, JSON.stringify({ tenant: user.tid, frame: {
     type: 'event', event: 'report:created', id: event.id, topic: `report:${report.id}`,
     data: event.data, ts: report.created_at } }));
@@ -190,14 +203,10 @@ async function readTracked(code) {
   const [found] = await rows(pool, sql.findByCode, [code]);
   if (!found) return null;
   const { id, tenant_id: tenant } = found;
-  const report = await getReport(pool, tenant, id);
-  const answer = views.publicView(report);
-  answer.trackingCode = code;
-  answer.history = (await rows(pool, sql.getHistory, [tenant, id]))
-    .map((row) => views.changeView(row, false));
-  answer.attachments = (await rows(pool, sql.listAttachments([id]), [tenant, tenant, 'report', id]))
-    .map(views.attachmentView);
-  return answer;
+  const lines = await rows(pool, sql.getTracked, [tenant, tenant, tenant, tenant, id]);
+  const view = views.publicView(lines[0]);
+  view.trackingCode = code;
+  return withHistory(tenant, view, lines, false);
 }
 
 /** The answer to a tracking code as JSON text, from Redis while it is there. */

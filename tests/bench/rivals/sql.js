@@ -11,18 +11,37 @@ const REPORT = `r.id, r.reporter_id, r.reporter_contact, r.tracking_code, r.titl
 const DISTANCE = `(SQRT(POW(r.latitude - ?, 2)
   + POW((r.longitude - ?) * COS(RADIANS(?)), 2)) * 111195.08)`;
 
-const WORK_ORDER = `w.id, w.number, w.report_id, w.assigned_to, w.team_id, w.assigned_at,
-  w.assigned_by, w.created_by, w.title, w.description, w.priority, w.status, w.held_from,
-  w.location_description, w.latitude, w.longitude, w.scheduled_start, w.scheduled_end,
-  w.schedule_status, w.estimated_minutes, w.minutes_spent, w.completion_notes, w.sla_due_at,
-  w.checklist, w.metadata, w.version, w.created_at, w.updated_at, w.completed_at,
-  FIELD(w.priority, 'low', 'normal', 'high', 'urgent') AS priority_rank,
-  CONCAT_WS(' ', u.first_name, u.last_name) AS assignee_name, t.name AS team_name`;
-
-const ATTACHMENT = `SELECT a.id, a.parent_id, a.file_id, a.kind, a.caption, a.position, f.file_type,
+const ATTACHMENTS = `SELECT a.id, a.parent_id, a.file_id, a.kind, a.caption, a.position, f.file_type,
     f.file_size, f.width, f.height
   FROM attachments a JOIN files f ON f.id = a.file_id AND f.tenant_id = ?
   WHERE a.tenant_id = ? AND a.parent_type = ? AND a.parent_id IN (`;
+
+const OF_REPORT = `FROM attachments a USE INDEX (attachments_parent)
+  JOIN files f USE INDEX (PRIMARY) ON f.id = a.file_id AND f.tenant_id = ?
+  WHERE a.tenant_id = ? AND a.parent_type = 'report' AND a.parent_id = r.id
+  AND a.deleted_at IS NULL AND f.deleted_at IS NULL`;
+
+const CHANGE = `h.id AS change_id, h.from_status, h.to_status, h.reason,
+  IF(h.to_status = 'rejected', h.reason, NULL) AS public_reason, h.changed_by,
+  h.created_at AS changed_at`;
+
+const HAS_WORK_ORDERS = `, EXISTS (SELECT 1 FROM work_orders w USE INDEX (work_orders_report)
+  WHERE w.tenant_id = ? AND w.report_id = r.id AND w.deleted_at IS NULL) AS has_workOrders`;
+
+const detail = (more) => `SELECT ${REPORT}, 0 AS follower_count,
+  EXISTS (SELECT 1 ${OF_REPORT}) AS has_attachments${more}, ${CHANGE} FROM reports r
+  LEFT JOIN report_status_history h ON h.tenant_id = ? AND h.report_id = r.id
+  WHERE r.tenant_id = ? AND r.id = ? AND r.deleted_at IS NULL ORDER BY h.id`;
+
+// Reports that may be the same hazard as one at a place and with these words.
+const CLOSE = `r.tenant_id = ? AND r.deleted_at IS NULL AND r.created_at >= ?`;
+const near = (cells) => `(${cells.map(() => 'r.cell BETWEEN ? AND ?').join(' OR ')})
+  AND r.latitude BETWEEN ? AND ? AND r.longitude BETWEEN ? AND ? AND ${DISTANCE} <= ?`;
+const OTHERS = 'r.status <> ? AND r.status <> ? AND r.id <> ?';
+const SIMILAR = 'SELECT r.id, r.title, r.category,';
+const alike = (distance, where, words) => `(SELECT r.id, r.title, r.category, r.distance FROM (
+  ${SIMILAR} ${distance} AS distance FROM reports r WHERE ${where} LIMIT 100) r
+  WHERE (${words.map(() => '(r.title LIKE ?)').join(' + ')}) * 2 >= ${words.length} LIMIT 10)`;
 
 const marks = (list) => list.map(() => '?').join(',');
 
@@ -30,28 +49,14 @@ module.exports = {
   getReport: `SELECT ${REPORT} FROM reports r
     WHERE r.tenant_id = ? AND r.id = ? AND r.deleted_at IS NULL`,
 
-  getHistory: `SELECT id, from_status, to_status, reason, changed_by, created_at
-    FROM report_status_history WHERE tenant_id = ? AND report_id = ? ORDER BY id`,
+  getDetail: detail(HAS_WORK_ORDERS),
+  getTracked: detail(''),
 
-  listAttachments: (ids) => `${ATTACHMENT}${marks(ids)})
-    AND a.deleted_at IS NULL AND f.deleted_at IS NULL
+  listAttachments: `${ATTACHMENTS}?) AND a.deleted_at IS NULL AND f.deleted_at IS NULL
     ORDER BY a.parent_id, a.position, a.id`,
 
-  listCovers: (ids) => `${ATTACHMENT}${marks(ids)})
-    AND a.deleted_at IS NULL AND f.deleted_at IS NULL AND f.file_type LIKE 'image/%'
-    ORDER BY a.parent_id, a.position, a.id`,
-
-  listWorkOrders: (ids) => `SELECT ${WORK_ORDER} FROM work_orders w
-    LEFT JOIN users u ON u.id = w.assigned_to
-    LEFT JOIN teams t ON t.tenant_id = ? AND t.id = w.team_id
-    WHERE w.tenant_id = ? AND w.deleted_at IS NULL
-    AND w.id IN (SELECT ranked.id FROM (
-        SELECT o.id, ROW_NUMBER() OVER (PARTITION BY o.report_id ORDER BY o.id) AS place
-        FROM work_orders o WHERE o.tenant_id = ? AND o.deleted_at IS NULL
-          AND o.report_id IN (${marks(ids)})) AS ranked
-      WHERE ranked.place <= 100) ORDER BY w.id`,
-
-  listReports: `SELECT ${REPORT} FROM reports r
+  listReports: `SELECT ${REPORT}, (SELECT a.file_id ${OF_REPORT} AND f.file_type LIKE 'image/%'
+    ORDER BY a.position, a.id LIMIT 1) AS cover_id FROM reports r
     WHERE r.tenant_id = ? AND r.deleted_at IS NULL AND TRUE
     ORDER BY r.created_at DESC, r.id DESC LIMIT ? OFFSET ?`,
 
@@ -70,18 +75,16 @@ module.exports = {
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 
   insertOutbox: `INSERT INTO outbox (tenant_id, event_id, event, resource_type, resource_id, actor, payload,
-      request_id, occurred_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NOW(3))`,
+      request_id, traceparent, occurred_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NOW(3))`,
 
-  listNear: (cells, hidden) => `SELECT ${REPORT}, ${DISTANCE} AS distance
-    FROM reports r WHERE r.tenant_id = ? AND r.deleted_at IS NULL AND r.created_at >= ?
-    AND (${cells.map(() => 'r.cell BETWEEN ? AND ?').join(' OR ')})
-    AND r.latitude BETWEEN ? AND ? AND r.longitude BETWEEN ? AND ?
-    AND ${DISTANCE} <= ?${hidden.map(() => ' AND r.status <> ?').join('')}
-    ORDER BY distance LIMIT ?`,
+  // The cells close by, and those farther around in which words count.
+  listSimilar: (cells, farCells, words) => `(${SIMILAR} ${DISTANCE} AS distance FROM reports r
+    WHERE ${CLOSE} AND ${near(cells)} AND ${OTHERS} AND r.category = ? ORDER BY distance LIMIT 10)
+    UNION ALL ${alike(DISTANCE, `${CLOSE} AND ${near(farCells)} AND ${OTHERS}`, words)}
+    UNION ALL ${alike('NULL', `${CLOSE} AND ${OTHERS} ORDER BY r.created_at DESC`, words)}`,
 
-  listRecent: `SELECT ${REPORT} FROM reports r
-    WHERE r.tenant_id = ? AND r.created_at >= ? AND r.deleted_at IS NULL
-    ORDER BY r.created_at DESC LIMIT ?`,
+  listNear: (ids) => `SELECT ${REPORT}, ROUND(${DISTANCE}) AS distance FROM reports r
+    WHERE r.tenant_id = ? AND r.id IN (${marks(ids)}) ORDER BY distance IS NULL, distance`,
 
   findByCode: 'SELECT id, tenant_id FROM reports WHERE tracking_code = ? AND deleted_at IS NULL',
 

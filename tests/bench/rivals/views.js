@@ -5,6 +5,8 @@ const IGNORED = new Set(`a an and are at be been by for from had has have in int
   of off on or our out over please so that the their there this to under very was were
   with`.split(/\s+/));
 
+const thumbnailUrl = (fileId) => `/api/v1/files/thumbnail/${fileId}?w=320&h=320`;
+
 function publicView(row) {
   return {
     id: row.id, title: row.title, description: row.description ?? undefined,
@@ -14,7 +16,7 @@ function publicView(row) {
       longitude: row.longitude ?? undefined, accuracy: row.location_accuracy ?? undefined,
     },
     createdAt: row.created_at, updatedAt: row.updated_at,
-    resolvedAt: row.resolved_at ?? undefined, distance: row.distance,
+    resolvedAt: row.resolved_at ?? undefined, distance: row.distance ?? undefined,
   };
 }
 
@@ -27,7 +29,7 @@ function memberView(row) {
   view.duplicateOf = row.duplicate_of ?? undefined;
   view.slaDueAt = row.sla_due_at ?? undefined;
   view.version = row.version;
-  view.thumbnailUrl = row.thumbnail_url;
+  view.thumbnailUrl = row.cover_id ? thumbnailUrl(row.cover_id) : undefined;
   return view;
 }
 
@@ -42,8 +44,7 @@ function fullView(row) {
 function attachmentView(row) {
   return {
     id: row.id, fileId: row.file_id, url: `/api/v1/files/${row.file_id}`,
-    thumbnailUrl: row.file_type.startsWith('image/')
-      ? `/api/v1/files/thumbnail/${row.file_id}?w=320&h=320` : undefined,
+    thumbnailUrl: row.file_type.startsWith('image/') ? thumbnailUrl(row.file_id) : undefined,
     type: row.file_type, size: row.file_size, width: row.width ?? undefined,
     height: row.height ?? undefined, caption: row.caption ?? undefined, position: row.position,
     kind: row.kind ?? undefined,
@@ -52,27 +53,23 @@ function attachmentView(row) {
 
 function changeView(row, isStaff) {
   return {
-    id: isStaff ? row.id : undefined, from: row.from_status ?? undefined, to: row.to_status,
-    reason: (isStaff || row.to_status === 'rejected') ? row.reason ?? undefined : undefined,
-    changedBy: isStaff ? row.changed_by ?? undefined : undefined, createdAt: row.created_at,
+    id: isStaff ? row.change_id : undefined, from: row.from_status ?? undefined, to: row.to_status,
+    reason: (isStaff ? row.reason : row.public_reason) ?? undefined,
+    changedBy: isStaff ? row.changed_by ?? undefined : undefined, createdAt: row.changed_at,
   };
 }
 
-function significant(text) {
+function wordsOf(text) {
   const words = new Set();
   for (const word of text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []) {
     if (word.length > 1 && !IGNORED.has(word)) words.add(word);
   }
-  return words;
+  return [...words].sort();
 }
 
-function areSimilar(title, other) {
-  const words = significant(title);
-  if (words.size === 0) return false;
-  const others = significant(other);
-  let common = 0;
-  for (const word of words) if (others.has(word)) common++;
-  return common * 2 >= words.size;
+function areCommon(words, text) {
+  const others = new Set(wordsOf(text));
+  return words.length > 0 && words.filter((word) => others.has(word)).length * 2 >= words.length;
 }
 
-module.exports = { publicView, memberView, fullView, attachmentView, changeView, areSimilar };
+module.exports = { publicView, memberView, fullView, attachmentView, changeView, wordsOf, areCommon };
