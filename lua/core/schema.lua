@@ -41,6 +41,7 @@ local OPTIONS = {
   list = { of = true, max = true },
   map = { max_bytes = true },
   any = {},
+  either = {},
 }
 
 local function new(kind, options, check)
@@ -363,6 +364,26 @@ end
 --- Any JSON value.
 function M.any(options)
   return new("any", options, check_any)
+end
+
+local function check_either(schema, value, state, prefix, name)
+  local first
+  for _, choice in ipairs(schema.choices) do
+    local trial = { coerce = state.coerce, strict = state.strict }
+    local clean = choice:check_value(value, trial, prefix, name)
+    if not trial.problems then
+      return clean
+    end
+    first = first or trial.problems[1]
+  end
+  return add_problem(state, first.field, first.code, first.message)
+end
+
+--- What fits one of the schemas in the array part of `options`.
+function M.either(options)
+  local schema = new("either", options, check_either)
+  schema.choices = { unpack(options) }
+  return schema
 end
 
 --- Whether the value is a schema.

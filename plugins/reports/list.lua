@@ -4,6 +4,7 @@ local errors = require("core.errors")
 local json = require("core.json")
 local paging = require("core.paging")
 local s = require("core.schema")
+local words = require("core.words")
 local files = require("services.files")
 local access = require("plugins.reports.rules.access")
 local extensions = require("plugins.reports.extensions")
@@ -14,7 +15,6 @@ local view = require("plugins.reports.rules.view")
 local M = {}
 
 local SORTS = { "createdAt", "updatedAt", "severity", "status", "title", "slaDueAt" }
-local WORDS_MAX = 8
 local ATTACHMENTS = "attachments"
 
 local filters = { fields = s.list({ of = s.enum(view.LIST_FIELDS), optional = true }) }
@@ -37,16 +37,6 @@ function M.check(_, input, problem)
       return
     end
   end
-end
-
-local function words_of(text)
-  local words = {}
-  for word in (text or ""):gmatch("%S+") do
-    if #words < WORDS_MAX then
-      words[#words + 1] = word
-    end
-  end
-  return words
 end
 
 -- What is done about a report is for staff.
@@ -73,7 +63,7 @@ local function filters_of(person, query)
     created_from = query.createdFrom,
     created_to = query.createdTo,
     overdue = query.overdue,
-    words = words_of(query.q),
+    words = words.of(query.q),
     box = box and { west = box[1], south = box[2], east = box[3], north = box[4] },
     near = near and { latitude = near[1], longitude = near[2], radius = query.radius },
     chosen = query.assignee and { extensions.choose("assignee", query.assignee) },

@@ -5,6 +5,7 @@ local json = require("core.json")
 local rows = require("core.rows")
 local time = require("core.time")
 local uuid = require("core.uuid")
+local words = require("core.words")
 local files = require("services.files")
 local geo = require("plugins.reports.rules.geo")
 
@@ -60,10 +61,6 @@ local function add_box(where, box)
   add(where, "r.longitude BETWEEN ? AND ?", box.west, box.east)
 end
 
-local function escape_like(word)
-  return (word:gsub("[\\%%_]", "\\%0"))
-end
-
 local function build(where)
   return table.concat(where.parts, " AND ")
 end
@@ -106,7 +103,7 @@ local function filtered(filters)
     add(where, "r.id IN (" .. chosen.sql .. ")", unpack(chosen.params))
   end
   for _, word in ipairs(filters.words or {}) do
-    local like = "%" .. escape_like(word) .. "%"
+    local like = words.pattern(word)
     add(where, "(r.title LIKE ? OR r.description LIKE ? OR r.location_description LIKE ?)",
       like, like, like)
   end
@@ -263,13 +260,13 @@ function M.find_near(ctx, latitude, longitude, options)
 end
 
 -- Titles that hold at least half of the words, wherever in them: more than are alike, never fewer.
-local function add_words(where, words)
+local function add_words(where, list)
   local parts = {}
-  for i, word in ipairs(words) do
+  for i, word in ipairs(list) do
     parts[i] = "(r.title LIKE ?)"
-    where.params[#where.params + 1] = "%" .. escape_like(word) .. "%"
+    where.params[#where.params + 1] = words.pattern(word)
   end
-  add(where, "(" .. table.concat(parts, " + ") .. ") * 2 >= " .. #words)
+  add(where, "(" .. table.concat(parts, " + ") .. ") * 2 >= " .. #list)
 end
 
 --- Returns {id, title, category, distance} of living reports that may be the same hazard: of its

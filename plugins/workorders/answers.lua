@@ -28,42 +28,57 @@ local function named(name, optional)
   return s.object({ id = id(), name = text(true) }, { name = name, optional = optional })
 end
 
-M.order = s.object({
-  id = id(),
-  number = text(false, "WO-<year>-<number without gaps>"),
-  reportId = id(true),
-  title = text(),
-  description = text(true),
-  priority = s.enum({ unpack(schema.PRIORITIES) }),
-  status = text(false, "one of " .. table.concat(states.STATUSES, ", ")),
-  assignedTo = id(true),
-  assignee = named("Person", true),
-  teamId = id(true),
-  team = named("TeamName", true),
-  assignedAt = time(true),
-  createdBy = id(true),
-  location = s.object({
+-- `sparse`: any field but the id may be left out.
+local function order(name, sparse)
+  return s.object({
+    id = id(),
+    number = text(sparse, "WO-<year>-<number without gaps>"),
+    reportId = id(true),
+    title = text(sparse),
     description = text(true),
-    latitude = s.number({ optional = true }),
-    longitude = s.number({ optional = true }),
-  }),
-  scheduledStart = time(true),
-  scheduledEnd = time(true),
-  scheduleStatus = text(true, "none, proposed, approved or declined"),
-  estimatedMinutes = integer(),
-  minutesSpent = integer(),
-  completionNotes = text(true),
-  slaDueAt = time(true),
-  checklist = s.array({ of = s.object({ text = text(), done = s.boolean() }) }),
-  metadata = s.map(),
-  version = s.integer(),
-  createdAt = time(),
-  updatedAt = time(),
-  completedAt = time(true),
-  attachments = s.array({ of = files.ATTACHMENT, optional = true }),
-}, { name = "WorkOrder" })
+    priority = s.enum({ optional = sparse, unpack(schema.PRIORITIES) }),
+    status = text(sparse, "one of " .. table.concat(states.STATUSES, ", ")),
+    assignedTo = id(true),
+    assignee = named("Person", true),
+    teamId = id(true),
+    team = named("TeamName", true),
+    assignedAt = time(true),
+    createdBy = id(true),
+    location = s.object({
+      description = text(true),
+      latitude = s.number({ optional = true }),
+      longitude = s.number({ optional = true }),
+    }, { optional = sparse }),
+    scheduledStart = time(true),
+    scheduledEnd = time(true),
+    scheduleStatus = text(true, "none, proposed, approved or declined"),
+    estimatedMinutes = integer(),
+    minutesSpent = integer(),
+    completionNotes = text(true),
+    slaDueAt = time(true),
+    checklist = s.array({ optional = sparse,
+      of = s.object({ text = text(), done = s.boolean() }) }),
+    metadata = s.map({ optional = sparse }),
+    version = s.integer({ optional = sparse }),
+    createdAt = time(sparse),
+    updatedAt = time(sparse),
+    completedAt = time(true),
+    attachments = s.array({ of = files.ATTACHMENT, optional = true }),
+  }, { name = name })
+end
 
-M.orders = s.array({ of = M.order })
+M.order = order("WorkOrder")
+
+local listed = order("ListedWorkOrder", true)
+
+M.list = s.either({
+  s.array({ of = listed }),
+  s.object({ columns = s.array({ of = s.object({
+    status = text(),
+    count = s.integer(),
+    items = s.array({ of = listed }),
+  }) }) }, { name = "Kanban" }),
+})
 
 M.history = s.array({ of = s.object({
   id = id(),

@@ -3,6 +3,8 @@
 
 local json = require("core.json")
 local paging = require("core.paging")
+local words = require("core.words")
+local files = require("services.files")
 local schema = require("plugins.workorders.schema")
 local states = require("plugins.workorders.rules.states")
 local store = require("plugins.workorders.store")
@@ -25,6 +27,7 @@ local function filters_of(ctx, query)
     "createdTo", "overdue" }) do
     filters[name] = query[name]
   end
+  filters.words = words.of(query.q)
   if not ctx:can("workorders.read") then
     local user_id = ctx.actor.user_id
     filters.mine = { user_id = user_id, team_ids = teams_store.ids_of_user(ctx, user_id) }
@@ -32,10 +35,30 @@ local function filters_of(ctx, query)
   return filters
 end
 
-local function shown(rows)
+local function pick(order, names)
+  local picked = { id = order.id }
+  for _, name in ipairs(names) do
+    picked[name] = order[name]
+  end
+  return picked
+end
+
+local function ids_of(rows)
+  local ids = {}
+  for i, row in ipairs(rows) do
+    ids[i] = row.id
+  end
+  return ids
+end
+
+-- The rows as the query wants them: sparse fields, what is included.
+local function shown(ctx, query, rows)
+  local attachments = query.include and files.list_all(ctx, "workorder", ids_of(rows))
   local found = json.array({})
   for i, row in ipairs(rows) do
-    found[i] = view.order(row)
+    local order = view.order(row)
+    found[i] = query.fields and pick(order, query.fields) or order
+    found[i].attachments = attachments and attachments[row.id]
   end
   return found
 end
@@ -51,7 +74,7 @@ local function kanban(ctx, query, filters)
       rows = store.list(ctx, filters, paging.read(ctx,
         { limit = query.limit, page = 1, sort = query.sort }, PAGING))
     end
-    columns[i] = { status = status, count = counts[status] or 0, items = shown(rows) }
+    columns[i] = { status = status, count = counts[status] or 0, items = shown(ctx, query, rows) }
   end
   return { columns = columns }
 end
@@ -66,7 +89,7 @@ function M.find(ctx, query)
   local page = paging.read(ctx, query, PAGING)
   local rows = store.list(ctx, filters, page)
   local meta = paging.meta(page, rows, page.page and store.count(ctx, filters))
-  return shown(rows), meta
+  return shown(ctx, query, rows), meta
 end
 
 return M

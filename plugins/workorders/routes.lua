@@ -47,7 +47,7 @@ return {
   {
     method = "GET", path = "/workorders", permission = READERS, query = list.query,
     summary = "List work orders; view=kanban groups them by status.",
-    returns = answers.orders,
+    returns = answers.list,
     handler = function(ctx, input)
       local found, meta = list.find(ctx, input.query)
       return reply.ok(found, { meta = meta })

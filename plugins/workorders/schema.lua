@@ -2,6 +2,7 @@
 
 local s = require("core.schema")
 local states = require("plugins.workorders.rules.states")
+local view = require("plugins.workorders.rules.view")
 
 local M = {}
 
@@ -96,6 +97,10 @@ M.filters = {
   createdFrom = s.string({ format = "date-time", optional = true }),
   createdTo = s.string({ format = "date-time", optional = true }),
   overdue = s.boolean({ optional = true }),
+  q = s.string({ min = 1, max = 200, optional = true, trim = true,
+    describe = "words of title, description, place or number" }),
+  fields = s.list({ of = s.enum(view.ORDER_FIELDS), optional = true }),
+  include = s.list({ of = s.enum({ "attachments" }), optional = true }),
   view = s.enum({ "list", "kanban", optional = true, default = "list" }),
 }
 

@@ -6,6 +6,7 @@ local json = require("core.json")
 local rows = require("core.rows")
 local time = require("core.time")
 local uuid = require("core.uuid")
+local words = require("core.words")
 
 local M = {}
 
@@ -119,6 +120,11 @@ local function filtered(filters)
   end
   if filters.createdTo then
     add("w.created_at <= ?", time.db(filters.createdTo))
+  end
+  for _, word in ipairs(filters.words or {}) do
+    local pattern = words.pattern(word)
+    add("(w.title LIKE ? OR w.description LIKE ? OR w.location_description LIKE ? "
+      .. "OR w.number LIKE ?)", pattern, pattern, pattern, pattern)
   end
   if filters.overdue ~= nil then
     add((filters.overdue and "" or "NOT ") .. [[(w.sla_due_at IS NOT NULL

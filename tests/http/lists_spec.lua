@@ -231,6 +231,29 @@ describe("a list", function()
     assert.same({}, get(span .. "&overdue=true").data)
   end)
 
+  it("of work orders finds words, shows only the fields asked for, and includes files", function()
+    local order = made("/workorders", { token = dispatcher, json = { title = "Paint 100% of the rail",
+      description = "green_ish", location = { description = "Harbour bridge" } } })
+    made("/files/upload", { token = dispatcher, multipart = { { "parentType", "workorder" },
+      { "parentId", order.id }, { "file", pictures.jpeg(64, 64), filename = "a.jpg" } } })
+    for _, words in ipairs({ "rail%20Paint", "100%25", "green_ish", "harbour%20rail", order.number }) do
+      assert.same({ order.id }, ids_of(get("/workorders?q=" .. words).data), words)
+    end
+    for _, words in ipairs({ "10%25", "greenxish", "rail%20nowhere" }) do
+      assert.same({}, get("/workorders?q=" .. words).data, words)
+    end
+    for _, view in ipairs({ "", "&view=kanban" }) do
+      local data = get("/workorders?fields=title,team&include=attachments&q=rail" .. view).data
+      local row = data[1] or data.columns[1].items[1]
+      assert.equal(1, #row.attachments)
+      row.attachments = nil
+      assert.same({ id = order.id, title = order.title }, row)
+    end
+    assert.is_nil(get("/workorders?q=rail").data[1].attachments)
+    assert.equal("fields[0]", refused(400, "/workorders?fields=secret").details[1].field)
+    assert.equal("include[0]", refused(400, "/workorders?include=secret").details[1].field)
+  end)
+
   it("that is a board has no pages", function()
     local cursor = get("/workorders?limit=1").meta.nextCursor
     for name, value in pairs({ page = 1, cursor = cursor }) do

@@ -322,6 +322,7 @@ describe("the description of the API", function()
     -- Lists, with all that they may hold
     ask(200, "GET", "/workorders?limit=5", by(dispatcher))
     ask(200, "GET", "/workorders?view=list&page=1", by(dispatcher))
+    ask(200, "GET", "/workorders?view=kanban&fields=title&include=attachments", by(dispatcher))
     ask(200, "GET", "/reports?limit=2", by(dispatcher))
     ask(200, "GET", "/reports?page=2&limit=2&sort=-severity,title", by(dispatcher))
     ask(200, "GET", "/reports?include=attachments,workOrders&near=51.45,-2.59", by(dispatcher))

@@ -41,6 +41,12 @@ local KINDS = {
     out.type = "object"
   end,
   any = function() end,
+  either = function(schema, out, named)
+    out.anyOf = json.array({})
+    for i, choice in ipairs(schema.choices) do
+      out.anyOf[i] = publish(choice, named)
+    end
+  end,
   object = function(schema, out, named)
     local required = {}
     out.type = "object"

@@ -2,6 +2,14 @@
 
 local M = {}
 
+--- The names that M.order may show, which `fields=` may ask for.
+M.ORDER_FIELDS = {
+  "id", "number", "reportId", "title", "description", "priority", "status", "assignedTo",
+  "assignee", "teamId", "team", "assignedAt", "createdBy", "location", "scheduledStart",
+  "scheduledEnd", "scheduleStatus", "estimatedMinutes", "minutesSpent", "completionNotes",
+  "slaDueAt", "checklist", "metadata", "version", "createdAt", "updatedAt", "completedAt",
+}
+
 local function person(id, name)
   return id and { id = id, name = name } or nil
 end

@@ -282,4 +282,33 @@ describe("the published form", function()
       },
     }, json.decode(json.encode(schema:openapi())))
   end)
+
+  it("names what may be null, and what fits one of several", function()
+    local schema = s.either({ s.enum({ "low", "high", nullable = true }), s.array({}) })
+    assert.same({ anyOf = {
+      { type = { "string", "null" }, enum = { json.null, "low", "high" } },
+      { type = "array", items = {} },
+    } }, json.decode(json.encode(schema:openapi())))
+  end)
+
+  it("refers to objects by their names where it is asked to", function()
+    local thing = s.object({ id = s.string() }, { name = "Thing" })
+    local named = {}
+    assert.same({ type = "array", items = { ["$ref"] = "#/components/schemas/Thing" } },
+      s.array({ of = thing }):openapi(named))
+    assert.same({ "id" }, named.Thing.required)
+    assert.equal("object", s.array({ of = thing }):openapi().items.type)
+  end)
+end)
+
+describe("one of several", function()
+  it("takes what fits any of them, and tells what is wrong by the first", function()
+    local schema = s.object({ value = s.either({ s.integer({ min = 1 }),
+      s.object({ id = s.integer() }) }) })
+    assert.same({ value = 5 }, (schema:validate({ value = 5 })))
+    assert.same({ value = { id = 7 } }, (schema:validate({ value = { id = 7, more = 1 } })))
+    local _, problems = schema:validate({ value = 0 })
+    assert.same({ { field = "value", code = "range", message = "must be at least 1" } }, problems)
+    assert.equal(1, #select(2, schema:validate({ value = "x" })))
+  end)
 end)
