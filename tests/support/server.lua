@@ -156,7 +156,7 @@ function M.join(first, options)
   for name, value in pairs(options and options.env or {}) do
     env[name] = value
   end
-  local server = launch(data, free_port(), env, options and options.bin, "serve")
+  local server = launch(data, free_port(), env, (options and options.bin or BIN) .. " serve")
   wait_ready(server)
   server.api = new_client(server)
   return setmetatable(server, Server)
