@@ -10,6 +10,13 @@ return {
     "apikeys.read", "apikeys.create", "apikeys.update", "apikeys.delete",
     "system.read", "system.manage",
   },
+  public = { -- the pages that mails link to
+    mount = "/",
+    headers = {
+      ["Content-Security-Policy"] = "default-src 'none'; script-src 'self'; style-src 'self'; "
+        .. "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    },
+  },
   emits = {},
   settings = {},
 }
