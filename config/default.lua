@@ -25,7 +25,8 @@ return {
     tls_certificate = "", -- paths of PEM files: the chain and its key; with them the TCP listener
     tls_key = "", -- speaks TLS only. Read again by a reload
     trusted_proxies = {}, -- networks ("10.0.0.0/8"), or "unix": their word about the client counts
-    forwarded_header = "x-forwarded-for", -- what they write it into; the other: "forwarded"
+    forwarded_header = "x-forwarded-for", -- what they write it into, with x-forwarded-proto and
+    -- x-forwarded-host beside it; the other: "forwarded", which tells all three
     proxy_protocol = {}, -- "tcp", "unix": listeners whose connections begin with a PROXY header
     gzip_level = 3, -- of answers; 0: none is compressed
     gzip_min_bytes = 1024, -- smaller ones are not worth it

@@ -269,6 +269,26 @@ describe("the access log", function()
     assert.equal(32, #line_of("op-2").traceId)
   end)
 
+  it("names the same trace as the event that the request caused", function()
+    local trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    local function made(id, header)
+      assert.equal(201, server.api:post("/reports", { tenant = "riverton", json = {
+        title = "Traced", category = "other", location = { description = "here" } },
+        headers = { ["X-Request-Id"] = id, traceparent = header } }).status)
+      return until_true(function()
+        return server:sql("SELECT traceparent FROM event_log WHERE request_id = '" .. id .. "'")
+          :match("%S+")
+      end)
+    end
+    local carried = made("op-3", "00-" .. trace .. "-00f067aa0ba902b7-00")
+    local span = carried:match("^00%-" .. trace .. "%-(%x+)%-00$")
+    assert.equal(16, #assert(span, carried))
+    assert.not_equal("00f067aa0ba902b7", span) -- the request's own, below the caller's
+    local begun = made("op-4", "00-" .. trace:upper() .. "-00f067aa0ba902b7-01") -- malformed
+    assert.equal(line_of("op-4").traceId, begun:match("^00%-(%x+)%-%x+%-01$"))
+    assert.is_nil(begun:lower():find(trace, 1, true))
+  end)
+
   it("goes on in a new file after SIGUSR1 when the old one was moved away", function()
     os.rename(path, path .. ".1")
     servers.shell("kill -USR1 " .. server:master())
