@@ -67,13 +67,29 @@ local function form(body, boundary)
     headers = { ["content-type"] = "multipart/form-data; boundary=" .. boundary } }
 end
 
-local function ws_message(server, payload)
+-- Sends messages, and returns the last answer: its close code, or its own code or type.
+local function ws_messages(server, payloads)
   local peer = raw_socket.open(server.port)
   assert(peer:frame().payload:find("welcome"))
-  peer:send(corpus.frame(0x81, payload))
-  local frame = assert(peer:frame(), "no answer")
+  local frame
+  for _, payload in ipairs(payloads) do
+    peer:send(corpus.frame(0x81, payload))
+    frame = assert(peer:frame(), "no answer")
+  end
   peer:close()
-  return { status = frame.code or 101, json = { error = { code = frame.code or "PONG" } } }
+  local message = not frame.code and cjson.decode(frame.payload) or {}
+  return { status = frame.code or 101,
+    json = { error = { code = frame.code or message.code or message.type } } }
+end
+
+-- Makes so many reports, and follows them all on one connection.
+local tracked = {}
+local function follow(server, n)
+  for i = #tracked + 1, n do
+    local answer = server.api:post("/reports", { tenant = "riverton", json = report() })
+    tracked[i] = '{"type":"subscribe","topic":"track:' .. answer.json.data.trackingCode .. '"}'
+  end
+  return ws_messages(server, { unpack(tracked, 1, n) })
 end
 
 -- What a case may look like:
@@ -155,10 +171,22 @@ local CASES = {
       return post_form(server, parts)
     end },
   { what = "bytes of a message on a socket", key = "ws.max_message", default = 1048576,
-    other = 2000, within = { 101, "PONG" }, beyond = { 1009, 1009 },
+    other = 2000, within = { 101, "pong" }, beyond = { 1009, 1009 },
     send = function(server, n)
-      return ws_message(server, '{"type":"ping"}' .. (" "):rep(n - 15))
+      return ws_messages(server, { '{"type":"ping"}' .. (" "):rep(n - 15) })
     end },
+  { what = "levels of a message on a socket", default = 16, within = { 101, "pong" },
+    beyond = { 101, "INVALID_MESSAGE" },
+    send = function(server, n)
+      return ws_messages(server, { '{"type":"ping","x":' .. ("["):rep(n - 1) .. ("]"):rep(n - 1) .. "}" })
+    end },
+  { what = "bytes of a topic", default = 200, within = { 101, "FORBIDDEN" },
+    beyond = { 101, "INVALID_MESSAGE" },
+    send = function(server, n)
+      return ws_messages(server, { '{"type":"subscribe","topic":"' .. ("x"):rep(n) .. '"}' })
+    end },
+  { what = "topics of a socket", default = 100, within = { 101, "subscribed" },
+    beyond = { 101, "TOO_MANY" }, send = follow },
   { what = "characters of an Idempotency-Key", default = 255, within = TAKEN, beyond = INVALID,
     send = function(server, n)
       return server.api:post("/reports", { tenant = "riverton", json = report(),
