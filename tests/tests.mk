@@ -1,6 +1,6 @@
 # The test targets of the Makefile. Each prints its own count; `make test` runs them all.
 
-TEST_PACKAGES := openssl zbar-tools unzip lua-http lua-cqueues libvips-tools procps iproute2 mariadb-client-core
+TEST_PACKAGES := openssl zbar-tools unzip lua-http lua-cqueues libvips-tools procps iproute2 mariadb-client-core faketime
 
 # The clients and load generators that tests/clients drives.
 CLIENT_PACKAGES := wrk nghttp2-client apache2-utils siege httperf slowhttptest \
@@ -17,14 +17,14 @@ WITH    = TEST_BIN=$(BIN) TEST_TEMPLATE=$(abspath $(TEMPLATE)) TEST_CORPORA=$(BU
 FUZZ_SECONDS ?= 5
 
 .PHONY: test-fuzz test-full test-valgrind test-clients test-alerts
-.PHONY: test test-release test-asan test-host test-arch test-lua test-http test-kill test-deps
+.PHONY: test test-release test-asan test-host test-arch test-lua test-http test-faults test-kill test-deps
 
 test: ## everything: C, Lua, HTTP, kill -9, once more under ASan and UBSan (under 15 minutes)
 	$(Q)$(MAKE) --no-print-directory test-release
 	$(Q)$(MAKE) --no-print-directory test-asan
 	@echo "make test: all passed"
 
-test-release: test-arch test-host test-fuzz test-lua test-http test-kill
+test-release: test-arch test-host test-fuzz test-lua test-http test-faults test-kill
 
 test-asan: ## the same suites on a binary with ASan and UBSan
 	$(Q)$(ASAN) $(MAKE) --no-print-directory FLAVOUR=asan test-host test-lua test-http
@@ -44,6 +44,9 @@ test-lua: test-deps $(BIN) ## specs of core, services and plugins, inside the ho
 
 test-http: test-deps $(BIN) $(TEMPLATE)/fresh $(BUILD)/conformance/installed ## black-box specs over HTTP and WebSocket
 	$(Q)$(WITH) $(BUSTED) tests/http
+
+test-faults: test-deps $(BIN) $(TEMPLATE)/fresh ## dead databases, full disks, clocks that step, slow clients
+	$(Q)$(WITH) $(BUSTED) tests/faults
 
 test-kill: test-deps $(BIN) $(TEMPLATE)/fresh ## 100 times kill -9 under load
 	$(Q)$(WITH) $(BUSTED) tests/kill

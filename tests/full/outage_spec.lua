@@ -1,4 +1,4 @@
--- MariaDB and Redis fail in every way, one after another, for longer: see tests/http/outage_spec.lua.
+-- MariaDB and Redis fail in every way, one after another, for longer: see tests/faults/outage_spec.lua.
 local outage = require("tests.support.outage")
 local servers = require("tests.support.server")
 

@@ -22,7 +22,7 @@ local function dependency(shell, name, command, data, ping)
 end
 
 function Dependency:start()
-  local _, pid = self.shell(("setsid %s >/dev/null 2>&1 & echo $!"):format(self.command))
+  local _, pid = self.shell(("%s >/dev/null 2>&1 & echo $!"):format(self.command))
   self.pid = assert(tonumber(pid), pid)
 end
 
@@ -55,11 +55,12 @@ end
 
 --- Starts both on a data folder that holds a database already.
 -- @param shell function(command) -> exit code, output
-function M.start(shell, data)
+-- @param words assignments to the environment of MariaDB, or ""
+function M.start(shell, data, words)
   local self = setmetatable({
-    mariadb = dependency(shell, "mariadb", MARIADB, data,
+    mariadb = dependency(shell, "mariadb", words .. " setsid " .. MARIADB, data,
       "mariadb-admin --no-defaults -uroot -S %s/run/mariadb.sock ping >/dev/null 2>&1"),
-    redis = dependency(shell, "redis", REDIS, data,
+    redis = dependency(shell, "redis", "setsid " .. REDIS, data,
       "redis-cli -s %s/run/redis.sock ping >/dev/null 2>&1"),
   }, Dependencies)
   for _, one in ipairs({ self.mariadb, self.redis }) do

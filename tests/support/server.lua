@@ -52,18 +52,22 @@ end
 local Server = {}
 Server.__index = Server
 
+local function assignments(env, data)
+  local words = {}
+  for name, value in pairs(env) do
+    words[#words + 1] = ("%s='%s'"):format(name, (tostring(value):gsub("{data}", data)))
+  end
+  return table.concat(words, " ")
+end
+
 local function launch(data, port, env, command)
   local settings = { FIXXIT_ENV = "test", FIXXIT_DATA = data, PORT = port }
   for name, value in pairs(env or {}) do
     settings[name] = value
   end
-  local words = {}
-  for name, value in pairs(settings) do
-    words[#words + 1] = ("%s='%s'"):format(name, (tostring(value):gsub("{data}", data)))
-  end
   local log = data .. ".log"
   local _, pid = shell(("%s setsid %s >%s 2>&1 & echo $!"):format(
-    table.concat(words, " "), command, log))
+    assignments(settings, data), command, log))
   return { pid = tonumber(pid), data = data, port = port, log = log, env = env }
 end
 
@@ -116,7 +120,8 @@ end
 
 --- @param options {env = {NAME = text, with "{data}" for its data folder}, bin = path of the binary,
 --   data = the folder of one that was stopped with `keep`, apart = MariaDB and Redis are
---   the test's: server.dependencies, with which it may do what it wants, disk_mb = size of a file
+--   the test's: server.dependencies, with which it may do what it wants, mariadb_env = more of the
+--   environment for that MariaDB, disk_mb = size of a file
 --   system of its own for files: server.disk}
 -- @return server {port=, data=, log=, api=client}
 function M.start(options)
@@ -127,7 +132,8 @@ function M.start(options)
     data = os.tmpname()
     shell("rm -f " .. data .. "; cp -a " .. source .. " " .. data)
   end
-  local own = options.apart and dependencies.start(shell, data)
+  local own = options.apart
+    and dependencies.start(shell, data, assignments(options.mariadb_env or {}, data))
   local disk = options.disk_mb and small_disk.new(shell, data, options.disk_mb)
   local command = (options.bin or BIN) .. (own and " serve" or " dev")
   local server = launch(data, free_port(), options.env, disk and disk:wrap(command) or command)

@@ -13,9 +13,9 @@ Disk.__index = Disk
 -- @return disk
 function M.new(shell, data, megabytes)
   local self = setmetatable({ shell = shell, data = data, megabytes = megabytes }, Disk)
-  local code, output = shell(("mkdir -p %s/small %s/seed"):format(data, data))
+  shell(("mkdir -p %s/small %s/seed"):format(data, data))
   for _, name in ipairs(FOLDERS) do
-    code, output = shell(("mkdir -p $(dirname %s/seed/%s) %s/%s && mv %s/%s %s/seed/%s && ln -s %s/small/%s %s/%s")
+    local code, output = shell(("mkdir -p $(dirname %s/seed/%s) %s/%s && mv %s/%s %s/seed/%s && ln -s %s/small/%s %s/%s")
       :format(data, name, data, name, data, name, data, name, data, name, data, name))
     assert(code == 0, output)
   end

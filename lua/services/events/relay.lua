@@ -49,10 +49,11 @@ local function lead(relay)
   local ctx = context.system({ name = "relay" })
   local lease = store.find_lease(ctx, LEASE)
   local mine = lease and lease.holder == relay.holder
-  if mine and lease.left_ms > RENEW_BELOW_MS then
+  local believable = lease and lease.left_ms <= 2 * LEASE_S * 1000 -- the clock was not set back
+  if mine and believable and lease.left_ms > RENEW_BELOW_MS then
     return lease.fencing_token
   end
-  if lease and not mine and lease.left_ms > 0 then
+  if lease and not mine and believable and lease.left_ms > 0 then
     return nil
   end
   store.take_lease(ctx, LEASE, relay.holder, LEASE_S)

@@ -24,6 +24,10 @@ function M.find_lease(ctx, name)
       FROM leases WHERE name = ?]], name)
 end
 
+-- A lease is over when its time is; or when it would last far longer than any does: it is from
+-- before the clock was set back, and its holder has not prolonged it since.
+local OVER = "expires_at NOT BETWEEN NOW(3) AND NOW(3) + INTERVAL 2 * ? SECOND"
+
 --- Takes the lease when it is free or run out, or prolongs one's own. MariaDB assigns from left
 -- to right: the token is compared with the holder before, the expiry with the holder after.
 function M.take_lease(ctx, name, holder, seconds)
@@ -31,11 +35,11 @@ function M.take_lease(ctx, name, holder, seconds)
     [[INSERT INTO leases (name, holder, fencing_token, expires_at)
       VALUES (?, ?, 1, NOW(3) + INTERVAL ? SECOND)
       ON DUPLICATE KEY UPDATE
-        fencing_token = IF(holder <> VALUES(holder) AND expires_at < NOW(3),
+        fencing_token = IF(holder <> VALUES(holder) AND ]] .. OVER .. [[,
           fencing_token + 1, fencing_token),
-        holder = IF(expires_at < NOW(3), VALUES(holder), holder),
+        holder = IF(]] .. OVER .. [[, VALUES(holder), holder),
         expires_at = IF(holder = VALUES(holder), VALUES(expires_at), expires_at)]],
-    name, holder, seconds)
+    name, holder, seconds, seconds, seconds)
 end
 
 --- Locks the lease for this transaction; false when it is another's by now.

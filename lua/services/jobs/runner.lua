@@ -167,7 +167,7 @@ local function recover(runner)
     return
   end
   runner.recover_at = sys.monotonic_ms() + RECOVER_MS
-  local count = store.recover(system(), MAX_ATTEMPTS)
+  local count = store.recover(system(), MAX_ATTEMPTS, LOCK_S)
   if count > 0 then
     log.warn(nil, "jobs of a lost worker recovered", { jobs = count })
   end

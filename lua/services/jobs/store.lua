@@ -95,18 +95,24 @@ function M.give_back(ctx, job, delay_s)
     .. MINE, delay_s, job.id, job.holder, job.attempts)
 end
 
+-- The lock has run out; or it would last far longer than any does: it is from before the clock was
+-- set back.
+local LOST = "state = 'running'"
+  .. " AND locked_until NOT BETWEEN NOW(3) AND NOW(3) + INTERVAL 2 * ? SECOND"
+
 --- Jobs whose worker has not been heard of: back into the queue, or dead after too many tries.
-function M.recover(ctx, default_max)
+-- @param lock_s how long a lock lasts
+function M.recover(ctx, default_max, lock_s)
   local scope = db.platform(ctx)
   local buried = scope:exec(
     [[UPDATE jobs SET state = 'dead', finished_at = NOW(3), locked_by = NULL, locked_until = NULL,
         last_error = 'the worker died on the last attempt'
-      WHERE state = 'running' AND locked_until < NOW(3)
-        AND attempts >= COALESCE(max_attempts, ?)]], default_max).affected
+      WHERE ]] .. LOST .. " AND attempts >= COALESCE(max_attempts, ?)",
+    lock_s, default_max).affected
   local freed = scope:exec(
     [[UPDATE jobs SET state = 'waiting', run_at = NOW(3), locked_by = NULL, locked_until = NULL,
         last_error = 'the worker died'
-      WHERE state = 'running' AND locked_until < NOW(3)]]).affected
+      WHERE ]] .. LOST, lock_s).affected
   return buried + freed
 end
 
@@ -149,10 +155,13 @@ function M.put_schedule(ctx, schedule)
     schedule.name, schedule.job, schedule.payload, schedule.every_ms, schedule.every_ms * 1000)
 end
 
+--- Those whose time has come; or is further away than their period: the clock was set back.
 function M.lock_due_schedules(ctx)
   return db.platform(ctx):query(
     [[SELECT name, job, payload, every_ms FROM schedules
-      WHERE is_active = TRUE AND next_run_at <= NOW(3) AND every_ms IS NOT NULL
+      WHERE is_active = TRUE AND every_ms IS NOT NULL
+        AND (next_run_at <= NOW(3)
+          OR next_run_at > NOW(3) + INTERVAL 2 * every_ms * 1000 MICROSECOND)
       ORDER BY next_run_at LIMIT 100 FOR UPDATE SKIP LOCKED]])
 end
 
@@ -160,7 +169,8 @@ end
 function M.advance_schedule(ctx, name)
   db.platform(ctx):exec(
     [[UPDATE schedules SET last_run_at = NOW(3),
-        next_run_at = GREATEST(next_run_at + INTERVAL every_ms * 1000 MICROSECOND, NOW(3))
+        next_run_at = LEAST(NOW(3) + INTERVAL every_ms * 1000 MICROSECOND,
+          GREATEST(next_run_at + INTERVAL every_ms * 1000 MICROSECOND, NOW(3)))
       WHERE name = ?]], name)
 end
 

@@ -89,6 +89,16 @@ describe("the relay", function()
     assert.equal("a", store.find_lease(system, LEASE).holder)
   end)
 
+  it("takes the lead from one whose lease would last longer than any: the clock was set back", function()
+    local old = lead("a")
+    db.platform(system):exec("UPDATE leases SET expires_at = NOW(3) + INTERVAL 1 HOUR")
+    store.take_lease(system, LEASE, "b", 60)
+    local lease = store.find_lease(system, LEASE)
+    assert.equal("b", lease.holder)
+    assert.equal(old + 1, lease.fencing_token)
+    assert.truthy(lease.left_ms <= 60000)
+  end)
+
   it("turns an event into the jobs that listen, once, with the event as payload", function()
     local ctx = new_tenant()
     registry.listeners["thing.done"] = { "thing.follow" }

@@ -172,6 +172,16 @@ describe("the queue", function()
     end
   end)
 
+  it("takes over a job whose lock would last longer than any: the clock was set back", function()
+    local id = enqueue("t.unknown")
+    db.platform(system):exec([[UPDATE jobs SET state = 'running', attempts = 1, locked_by = 'gone',
+      locked_until = NOW(3) + INTERVAL 110 SECOND]])
+    assert.equal(0, store.recover(system, 8, 60))
+    db.platform(system):exec("UPDATE jobs SET locked_until = NOW(3) + INTERVAL 1 HOUR")
+    assert.equal(1, store.recover(system, 8, 60))
+    assert.equal("waiting", jobs.find(system, id).state)
+  end)
+
   it("waits longer after each failure", function()
     for attempt, base in ipairs({ 2000, 4000, 8000 }) do
       local ms = runner.backoff_ms(attempt)
@@ -227,6 +237,14 @@ describe("a schedule", function()
     db.platform(system):exec(
       "UPDATE schedules SET next_run_at = NOW(3) - INTERVAL 1 DAY WHERE name = 't.tick'")
     assert.equal(1, due())
+    -- the clock was set back: its time seems hours away
+    db.platform(system):exec(
+      "UPDATE schedules SET next_run_at = NOW(3) + INTERVAL 3 HOUR WHERE name = 't.tick'")
+    assert.equal(1, due())
+    assert.equal(0, due())
+    local left = db.platform(system):one("SELECT TIMESTAMPDIFF(SECOND, NOW(3), next_run_at) AS s "
+      .. "FROM schedules WHERE name = 't.tick'").s
+    assert.truthy(left > 50 and left <= 60, left)
     db.platform(system):exec("DELETE FROM schedules WHERE name = 't.tick'")
   end)
 end)
