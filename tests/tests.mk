@@ -4,7 +4,7 @@ TEST_PACKAGES := openssl zbar-tools unzip lua-http lua-cqueues libvips-tools pro
 
 # The clients and load generators that tests/clients drives.
 CLIENT_PACKAGES := wrk nghttp2-client apache2-utils siege httperf slowhttptest \
-	python3-websockets python3-h11 chromium
+	python3-websockets python3-h11 chromium testssl.sh
 
 # A data folder with the database migrated and seeded: every server under test starts on a copy.
 TEMPLATE      := $(BUILD)/test-template
