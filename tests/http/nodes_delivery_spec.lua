@@ -9,11 +9,11 @@ describe("events and schedules of two nodes", function()
   local one, two, nodes, sockets, dispatcher, last_seq
 
   setup(function()
+    sockets = {}
     one = servers.start({ apart = true })
     two = servers.join(one)
     nodes = { one, two }
     dispatcher = one.api:login("dispatcher@riverton.example")
-    sockets = {}
     for i, node in ipairs(nodes) do
       sockets[i] = node.api:socket("token=" .. dispatcher.token)
       assert(sockets[i]:expect("auth:ok"))
@@ -24,7 +24,9 @@ describe("events and schedules of two nodes", function()
     for _, socket in ipairs(sockets) do
       socket:close()
     end
-    two:stop()
+    if two then -- else the set-up failed on the way
+      two:stop()
+    end
     one:stop()
   end)
 

@@ -64,7 +64,9 @@ describe("revocation", function()
   end)
 
   teardown(function()
-    two:stop()
+    if two then -- else the set-up failed on the way
+      two:stop()
+    end
     one:stop()
   end)
 
