@@ -1,14 +1,27 @@
 -- Compressed answers, conditional requests and ranges, seen with curl: a client that decompresses
 -- and puts parts together by itself.
+local probes = require("tests.support.probe")
 local servers = require("tests.support.server")
 
 local FILE = "/dashboard/app.js"
 
 describe("a representation", function()
-  local server, folder, whole
+  local server, probe, folder, whole
 
   setup(function()
-    server = servers.start()
+    probe = probes.new([[
+      { method = "GET", path = "/probe/letters", summary = "As many as are wanted.",
+        permission = "public", tenant = false, query = require("core.schema").object({
+          count = require("core.schema").integer({ min = 0, max = 10000000 }) }),
+        handler = function(_, input)
+          local text = {}
+          for i = 1, input.query.count do
+            text[i] = string.char(97 + (i + math.floor(i / 1000) ^ 2) % 26)
+          end
+          return reply.raw(200, { ["Content-Type"] = "text/plain" }, table.concat(text))
+        end },
+    ]])
+    server = servers.start({ env = { FIXXIT_ROOT = probe.root } })
     folder = os.tmpname()
     servers.shell("rm -f " .. folder .. "; mkdir " .. folder)
     whole = servers.read_file("plugins/dashboard/public/app.js")
@@ -17,6 +30,7 @@ describe("a representation", function()
   teardown(function()
     servers.shell("rm -rf " .. folder)
     server:stop()
+    probe:remove()
   end)
 
   --- @return status, headers, body
@@ -62,6 +76,23 @@ describe("a representation", function()
     _, headers = curl("/health", header("Accept-Encoding: gzip"))
     assert.is_nil(headers["content-encoding"])
     assert.is_nil(headers.vary)
+  end)
+
+  it("of any size is compressed, of a known length up to a mebibyte", function()
+    local accept = header("Accept-Encoding: gzip")
+    for _, case in ipairs({ { 60000, true }, { 70000, true }, { 1000000, true }, { 3000000, false } }) do
+      local path = "/api/v1/probe/letters?count=" .. case[1]
+      local _, _, plain = curl(path)
+      assert.equal(case[1], #plain)
+      local _, zipped, unpacked = curl(path, "--compressed", accept)
+      assert.equal("gzip", zipped["content-encoding"])
+      assert.equal(case[2], zipped["content-length"] ~= nil)
+      assert.equal(not case[2], zipped["transfer-encoding"] == "chunked")
+      assert.truthy(plain == unpacked)
+      local _, old = curl(path, "-0", accept)
+      assert.equal(case[2], old["content-encoding"] == "gzip")
+      assert.truthy(old["content-length"])
+    end
   end)
 
   it("that the client has already is not sent again", function()
