@@ -58,7 +58,7 @@ M.topics = {
       end
     end,
     snapshot = function(ctx, code)
-      return json.raw(service.track(ctx, code))
+      return json.raw((service.track(ctx, code)))
     end,
   },
 }

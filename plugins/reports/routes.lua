@@ -64,8 +64,8 @@ return {
     answers = { [404] = "no such code" },
     returns = answers.tracked, versioned = true,
     handler = function(ctx, input)
-      local text = service.track(ctx, input.params.code)
-      return reply.ok(json.raw(text), { etag = etag.of_text(text) })
+      local text, tag = service.track(ctx, input.params.code)
+      return reply.ok(json.raw(text), { etag = tag })
     end,
   },
   {

@@ -2,9 +2,11 @@
 -- audit row, its history and its event in the transaction of the change.
 
 local config = require("core.config")
+local stamps = require("core.stamps")
 local db = require("core.db")
 local errors = require("core.errors")
 local crypto = require("core.crypto")
+local etag = require("core.etag")
 local json = require("core.json")
 local time = require("core.time")
 local uuid = require("core.uuid")
@@ -18,6 +20,7 @@ local contact = require("plugins.reports.contact")
 local extensions = require("plugins.reports.extensions")
 local states = require("plugins.reports.rules.states")
 local store = require("plugins.reports.store")
+local tracked = require("plugins.reports.tracked")
 local tracking = require("plugins.reports.rules.tracking")
 local tracking_store = require("plugins.reports.tracking_store")
 local view = require("plugins.reports.rules.view")
@@ -73,6 +76,7 @@ local function announce(ctx, name, report, attachments, extra)
   for key, value in pairs(extra or {}) do
     data[key] = value
   end
+  stamps.touch(ctx, report.id)
   events.emit(ctx, name, { resource_type = "report", resource_id = report.id, data = data })
 end
 
@@ -278,13 +282,18 @@ function M.show(ctx, id)
   return is_staff and with_sections(ctx, text, kept) or text, kept.version
 end
 
--- A context of the tenant in which a code was found, whom whoever has the code need not name; nil
--- when they name another.
-local function context_of(ctx, found)
+-- The tenant in which a code was found, whom whoever has the code need not name; nil when they name
+-- another.
+local function tenant_of(ctx, found)
   if ctx.tenant then
-    return ctx.tenant.id == found.tenant_id and ctx or nil
+    return ctx.tenant.id == found.tenant_id and ctx.tenant or nil
   end
-  local tenant = identity.find_tenant(ctx, found.tenant_id)
+  return identity.find_tenant(ctx, found.tenant_id)
+end
+
+-- A context of that tenant, or nil.
+local function context_of(ctx, found)
+  local tenant = tenant_of(ctx, found)
   return tenant and ctx:with({ tenant = tenant })
 end
 
@@ -296,20 +305,29 @@ function M.find_by_code(ctx, text)
   return own and store.get(own, found.id), own
 end
 
---- Returns the public view of a report by its tracking code, with its history, as JSON text.
+local function read_tracked(ctx, found)
+  local text, kept, history = store.show(ctx, found.id, view.TRACKED, detail_plan().sql)
+  if text then
+    text = extended(text, "attachments", attachments_of(ctx, kept),
+      "history", "[" .. history .. "]")
+    return { text = text, tag = etag.of_text(text), tenant_id = found.tenant_id }
+  end
+end
+
+--- Returns the public view of a report by its tracking code, with its history, as JSON text, and
+-- its tag.
 function M.track(ctx, text)
-  local code = tracking.normalize(text)
-  local found = code and tracking_store.find(ctx, code)
+  local code = tracking.normalize(text) or not_found()
+  local answer = tracked.find(code)
+  if answer then
+    return tenant_of(ctx, answer) and answer.text or not_found(), answer.tag
+  end
+  local found = tracking_store.find(ctx, code)
   local own = found and context_of(ctx, found)
-  local shown, kept, history
-  if own then
-    shown, kept, history = store.show(own, found.id, view.TRACKED, detail_plan().sql)
-  end
-  if not shown then
-    not_found()
-  end
-  return extended(shown, "attachments", attachments_of(own, kept),
-    "history", "[" .. history .. "]")
+  answer = own and tracked.keep(code, found.id, function()
+    return read_tracked(own, found)
+  end) or not_found()
+  return answer.text, answer.tag
 end
 
 --- Returns public views of reports around a position, nearest first, each with its distance.

@@ -138,23 +138,30 @@ local CHANGE = [[h.id AS change_id, h.from_status, h.to_status, h.reason,
   IF(h.to_status = 'rejected', h.reason, NULL) AS public_reason, h.changed_by,
   h.created_at AS changed_at]]
 
---- Returns the statement for M.show. `more` is SQL of further columns, each with a comma before it.
-function M.show_sql(more)
+local function show_sql(more, join)
   return "SELECT " .. COLUMNS .. ", 0 AS follower_count, " .. files.select_any("report", "r.id")
-    .. " AS has_attachments" .. more .. ", " .. CHANGE .. [[
-    FROM reports r
-    LEFT JOIN report_status_history h ON h.tenant_id = :tenant AND h.report_id = r.id
+    .. " AS has_attachments" .. more .. ", " .. CHANGE .. " FROM reports r " .. join .. [[
+    report_status_history h ON h.tenant_id = :tenant AND h.report_id = r.id
     WHERE r.tenant_id = :tenant AND r.id = ? AND r.deleted_at IS NULL ORDER BY h.id]]
+end
+
+--- Returns the statements for M.show. `more` is SQL of further columns, each with a comma in front.
+function M.show_sql(more)
+  -- A report has a history from the first; the outer join, which the server sorts on disk, is for
+  -- one that came from elsewhere without.
+  return { show_sql(more, "JOIN"), show_sql(more, "LEFT JOIN") }
 end
 
 --- The living report of that id with its history, in one statement.
 -- @param shape what of it is written, with the history as its lines
--- @param sql what M.show_sql returned
+-- @param statements what M.show_sql returned
 -- @return JSON text, what the shape keeps, the lines of the history; or nil
-function M.show(ctx, id, shape, sql)
-  local text, count, kept, lines = db.scope(ctx):shaped(shape.compiled, 1, sql, id)
-  if count > 0 then
-    return text, kept, lines
+function M.show(ctx, id, shape, statements)
+  for _, sql in ipairs(statements) do
+    local text, count, kept, lines = db.scope(ctx):shaped(shape.compiled, 1, sql, id)
+    if count > 0 then
+      return text, kept, lines
+    end
   end
 end
 

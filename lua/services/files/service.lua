@@ -1,5 +1,6 @@
 --- Uploads, their attachments, and who may see them: whoever may see a parent.
 
+local stamps = require("core.stamps")
 local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
@@ -76,6 +77,7 @@ function M.attach(ctx, parent_type, parent_id, prepared, options)
   assert(ctx.tx, "files.attach needs a transaction")
   local attachments = json.array({})
   local position = #prepared > 0 and store.next_position(ctx, parent_type, parent_id)
+  stamps.touch(ctx, parent_id)
   for i, content in ipairs(prepared) do
     local file = {
       id = uuid.v7(),
@@ -217,6 +219,9 @@ function M.delete(ctx, id)
     errors.raise("FORBIDDEN", "You may not delete this file")
   end
   db.transaction(ctx, function(tx_ctx)
+    for _, parent in ipairs(store.list_parents(tx_ctx, id)) do
+      stamps.touch(tx_ctx, parent.parent_id)
+    end
     store.delete(tx_ctx, id)
     audit.write(tx_ctx, { action = "file.delete", resource_type = "file", resource_id = id,
       old = { type = file.file_type, size = file.file_size } })

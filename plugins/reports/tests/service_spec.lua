@@ -18,7 +18,7 @@ local function shown(ctx, id)
 end
 
 local function tracked(ctx, code)
-  return json.decode(service.track(ctx, code))
+  return json.decode((service.track(ctx, code)))
 end
 
 describe("reports", function()
@@ -77,6 +77,17 @@ describe("reports", function()
     raised("NOT_FOUND", service.delete, elsewhere, made.id)
     raised("NOT_FOUND", service.track, elsewhere, made.trackingCode)
   end)
+
+  it("are shown to whoever has the code as they are now, also when that was asked just before",
+    function()
+      local made = service.create(anonymous, input())
+      assert.equal("submitted", tracked(anonymous, made.trackingCode).status)
+      service.set_status(staff, made.id, { status = "acknowledged" })
+      assert.equal("acknowledged", tracked(anonymous, made.trackingCode).status)
+      raised("NOT_FOUND", service.track, within(other, {}), made.trackingCode)
+      service.delete(within(tenant, { "reports.read", "reports.delete" }), made.id)
+      raised("NOT_FOUND", service.track, anonymous, made.trackingCode)
+    end)
 
   it("name possible duplicates: near and of the same kind, or of like words", function()
     local place = { latitude = 40.1, longitude = 20.1 }
