@@ -2,6 +2,7 @@
  *
  *   crypto.random(n) -> bytes
  *   crypto.hash(alg, data) -> bytes              alg: "sha1" "sha256" "sha512"
+ *   crypto.digest(alg, data, n) -> text          the first n bytes of the hash, as hex
  *   crypto.hmac(alg, key, data) -> bytes
  *   crypto.equal(a, b) -> boolean                in constant time
  *   crypto.hex(bytes) -> text                    crypto.unhex(text) -> bytes | nil, err
@@ -67,6 +68,21 @@ static int l_hash(lua_State *L)
     enum crypto_hash hash = check_hash(L, 1);
     const char *data = luaL_checklstring(L, 2, &len);
     lua_pushlstring(L, (const char *)out, crypto_hash(hash, data, len, out));
+    return 1;
+}
+
+static int l_digest(lua_State *L)
+{
+    size_t len;
+    unsigned char hash[CRYPTO_HASH_MAX];
+    char text[2 * CRYPTO_HASH_MAX + 4];
+    enum crypto_hash kind = check_hash(L, 1);
+    const char *data = luaL_checklstring(L, 2, &len);
+    lua_Number wanted = luaL_checknumber(L, 3);
+    size_t made = crypto_hash(kind, data, len, hash);
+    luaL_argcheck(L, wanted >= 1 && wanted <= (lua_Number)made, 3,
+                  "more bytes than the hash has");
+    lua_pushlstring(L, text, crypto_hex(hash, (size_t)wanted, text));
     return 1;
 }
 
@@ -278,6 +294,7 @@ static int l_password_verify(lua_State *L)
 static const luaL_Reg functions[] = {
     {"random", l_random},
     {"hash", l_hash},
+    {"digest", l_digest},
     {"hmac", l_hmac},
     {"equal", l_equal},
     {"hex", l_hex},

@@ -1,5 +1,6 @@
 /* Lua: host.sys - facts about this process and this machine.
  *
+ *   sys.iso(ms) -> "2026-11-20T09:12:44.120Z"    of the years 1970 to 9999
  *   sys.time_ms() -> ms since 1970, UTC          sys.monotonic_ms() -> ms, never steps back
  *   sys.env(name) -> text | nil                  sys.environ() -> {NAME = text}
  *   sys.argv() -> {text...}                      the command's arguments, [0] the program
@@ -32,6 +33,28 @@ static int l_time_ms(lua_State *L)
     clock_gettime(CLOCK_REALTIME, &now);
     lua_pushnumber(L,
                    (lua_Number)now.tv_sec * 1000 + (lua_Number)(now.tv_nsec / 1000000));
+    return 1;
+}
+
+/* The second's text is kept: most that is told happens now. */
+static int l_iso(lua_State *L)
+{
+    static time_t known = -1;
+    static char text[32];
+    lua_Number ms = luaL_checknumber(L, 1);
+    luaL_argcheck(L, ms >= 0 && ms < 253402300800000.0, 1, "the years 1970 to 9999");
+    time_t second = (time_t)(ms / 1000);
+    unsigned rest = (unsigned)(ms - (lua_Number)second * 1000);
+    if (second != known) {
+        struct tm tm;
+        gmtime_r(&second, &tm);
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.000Z", &tm);
+        known = second;
+    }
+    text[20] = (char)('0' + rest / 100);
+    text[21] = (char)('0' + rest / 10 % 10);
+    text[22] = (char)('0' + rest % 10);
+    lua_pushlstring(L, text, 24);
     return 1;
 }
 
@@ -259,6 +282,7 @@ static int l_on_signal(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
+    {"iso", l_iso},
     {"time_ms", l_time_ms},
     {"monotonic_ms", l_monotonic_ms},
     {"env", l_env},

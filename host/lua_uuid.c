@@ -1,9 +1,9 @@
 /* Lua: host.uuid
  *
- *   uuid.v7() -> text                 a new one; each of a process sorts after the one
- * before uuid.is(value) -> boolean         a UUID of any version, hex of either case
- *   uuid.time_ms(text) -> ms | nil    the time inside a version 7 UUID; nil for anything
- * else
+ *   uuid.v7() -> text                 a new one; each of a process sorts after the one before
+ *   uuid.hex() -> text                a new one as 32 hex digits, without dashes
+ *   uuid.is(value) -> boolean         a UUID of any version, hex of either case
+ *   uuid.time_ms(text) -> ms | nil    the time inside a version 7 UUID; nil for anything else
  */
 #include "lua_bindings.h"
 #include "lua_util.h"
@@ -14,6 +14,18 @@ static int l_v7(lua_State *L)
     char text[UUID_TEXT + 1];
     uuid_v7(text);
     lua_pushlstring(L, text, UUID_TEXT);
+    return 1;
+}
+
+static int l_hex(lua_State *L)
+{
+    char text[UUID_TEXT + 1], hex[UUID_TEXT];
+    size_t len = 0;
+    uuid_v7(text);
+    for (const char *at = text; *at; at++)
+        if (*at != '-')
+            hex[len++] = *at;
+    lua_pushlstring(L, hex, len);
     return 1;
 }
 
@@ -39,10 +51,7 @@ static int l_time_ms(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"v7", l_v7},
-    {"is", l_is},
-    {"time_ms", l_time_ms},
-    {NULL, NULL},
+    {"v7", l_v7}, {"hex", l_hex}, {"is", l_is}, {"time_ms", l_time_ms}, {NULL, NULL},
 };
 
 int luaopen_host_uuid(lua_State *L)

@@ -16,6 +16,10 @@
 
 enum { SOURCE_MAX = 16 * 1024 * 1024 };
 
+/* The heap grows to four times of what lives before it is collected (Lua: to twice). What lives
+ * is mostly code, and going through it took a sixth of a request's time. */
+enum { GC_PAUSE = 400 };
+
 static const char vm_key;
 static unsigned generations, alive;
 static bool collecting; /* vm_collect_always */
@@ -152,6 +156,7 @@ struct vm *vm_new(struct host *host, const char *root)
     set_paths(vm);
     set_loader(vm->L);
     seed_random(vm->L);
+    lua_gc(vm->L, LUA_GCSETPAUSE, GC_PAUSE);
     if (collecting) {
         lua_gc(vm->L, LUA_GCSETPAUSE, 0);
         lua_gc(vm->L, LUA_GCSETSTEPMUL, 1000);

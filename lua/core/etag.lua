@@ -14,7 +14,7 @@ local NO_VERSION = -1
 local SORTED = { sorted = true }
 
 local function digest_of_text(text)
-  return crypto.hex(crypto.hash("sha256", text):sub(1, DIGEST_BYTES))
+  return crypto.digest("sha256", text, DIGEST_BYTES)
 end
 
 local function digest(shown)

@@ -54,12 +54,15 @@ M.monotonic_ms = sys.monotonic_ms
 
 --- The time as "2026-11-20T09:12:44.120Z".
 function M.iso(ms)
+  if ms >= 0 and ms <= LAST_MS then
+    return sys.iso(ms)
+  end
   return ("%04d-%02d-%02dT%02d:%02d:%02d.%03dZ"):format(parts(ms))
 end
 
 --- Now, as M.iso.
 function M.now()
-  return M.iso(sys.time_ms())
+  return sys.iso(sys.time_ms())
 end
 
 local function days_in(year, month)

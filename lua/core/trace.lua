@@ -28,7 +28,7 @@ function M.read(header)
       return { id = trace, flags = flags, parent = parent }
     end
   end
-  return { id = (uuid.v7():gsub("-", "")), flags = RECORDED }
+  return { id = uuid.hex(), flags = RECORDED }
 end
 
 --- The same for one who only hands a `traceparent` on: what it carries on names the same parent.

@@ -11,7 +11,11 @@ local M = {}
 local USER_AGENT_MAX = 300
 local SECRETS = { "password", "secret", "token", "hash", "credential", "apikey", "recoverycode" }
 
-local function is_secret(name)
+local KNOWN_MAX = 2000
+
+local known, known_count = {}, 0 -- name -> whether it says secret
+
+local function says_secret(name)
   local plain = tostring(name):lower():gsub("[_%-]", "")
   for _, word in ipairs(SECRETS) do
     if plain:find(word, 1, true) then
@@ -19,6 +23,18 @@ local function is_secret(name)
     end
   end
   return false
+end
+
+local function is_secret(name)
+  local answer = known[name]
+  if answer == nil then
+    answer = says_secret(name)
+    if known_count >= KNOWN_MAX then
+      known, known_count = {}, 0
+    end
+    known[name], known_count = answer, known_count + 1
+  end
+  return answer
 end
 
 --- A copy of a value without the fields whose names say that they are secret.

@@ -209,10 +209,16 @@ function M.of_token(ctx, token)
   return actor, tenant
 end
 
+local BEARER = "Bearer " -- as most write it
+
 local function bearer(ctx)
   local header = ctx.req and ctx.req:header("authorization")
   if not header then
     return nil
+  end
+  local token = header:sub(1, #BEARER) == BEARER and header:sub(#BEARER + 1)
+  if token and tokens.is_known(token) then
+    return token
   end
   return header:match("^[Bb][Ee][Aa][Rr][Ee][Rr] +([%w%-_.]+)%s*$")
     or errors.raise("UNAUTHORIZED", "Authorization must be a bearer token")

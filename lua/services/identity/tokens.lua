@@ -55,6 +55,11 @@ local function remember(token, claims)
   verified[token], verified_count = claims, verified_count + 1
 end
 
+--- Whether a text is a token that was genuine: then it also has the form of one.
+function M.is_known(text)
+  return verified[text] ~= nil
+end
+
 --- The claims of a token that this platform gave out and that has not expired; else raises 401.
 function M.read(token)
   local known = verified[token]
