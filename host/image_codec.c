@@ -262,13 +262,13 @@ static int pad(VipsImage **image, const struct image_request *request)
     return step(image, rc, &next);
 }
 
-/* Leaves at least twice the pixels that are asked for, whichever way it is turned and
- * cut. */
+/* Leaves at least the pixels that are asked for, whichever way it is turned and cut: a
+ * JPEG at an eighth is the mean of each of its blocks, and good enough to go on from. */
 static int choose_shrink(const struct image_request *request,
                          const struct image_reply *header)
 {
     uint32_t have = MIN(header->width, header->height);
-    uint32_t want = 2 * MAX(request->width, request->height);
+    uint32_t want = MAX(request->width, request->height);
     int shrink = 8;
     while (shrink > 1 && have / (uint32_t)shrink < want)
         shrink /= 2;
