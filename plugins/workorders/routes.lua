@@ -106,11 +106,12 @@ return {
   action("verify", "workorders.update", schema.maybe_reasoned, "Confirm that it is done."),
   action("cancel", "workorders.update", schema.maybe_reasoned, "Give up a work order."),
   {
-    method = "GET", path = "/teams", permission = READERS,
+    method = "GET", path = "/teams", permission = READERS, query = teams.query,
     summary = "The tenant's teams with their members.",
     returns = answers.teams,
-    handler = function(ctx)
-      return reply.ok(teams.list(ctx))
+    handler = function(ctx, input)
+      local found, meta = teams.list(ctx, input.query)
+      return reply.ok(found, { meta = meta })
     end,
   },
   {

@@ -68,7 +68,7 @@ end
 -- @return how many teams were made
 function M.run(ctx)
   local own = reports.seed.context(ctx)
-  if not own or #store.list(own) > 0 then
+  if not own or store.count(own) > 0 then
     return 0
   end
   make_orders(own, make_teams(own))

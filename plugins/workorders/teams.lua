@@ -1,23 +1,34 @@
 -- Teams: who works together, and on which categories.
 
 local json = require("core.json")
+local paging = require("core.paging")
 local teams_store = require("plugins.workorders.teams_store")
 local view = require("plugins.workorders.rules.view")
 
 local M = {}
 
---- Returns the tenant's teams with their members.
-function M.list(ctx)
-  local members = {}
-  for _, row in ipairs(teams_store.list_members(ctx)) do
-    members[row.team_id] = members[row.team_id] or json.array({})
+M.query = paging.query_schema({ sorts = { "name", "createdAt" } })
+
+local PAGING = { columns = teams_store.SORTS, id = "t.id", default = "name" }
+
+--- Returns one page of the tenant's teams with their members, and its meta.
+-- @param query as M.query cleans it
+function M.list(ctx, query)
+  local page = paging.read(ctx, query, PAGING)
+  local rows = teams_store.list(ctx, page)
+  local meta = paging.meta(page, rows, page.page and teams_store.count(ctx))
+  local ids, members = {}, {}
+  for i, row in ipairs(rows) do
+    ids[i], members[row.id] = row.id, json.array({})
+  end
+  for _, row in ipairs(teams_store.list_members(ctx, ids)) do
     table.insert(members[row.team_id], { id = row.user_id, name = row.name })
   end
   local found = json.array({})
-  for i, row in ipairs(teams_store.list(ctx)) do
-    found[i] = view.team(row, members[row.id] or json.array({}))
+  for i, row in ipairs(rows) do
+    found[i] = view.team(row, members[row.id])
   end
-  return found
+  return found, meta
 end
 
 --- Returns the ids of the teams that a person is in.

@@ -11,24 +11,42 @@ local COLUMNS = "t.id, t.name, t.skills, t.version, t.created_at, t.updated_at"
 
 local decode, decode_all = rows.decoder({ "skills" })
 
---- Returns the tenant's living teams by name.
-function M.list(ctx)
-  return decode_all(db.scope(ctx):query("SELECT " .. COLUMNS .. [[ FROM teams t
-    WHERE t.tenant_id = :tenant AND t.deleted_at IS NULL ORDER BY t.name LIMIT 500]]))
+local LIVING = " FROM teams t WHERE t.tenant_id = :tenant AND t.deleted_at IS NULL "
+
+-- What a sort key of the list means; see core.paging.
+M.SORTS = { name = "t.name", createdAt = "t.created_at" }
+
+--- Returns the living teams of one page of the list.
+-- @param page what paging.read returned
+function M.list(ctx, page)
+  local params = { unpack(page.params) }
+  params[#params + 1] = page.fetch
+  params[#params + 1] = page.offset
+  return decode_all(db.scope(ctx):query("SELECT " .. COLUMNS .. LIVING .. "AND " .. page.condition
+    .. " ORDER BY " .. page.order .. " LIMIT ? OFFSET ?", unpack(params)))
+end
+
+--- Returns the number of living teams.
+function M.count(ctx)
+  return db.scope(ctx):one("SELECT COUNT(*) AS n" .. LIVING).n
 end
 
 --- Returns the living team of that id, or nil.
 function M.get(ctx, id)
-  return decode(db.scope(ctx):one("SELECT " .. COLUMNS .. [[ FROM teams t
-    WHERE t.tenant_id = :tenant AND t.id = ? AND t.deleted_at IS NULL]], id))
+  return decode(db.scope(ctx):one("SELECT " .. COLUMNS .. LIVING .. "AND t.id = ?", id))
 end
 
---- Returns the members of all teams: {team_id, user_id, name} each.
-function M.list_members(ctx)
+--- Returns the members of these teams: {team_id, user_id, name} each.
+function M.list_members(ctx, team_ids)
+  if #team_ids == 0 then
+    return {}
+  end
   return db.scope(ctx):query([[SELECT m.team_id, m.user_id,
       CONCAT_WS(' ', u.first_name, u.last_name) AS name
     FROM team_members m JOIN users u ON u.id = m.user_id
-    WHERE m.tenant_id = :tenant AND u.deleted_at IS NULL ORDER BY u.first_name, u.last_name]])
+    WHERE m.tenant_id = :tenant AND u.deleted_at IS NULL
+      AND m.team_id IN (]] .. ("?,"):rep(#team_ids):sub(1, -2) .. [[)
+    ORDER BY u.first_name, u.last_name]], unpack(team_ids))
 end
 
 --- Returns the ids of the living teams that a person is in.

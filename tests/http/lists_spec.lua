@@ -66,9 +66,10 @@ describe("a list", function()
         "-updatedAt" },
       workorders = { "number", "-priority", "status,-number", "-updatedAt" },
       users = { "name", "-name", "-joinedAt" },
+      teams = { "name", "-createdAt" },
     }) do
       for _, sort in ipairs(sorts) do
-        local path = "/" .. list .. "?limit=7&sort=" .. sort
+        local path = "/" .. list .. "?limit=" .. (list == "teams" and 1 or 7) .. "&sort=" .. sort
         local ids = by_cursor(path)
         assert.same(by_page(path), ids, path)
         local seen = {}
@@ -142,6 +143,42 @@ describe("a list", function()
     assert.equal(status, answer.status, path .. ": " .. answer.body)
     return answer.json.error
   end
+
+  it("of reports finds them by place and by words", function()
+    local function at(title, latitude, longitude)
+      return made("/reports", { tenant = "riverton", json = { title = title, category = "other",
+        tags = { "placed" }, description = "50% off_road",
+        location = { latitude = latitude, longitude = longitude } } }).id
+    end
+    local harbour, bridge, far = at("Harbour wall", 10.001, 20.001), at("Harbour bridge", 10.004, 20.004),
+      at("Far away", -10, -20)
+    local placeless = made("/reports", { tenant = "riverton", json = { title = "Nowhere wall",
+      category = "other", tags = { "placed" }, location = { description = "somewhere" } } }).id
+    local function found(filter)
+      return ids_of(get("/reports?tag=placed&sort=createdAt&" .. filter).data)
+    end
+    assert.same({ harbour, bridge, far, placeless }, found("limit=10"))
+    assert.same({ harbour, bridge }, found("bbox=20,10,20.01,10.01"))
+    assert.same({ harbour }, found("bbox=20.001,10.001,20.001,10.001")) -- its edge is inside
+    assert.same({ far }, found("bbox=-180,-90,0,0"))
+    assert.same({}, found("bbox=20.01,10.01,20.02,10.02"))
+    assert.equal(2, get("/reports?page=1&tag=placed&bbox=20,10,20.01,10.01").meta.total)
+    assert.same({ harbour }, found("near=10.001,20.001&radius=100"))
+    assert.same({ harbour, bridge }, found("near=10.001,20.001&radius=1000"))
+    assert.same({ harbour, bridge }, found("q=harbour"))
+    assert.same({ bridge }, found("q=bridge%20HARBOUR"))
+    assert.same({ harbour }, found("q=wall&bbox=20,10,20.01,10.01"))
+    assert.same({ placeless }, found("q=somewhere"))
+    assert.same({ harbour, bridge, far }, found("q=50%25"))
+    assert.same({}, found("q=5%250"))
+    assert.same({}, found("q=off%25road"))
+    for _, box in ipairs({ "20,10,19,11", "20,10,21,9", "20,10,21", "a,b,c,d", "-181,0,0,0", "0,0,0,91" }) do
+      assert.equal("bbox", refused(400, "/reports?bbox=" .. box).details[1].field, box)
+    end
+    for _, place in ipairs({ "91,0", "0,181", "1", "a,b" }) do
+      assert.equal("near", refused(400, "/reports?near=" .. place).details[1].field, place)
+    end
+  end)
 
   describe("of reports with work on them", function()
     local technician, citizen, worked_on, idle, order

@@ -40,7 +40,7 @@ function ask(question) {
 }
 
 function loadAssignees() {
-  assignees ??= Promise.all([get("/users?role=technician&limit=100"), get("/teams")]).then(([users, teams]) => ({
+  assignees ??= Promise.all([get("/users?role=technician&limit=100"), get("/teams?limit=100")]).then(([users, teams]) => ({
     technicians: users.data.filter((user) => user.status === "active"),
     teams: teams.data,
   }));
