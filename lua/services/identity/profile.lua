@@ -86,7 +86,6 @@ function M.update(ctx, input)
       sessions.close_all(tx_ctx, user.id, "password", tx_ctx.actor.session_id)
       letters.tell(tx_ctx, user, "password_changed")
     end
-    standing.announce(tx_ctx, { kind = "user.changed", user_id = user.id })
     audit.write(tx_ctx, {
       action = hash and "user.password" or "user.update",
       resource_type = "user",
