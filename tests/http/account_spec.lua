@@ -361,7 +361,7 @@ describe("a person", function()
     local code, listed = servers.shell("unzip -t " .. path)
     assert.equal(0, code, listed)
     for _, name in ipairs({ "account.json", "memberships.json", "sessions.json", "activity.json",
-      "reports.json", "files/" }) do
+      "reports.json", "notifications.json", "files/" }) do
       assert.truthy(listed:find(name, 1, true), name)
     end
     local _, reports = servers.shell("unzip -p " .. path .. " reports.json")

@@ -6,7 +6,6 @@ local json = require("core.json")
 local registry = require("core.registry")
 local audit = require("services.audit")
 local files = require("services.files")
-local notifications = require("services.notifications")
 local accounts = require("services.identity.accounts_store")
 local credentials = require("services.identity.credentials")
 local letters = require("services.identity.letters")
@@ -181,7 +180,6 @@ function M.erase(ctx, password)
         part.erase(tx_ctx, user.id)
       end
     end
-    notifications.erase(tx_ctx, user.id)
     accounts.erase(tx_ctx, user.id)
     if user.avatar_file_id then
       files.drop(tx_ctx, user.avatar_file_id)

@@ -68,7 +68,4 @@ function M.notify(ctx, message)
   return id
 end
 
---- Removes what was written to somebody, in the transaction that erases them.
-M.erase = store.delete_of
-
 return M

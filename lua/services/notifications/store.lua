@@ -61,7 +61,13 @@ function M.delete_messages(ctx)
   return db.platform(ctx):exec("DELETE FROM mailbox_messages").affected
 end
 
---- Whatever was written to a user.
+function M.list_of(ctx, user_id)
+  return db.platform(ctx):query(
+    [[SELECT id, type, title, message, data, read_at, created_at FROM notifications
+      WHERE user_id = ? ORDER BY created_at, id]], user_id)
+end
+
+--- Removes whatever was written to a user.
 function M.delete_of(ctx, user_id)
   local scope = db.platform(ctx)
   scope:exec("DELETE FROM notification_deliveries WHERE user_id = ?", user_id)

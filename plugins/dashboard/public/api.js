@@ -16,6 +16,7 @@ export class ApiError extends Error {
     super(describe(error) || `The server answered ${status}`);
     this.status = status;
     this.code = error?.code;
+    this.mfaToken = error?.mfaToken;
     this.details = error?.details ?? [];
   }
 }
@@ -70,9 +71,20 @@ function forget() {
   clearTimeout(renewTimer);
 }
 
+/** Throws an error with an mfaToken where a second step is asked for: see secondStep. */
 export async function signIn(email, password) {
   const answer = await read(await send("/auth/login?cookie=true", {
     method: "POST", body: { email, password },
+  }));
+  return accept(answer.data);
+}
+
+/** The second step: six digits of the app, or a recovery code. */
+export async function secondStep(mfaToken, text) {
+  const digits = text.replace(/\s/g, "");
+  const proof = /^\d{6}$/.test(digits) ? { code: digits } : { recoveryCode: text };
+  const answer = await read(await send("/auth/mfa/verify?cookie=true", {
+    method: "POST", body: { mfaToken, ...proof },
   }));
   return accept(answer.data);
 }

@@ -102,6 +102,24 @@ function leave(message) {
   byId("signin-form").elements.email.focus();
 }
 
+let mfaToken = null; // while the second step of a sign-in is asked for
+
+function askForCode(token) {
+  mfaToken = token;
+  const form = byId("signin-form");
+  byId("signin-code").hidden = !token;
+  form.elements.code.value = "";
+  if (token) form.elements.code.focus();
+}
+
+function signIn({ email, password, code }) {
+  return mfaToken && code.value ? api.secondStep(mfaToken, code.value.trim())
+    : api.signIn(email.value.trim(), password.value);
+}
+
+byId("signin-form").addEventListener("input", (event) => {
+  if (event.target.name !== "code" && mfaToken) askForCode(null);
+});
 byId("signin-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = event.currentTarget;
@@ -110,13 +128,16 @@ byId("signin-form").addEventListener("submit", async (event) => {
   button.disabled = true;
   error.hidden = true;
   try {
-    const user = await api.signIn(form.elements.email.value.trim(), form.elements.password.value);
+    const user = await signIn(form.elements);
+    askForCode(null);
     form.reset();
     enter(user);
   } catch (problem) {
+    if (problem.mfaToken) return askForCode(problem.mfaToken);
     error.textContent = problem.message;
     error.hidden = false;
-    form.elements.password.select();
+    if (mfaToken && problem.code !== "INVALID_CODE") askForCode(null);
+    form.elements[mfaToken ? "code" : "password"].select();
   } finally {
     button.disabled = false;
   }

@@ -24,8 +24,24 @@ async function verify() {
   state.textContent = problem ? problem.message : "Your address is confirmed. You can close this page.";
 }
 
+function ask() {
+  const form = document.getElementById("ask");
+  form.hidden = false;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const problem = await post("forgot-password", { email: document.getElementById("email").value.trim() });
+    form.hidden = !problem;
+    state.textContent = problem ? problem.message : "If there is an account with this address, a mail is on its way.";
+  });
+}
+
 function reset() {
+  if (!token) {
+    ask();
+    return;
+  }
   const form = document.getElementById("form");
+  form.hidden = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = form.querySelector("button");

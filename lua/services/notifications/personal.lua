@@ -1,0 +1,20 @@
+--- What was written to a person: for the copy of their data, and their erasure.
+
+local json = require("core.json")
+local store = require("services.notifications.store")
+
+local M = {}
+
+function M.export(ctx, user_id, add)
+  local list = json.array({})
+  for i, row in ipairs(store.list_of(ctx, user_id)) do
+    list[i] = { id = row.id, type = row.type, title = row.title, message = row.message,
+      data = row.data and json.raw(row.data) or nil, readAt = row.read_at,
+      createdAt = row.created_at }
+  end
+  add.json("notifications.json", list)
+end
+
+M.erase = store.delete_of
+
+return M
