@@ -23,14 +23,19 @@ local KEEP_MAX = 50000
 -- For each key `known`, `own`, `wanted` and `allowance` in microseconds: what was used up,
 -- whichever of the node and Redis knows more of it, then what the node's own uses add, then the
 -- use that is asked for, if there is room. The value is a moment of Redis's clock, which so is
--- the only one. The last microsecond forgives what rounding does.
+-- the only one; it was set back when more is used up than all nodes can have allowed. What makes
+-- no sense is written over. The last microsecond forgives what rounding does.
 local SCRIPT = [[
 local time = redis.call("TIME")
-local now = time[1] * 1000000 + time[2]
+local now, nodes = time[1] * 1000000 + time[2], ARGV[#ARGV]
 local answer = {}
 for i, key in ipairs(KEYS) do
   local known, own, wanted, allowance = unpack(ARGV, 4 * i - 3, 4 * i)
-  local used = math.max((tonumber(redis.call("GET", key)) or 0) - now, tonumber(known), 0) + own
+  local left = (tonumber(redis.pcall("GET", key)) or 0) - now
+  if left > nodes * allowance then
+    left = 0
+  end
+  local used = math.max(left, tonumber(known), 0) + own
   local allowed = used + wanted <= allowance + 1
   if allowed then
     used = used + wanted
@@ -64,8 +69,8 @@ local function drop(set, key)
   set.keys[key], set.size = nil, set.size - 1
 end
 
-local untold = new_set() -- keys with uses that the next exchange tells of
-local recent = new_set() -- key -> when its whole allowance is back, of those that Redis was told of
+local untold = new_set() -- key -> class, of those with uses that the next exchange tells of
+local told = new_set() -- key -> class, of those that Redis was told of since it is there
 local count -- of nodes, once asked for
 local was_connected = false
 local silent_until = 0 -- monotonic
@@ -89,10 +94,16 @@ function M.set_count(nodes)
   sys.shared_set(NODES, nodes)
 end
 
+-- What one use takes of the allowance.
+local function interval_us(class)
+  return math.floor(class.period_ms * 1e6 / class.count) / 1e3
+end
+
 -- Tells Redis what was used of the keys and learns what was used in all.
--- @param wanted, allowance of the use that is asked for, in microseconds; nil: none
--- @return whether it is allowed; nil when there was no answer
-local function consult(keys, wanted, allowance)
+-- @param classes of the keys
+-- @param uses of each that are asked for: 1 or 0
+-- @return whether those of the first key are allowed; nil when there was no answer
+local function consult(keys, classes, uses)
   local command, reports = { "EVAL", SCRIPT, #keys }, {}
   for _, key in ipairs(keys) do
     command[#command + 1] = PREFIX .. key
@@ -100,17 +111,19 @@ local function consult(keys, wanted, allowance)
   for i, key in ipairs(keys) do
     local known, own, added = limits.report(key)
     reports[i] = { own = own, added = added }
-    for _, value in ipairs({ known, own, wanted or 0, allowance or 0 }) do
+    local interval = interval_us(classes[i])
+    for _, value in ipairs({ known, own, uses * interval, classes[i].count * interval }) do
       command[#command + 1] = value
     end
   end
+  command[#command + 1] = M.count()
   local at_ms = sys.monotonic_ms()
   local answer = redis.call(unpack(command))
   for i, key in ipairs(keys) do
     local report, used = reports[i], answer and answer[2 * i]
     if used then
       limits.learn(key, report.own, report.added, used, at_ms)
-      put(recent, key, at_ms + used / 1000)
+      put(told, key, classes[i])
     else
       limits.unreport(key, report.own, report.added)
     end
@@ -118,7 +131,8 @@ local function consult(keys, wanted, allowance)
   return answer and answer[1] == 1
 end
 
--- Runs fn(...) for at most `ms`; it goes on alone when it takes longer. @return its result or nil
+-- Runs fn(...) for at most `ms`; it goes on alone when it takes longer.
+-- @return its result or nil, whether it ended in time
 local function within(ms, fn, ...)
   local over, ended, result = task.signal(), false, nil
   task.spawn(function(...)
@@ -129,17 +143,17 @@ local function within(ms, fn, ...)
   if not ended then
     over:wait(ms)
   end
-  return result
+  return result, ended
 end
 
 -- One use at least is left as far as this node knows; whether there really is one, or nil.
-local function ask(class, key, interval_us)
+local function ask(class, key)
   local now = sys.monotonic_ms()
   if now < silent_until then
     return nil
   end
-  local allowed = within(ANSWER_MS, consult, { key }, interval_us, interval_us * class.count)
-  if allowed == nil and redis.connected() then
+  local allowed, in_time = within(ANSWER_MS, consult, { key }, { class }, 1)
+  if not in_time then
     silent_until = now + SILENT_MS
   end
   return allowed
@@ -147,14 +161,13 @@ end
 
 local function take_alone(class, key)
   metrics.add(fallbacks)
-  put(untold, key, true)
+  put(untold, key, class)
   return limits.take(key, class.count, class.period_ms, 1, count)
 end
 
 local function take_small(class, key)
-  local interval_us = math.floor(class.period_ms * 1e6 / class.count) / 1e3
   local _, remaining, reset_ms = limits.take(key, class.count, class.period_ms, 0)
-  local allowed = remaining >= 1 and ask(class, key, interval_us)
+  local allowed = remaining >= 1 and ask(class, key)
   if allowed == nil then
     return take_alone(class, key)
   end
@@ -164,7 +177,7 @@ local function take_small(class, key)
   if allowed then
     return true, remaining, reset_ms, 0
   end
-  local retry_ms = reset_ms - interval_us * (class.count - 1) / 1000
+  local retry_ms = reset_ms - interval_us(class) * (class.count - 1) / 1000
   return false, 0, reset_ms, math.max(math.ceil(retry_ms), 1)
 end
 
@@ -179,18 +192,18 @@ function M.take(class, key)
   elseif not redis.connected() then
     return take_alone(class, key)
   end
-  put(untold, key, true)
+  put(untold, key, class)
   return limits.take(key, class.count, class.period_ms)
 end
 
 -- A Redis that was away may have come back with nothing: it is told again what is known.
 local function tell_again_after_absence()
-  local connected, now = redis.connected(), sys.monotonic_ms()
-  for key, until_ms in pairs(connected and not was_connected and recent.keys or {}) do
-    if until_ms > now then
-      put(untold, key, true)
+  local connected = redis.connected()
+  if connected and not was_connected then
+    for key, class in pairs(told.keys) do
+      put(untold, key, class)
     end
-    drop(recent, key)
+    told = new_set()
   end
   was_connected = connected
 end
@@ -199,19 +212,20 @@ end
 -- @return whether there is more to tell
 function M.exchange()
   tell_again_after_absence()
-  local keys = {}
-  for key in pairs(untold.keys) do
+  local keys, classes = {}, {}
+  for key, class in pairs(untold.keys) do
     if #keys == BATCH then
       break
     end
-    keys[#keys + 1] = key
+    local i = #keys + 1
+    keys[i], classes[i] = key, class
   end
   for _, key in ipairs(keys) do
     drop(untold, key)
   end
-  if #keys > 0 and M.count() > 1 and consult(keys) == nil then
-    for _, key in ipairs(keys) do
-      put(untold, key, true)
+  if #keys > 0 and M.count() > 1 and consult(keys, classes, 0) == nil then
+    for i, key in ipairs(keys) do
+      put(untold, key, classes[i])
     end
     return false
   end

@@ -11,11 +11,13 @@ function M.put_node(ctx, name)
       ON DUPLICATE KEY UPDATE seen_at = NOW(3)]], name).affected == 1
 end
 
---- How many were there within the last seconds.
+--- How many were there within the last seconds. Who was so later than now was so on a clock that
+-- has been set back.
 function M.count_nodes(ctx, seconds)
   return db.platform(ctx):one(
-    "SELECT COUNT(*) AS nodes FROM nodes WHERE seen_at > NOW(3) - INTERVAL ? SECOND",
-    seconds).nodes
+    [[SELECT COUNT(*) AS nodes FROM nodes
+      WHERE seen_at BETWEEN NOW(3) - INTERVAL ? SECOND AND NOW(3) + INTERVAL ? SECOND]],
+    seconds, seconds).nodes
 end
 
 --- Forgets those that have not been there for a day.

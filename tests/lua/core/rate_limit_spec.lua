@@ -1,6 +1,8 @@
 local config = require("core.config")
 local context = require("core.context")
 local errors = require("core.errors")
+local nodes = require("core.rate_limit.nodes")
+local redis = require("core.redis")
 local rate_limit = require("core.rate_limit")
 local uuid = require("core.uuid")
 
@@ -128,6 +130,67 @@ describe("core.rate_limit", function()
     assert.equal("2001:db8:0:4", rate_limit.network("2001:db8::4:5:6:7:8"))
     assert.equal("0:0:0:0", rate_limit.network("::1"))
     assert.equal("fe80:0:0:0", rate_limit.network("fe80::1%eth0"))
+  end)
+
+  describe("with another node", function()
+    local route, ip
+
+    before_each(function()
+      nodes.set_count(2)
+      route, ip = route_of("login"), new_address()
+    end)
+
+    after_each(function()
+      nodes.set_count(1)
+    end)
+
+    -- What the other node told Redis: uses of this address, at its clock.
+    local function used_there(uses)
+      local now = redis.call("TIME")
+      redis.call("SET", "fixxit:limit:login " .. ip,
+        ("%.0f"):format(now[1] * 1e6 + now[2] + uses * 6e6), "PX", 60000)
+    end
+
+    it("counts what was used there, and says when to try again", function()
+      used_there(8.5)
+      assert.equal(1, allowed(route, { ip = ip }, 20))
+      local err, ctx = request(route, { ip = ip })
+      assert.equal("3", err.headers["Retry-After"])
+      assert.equal(0, ctx.rate_remaining)
+      assert.is_true(ctx.rate_reset_ms > 56000 and ctx.rate_reset_ms <= 57000)
+    end)
+
+    it("writes over what makes no sense", function()
+      redis.call("RPUSH", "fixxit:limit:login " .. ip, "x")
+      assert.equal(10, allowed(route, { ip = ip }, 20))
+    end)
+
+    it("believes no clock that was set back", function()
+      used_there(600)
+      assert.equal(10, allowed(route, { ip = ip }, 20))
+    end)
+
+    it("tells Redis what was used before the other came", function()
+      nodes.set_count(1)
+      assert.equal(7, allowed(route, { ip = ip }, 7))
+      nodes.set_count(2)
+      assert.equal(3, allowed(route, { ip = ip }, 20))
+      local now = redis.call("TIME")
+      local left = redis.call("GET", "fixxit:limit:login " .. ip) - (now[1] * 1e6 + now[2])
+      assert.is_true(left > 59e6 and left <= 60e6)
+    end)
+
+    it("tells of large classes in exchanges, each use once", function()
+      local pro, user = new_tenant("pro"), uuid.v7()
+      local key = "fixxit:limit:pro " .. pro.id .. " " .. user
+      assert.equal(30, allowed(route_of("standard"), { ip = ip, tenant = pro, user = user }, 30))
+      assert.equal(redis.null, redis.call("GET", key))
+      nodes.exchange()
+      nodes.exchange()
+      local now = redis.call("TIME")
+      local left = redis.call("GET", key) - (now[1] * 1e6 + now[2])
+      assert.is_true(left > 26e6 and left <= 27e6, tostring(left))
+    end)
   end)
 
   it("refuses a route of a class that does not exist", function()
