@@ -9,6 +9,7 @@ local passwords = require("services.identity.passwords")
 local profile = require("services.identity.profile")
 local roles = require("services.identity.roles")
 local service = require("services.identity.service")
+local task = require("core.task")
 
 local function request(headers)
   return context.new({
@@ -141,6 +142,61 @@ describe("identity", function()
       refused("FORBIDDEN", service.refresh, request(), pair.refresh, false)
       refused("FORBIDDEN", service.refresh, request(), pair.refresh, "guess")
       assert.truthy(service.refresh(request(), pair.refresh, pair.csrf))
+    end)
+
+    it("follows a change that commits after one that began later", function()
+      local early, late = login("tech1@riverton.example"), login("viewer@riverton.example")
+      local loop = require("services.identity.standing").start()
+      local is_inserted, may_commit, is_committed = false, false, false
+      finally(function()
+        may_commit = true
+        loop:stop()
+        db.platform(context.system()):exec("UPDATE users SET status = 'active'")
+      end)
+      local function ban(ctx, user)
+        local scope = db.platform(ctx)
+        scope:exec("UPDATE users SET status = 'banned' WHERE id = ?", user.id)
+        scope:exec("INSERT INTO security_events (kind, user_id) VALUES ('user.changed', ?)", user.id)
+      end
+      local function in_time(wanted)
+        for _ = 1, 500 do
+          if wanted() then
+            return true
+          end
+          task.sleep(10)
+        end
+        return false
+      end
+      local function is_out(answer)
+        return not pcall(as, answer.accessToken)
+      end
+      as(early.accessToken)
+      as(late.accessToken)
+      task.spawn(function()
+        db.transaction(context.system(), function(ctx)
+          ban(ctx, early.user)
+          is_inserted = true
+          assert(in_time(function()
+            return may_commit
+          end))
+        end)
+        is_committed = true
+      end)
+      assert.is_true(in_time(function()
+        return is_inserted
+      end))
+      ban(context.system(), late.user)
+      assert.is_true(in_time(function()
+        return is_out(late)
+      end))
+      assert.is_false(is_out(early))
+      may_commit = true
+      assert.is_true(in_time(function()
+        return is_committed
+      end))
+      assert.is_true(in_time(function()
+        return is_out(early)
+      end))
     end)
 
     it("follows a change that another process announces", function()
