@@ -280,6 +280,8 @@ M.handshakes = {
   { "4.2.1", "a key of 15 bytes", { ["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub25j" }, 400 },
   { "4.2.1", "a key of 17 bytes", { ["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub25jZTE=" }, 400 },
   { "4.2.1", "a key that is no base64", { ["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub2*jZQ==" }, 400 },
+  { "4.2.1", "a key with its padding in the middle",
+    { ["Sec-WebSocket-Key"] = "dGhlIHNhbXBs=SBub25jZQ==" }, 400 },
   { "4.2.1", "two keys", { ["Sec-WebSocket-Key"] =
     "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==" }, 400 },
   { "4.2.1", "a body", { ["Content-Length"] = "5" }, 400 },
