@@ -46,7 +46,7 @@ test-http: test-deps $(BIN) $(TEMPLATE)/fresh $(BUILD)/conformance/installed ## 
 	$(Q)$(WITH) $(BUSTED) tests/http
 
 test-faults: test-deps $(BIN) $(TEMPLATE)/fresh ## dead databases, full disks, clocks that step, slow clients
-	$(Q)$(WITH) $(BUSTED) tests/faults
+	$(Q)$(WITH) sh tests/support/run-beside 2 tests/faults/*_spec.lua
 
 test-kill: test-deps $(BIN) $(TEMPLATE)/fresh ## 100 times kill -9 under load
 	$(Q)$(WITH) $(BUSTED) tests/kill

@@ -100,7 +100,7 @@ local function stop(server)
 end
 
 --- The template is made once per binary and kept beside the build.
-local function template()
+function M.template()
   local folder = os.getenv("TEST_TEMPLATE")
   if folder and read_file(folder .. "/complete") then
     return folder
@@ -128,7 +128,7 @@ function M.start(options)
   options = options or {}
   local data = options.data
   if not data then
-    local source = template()
+    local source = M.template()
     data = os.tmpname()
     shell("rm -f " .. data .. "; cp -a " .. source .. " " .. data)
   end

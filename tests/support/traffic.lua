@@ -6,6 +6,7 @@ local M = {}
 
 local PAUSE_S = 0.02
 local CATCH_UP_S = 30
+local GOING_AWAY = 1001
 
 local Traffic = {}
 Traffic.__index = Traffic
@@ -50,20 +51,38 @@ local function report(traffic)
   end
 end
 
+-- Signs in behind what was heard last. Another process that goes away may be met first.
+local function open_socket(traffic, last)
+  local point = last and ("&epoch=%s&lastSeq=%d"):format(last.epoch, last.seq) or ""
+  local socket, signed_in, code
+  repeat
+    socket = traffic.api:socket("token=" .. traffic.token .. point)
+    signed_in, code = socket:expect("auth:ok", CATCH_UP_S)
+  until signed_in or code ~= GOING_AWAY
+  assert(signed_in, code)
+  return socket
+end
+
+-- Where it comes back, a socket may be told that the server goes away.
 local function listen(traffic)
   local listener = { heard = {}, resyncs = 0 }
-  local socket = traffic.api:socket("token=" .. traffic.token)
-  assert(socket:expect("auth:ok"))
+  local socket, last = open_socket(traffic), nil
   traffic.listeners[#traffic.listeners + 1] = listener
   while not traffic.over do
     local message, code = socket:receive(1)
-    if code then
+    if code == GOING_AWAY and traffic.come_back then
+      traffic.came_back = traffic.came_back + 1
+      socket = open_socket(traffic, last)
+    elseif code then
       fail(traffic, "a socket was closed with %s", tostring(code))
       return
     elseif message and message.type == "resync" then
       listener.resyncs = listener.resyncs + 1
-    elseif message and message.event == "report:created" then
-      listener.heard[message.data.id] = true
+    elseif message and message.type == "event" then
+      last = message.seq and message or last
+      if message.event == "report:created" then
+        listener.heard[message.data.id] = true
+      end
     end
   end
   socket:close()
@@ -92,12 +111,13 @@ local function loop_of(loop, traffic, work)
 end
 
 --- Adds it to a cqueues loop.
--- @param options api, token, prefix of the titles, reporters, readers, sockets
+-- @param options api, token, prefix of the titles, reporters, readers, sockets, come_back: sockets
+--   that are closed with 1001 come back
 -- @return traffic {answered, later (503), failures, slowest_s, acknowledged = set of ids, count,
---   posted}
+--   posted, came_back}
 function M.start(loop, options)
   local traffic = setmetatable({ answered = 0, later = 0, failures = {}, slowest_s = 0, count = 0,
-    acknowledged = {}, posted = 0, listeners = {} }, Traffic)
+    acknowledged = {}, posted = 0, listeners = {}, came_back = 0 }, Traffic)
   for name, value in pairs(options) do
     traffic[name] = value
   end
