@@ -63,6 +63,16 @@ local function check_space()
   return text
 end
 
+local function check_mail()
+  local mail = config.get().mail
+  if mail.host ~= "" then
+    return mail.host .. ":" .. mail.port
+  elseif config.get().env == "production" then
+    error("there is no mail server: set SMTP_HOST", 0)
+  end
+  return "none: mails stay here"
+end
+
 local function check_images()
   if not is_running() then
     return "not asked: no server runs"
@@ -104,6 +114,7 @@ local CHECKS = {
   { "disk space", check_space },
   { "port", check_port },
   { "image process", check_images },
+  { "mail", check_mail },
 }
 
 function M.run(cx)

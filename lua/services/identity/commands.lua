@@ -4,6 +4,7 @@ local config = require("core.config")
 local context = require("core.context")
 local db = require("core.db")
 local errors = require("core.errors")
+local formats = require("core.schema.formats")
 local uuid = require("core.uuid")
 local passwords = require("services.identity.passwords")
 local roles = require("services.identity.roles")
@@ -22,6 +23,9 @@ local function create_user(cx)
   local options = cx.options
   if not options.email or not options.password then
     error("needs --email and --password", 0)
+  end
+  if not formats.email.read(options.email) then
+    error("the address " .. formats.email.message, 0)
   end
   local problem = passwords.problem(options.password, { options.email })
   if problem then

@@ -22,6 +22,8 @@ local M = {}
 --- The job that M.ask asks for.
 M.JOB = "identity.export"
 
+M.MAX_ATTEMPTS = 5
+
 local KEEP_DAYS = 7
 local PAGE = 1000
 
@@ -116,6 +118,7 @@ local function add_account(ctx, add)
 end
 
 local function write(ctx, path)
+  fs.unlink(path) -- of an attempt that was interrupted
   local archive = zip.new(function(bytes)
     errors.check(fs.append(path, bytes))
   end)
@@ -148,11 +151,13 @@ function M.make(ctx, payload, job)
   end
   local made = ("%s.%s"):format(path_of(row.id), job.id)
   errors.check(fs.mkdir(folder()))
-  fs.unlink(made)
   local own = ctx:with({ actor = { kind = "user", user_id = user.id, permissions = {} } })
   local ok, problem = pcall(write, own, made)
   if not ok then
     fs.unlink(made)
+    if job.attempt >= M.MAX_ATTEMPTS then
+      accounts.finish_export(ctx, row.id, "failed")
+    end
     error(problem, 0)
   end
   errors.check(fs.install(made, path_of(row.id)))

@@ -16,7 +16,8 @@ return {
       end,
     },
     [verification.RESET_JOB] = { run = verification.send_reset },
-    [export.JOB] = { run = export.make, timeout_ms = 10 * MINUTE_MS, max_attempts = 5 },
+    [export.JOB] = { run = export.make, timeout_ms = 10 * MINUTE_MS,
+      max_attempts = export.MAX_ATTEMPTS },
   },
   schedules = {
     { name = "identity.purge", job = "identity.purge", every_ms = HOUR_MS },

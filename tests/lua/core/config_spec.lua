@@ -35,6 +35,21 @@ describe("the configuration", function()
     assert.equal(9000, load({ PORT = "8000" }, "serve", "--port", "9000").http.port)
   end)
 
+  it("takes the mail server and the pages by the names that operators know", function()
+    local values = load({ SMTP_HOST = "smtp.example", SMTP_PORT = "465", SMTP_USER = "u",
+      SMTP_PASS = "p", EMAIL_FROM = "city@x.example", EMAIL_FROM_NAME = "City",
+      FRONTEND_URL = "https://app.example/,https://b.example" }, "serve")
+    assert.same({ "smtp.example", 465, "u", "p", "city@x.example", "City" }, { values.mail.host,
+      values.mail.port, values.mail.user, values.mail.password, values.mail.from,
+      values.mail.from_name })
+    assert.equal("https://app.example", values.http.frontend_url)
+    assert.same({ "https://app.example", "https://b.example" }, values.cors.origins)
+    assert.equal("http://127.0.0.1:8080", load({}, "serve").http.frontend_url)
+    local relayed = load({ SENDGRID_API_KEY = "key" }, "serve").mail
+    assert.same({ "smtp.sendgrid.net", "apikey", "key" },
+      { relayed.host, relayed.user, relayed.password })
+  end)
+
   it("takes names that operators know", function()
     local values = load(PRODUCTION, "serve")
     assert.equal("db.example", values.db.host)

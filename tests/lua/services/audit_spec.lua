@@ -38,7 +38,7 @@ describe("the audit trail", function()
     local uuid = require("core.uuid")
     local user_id, other_id = uuid.v7(), uuid.v7()
     for _, id in ipairs({ user_id, other_id }) do
-      db.platform(system):exec("INSERT INTO users (id, email) VALUES (?, ?)", id, id .. "@a.example")
+      db.platform(system):exec("INSERT INTO users (id, email) VALUES (?, ?)", id, id .. "@a.test")
     end
     local as_user = system:with({ actor = { kind = "user", user_id = user_id, permissions = {} } })
     db.transaction(as_user, function(tx)
@@ -46,7 +46,7 @@ describe("the audit trail", function()
         person = user_id, old = { firstName = "Xanthippe", role = "viewer" },
         new = { firstName = "Xenia", phone = "+1 555 0100", role = "admin" } })
       audit.write(tx, { action = "user.ban", resource_type = "user", resource_id = other_id,
-        person = other_id, new = { email = "other@a.example" } })
+        person = other_id, new = { email = "other@a.test" } })
     end)
     local row = db.platform(system):one("SELECT old_values, new_values FROM audit_logs "
       .. "WHERE resource_id = ?", user_id)

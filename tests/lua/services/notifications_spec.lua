@@ -94,7 +94,7 @@ end)
 describe("a notification", function()
   it("is a row of its reader, with its mail", function()
     local user_id = uuid.v7()
-    db.platform(system):exec("INSERT INTO users (id, email) VALUES (?, ?)", user_id, user_id .. "@n.example")
+    db.platform(system):exec("INSERT INTO users (id, email) VALUES (?, ?)", user_id, user_id .. "@n.test")
     local id = db.transaction(system, function(ctx)
       return notifications.notify(ctx, { user_id = user_id, type = "t.told", title = "Fixed",
         message = "The lamp works.", data = { lamp = 7 },
