@@ -130,8 +130,9 @@ return {
     refresh_per_minute = 60,
     anonymous_report_per_minute = 10,
     frame_per_minute = 6000, -- of sockets: those that ask the database
-    free_per_15_minutes = 100, -- per user or anonymous caller's address, by the tenant's tier
-    pro_per_15_minutes = 1000,
+    window_ms = 900000, -- the next two are within it
+    free_per_window = 100, -- per user or anonymous caller's address, by the tenant's tier
+    pro_per_window = 1000,
     open_per_minute = 6000000, -- per address, where nothing else applies: enterprise, no tenant
   },
   cors = {

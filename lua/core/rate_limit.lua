@@ -15,7 +15,7 @@ local nodes = require("core.rate_limit.nodes")
 
 local M = {}
 
-local MINUTE_MS, QUARTER_MS = 60000, 900000
+local MINUTE_MS = 60000
 
 local CLASSES = {
   standard = {}, -- by tier
@@ -32,8 +32,8 @@ local CLASSES = {
 
 -- A tier that is not here has no limit.
 local TIERS = {
-  free = { setting = "free_per_15_minutes", period_ms = QUARTER_MS },
-  pro = { setting = "pro_per_15_minutes", period_ms = QUARTER_MS },
+  free = { setting = "free_per_window" },
+  pro = { setting = "pro_per_window" },
 }
 
 -- Set by M.build: name -> {prefix, count, period_ms, refusals}.
@@ -54,7 +54,7 @@ local function build(specs)
     built[name] = {
       prefix = name .. " ",
       count = spec.setting and settings[spec.setting] * settings.scale,
-      period_ms = spec.period_ms,
+      period_ms = spec.period_ms or settings.window_ms,
       anonymous_only = spec.anonymous_only,
       refusals = refusals(name),
     }

@@ -61,6 +61,13 @@ describe("the configuration", function()
     assert.equal("json", values.log.format)
   end)
 
+  it("takes the names of rate limits", function()
+    local limits = load({ RATE_LIMIT_WINDOW_MS = "60000", RATE_LIMIT_MAX_REQUESTS = "30" }, "serve").limits
+    assert.equal(60000, limits.window_ms)
+    assert.equal(30, limits.free_per_window)
+    assert.equal(1000, limits.pro_per_window)
+  end)
+
   it("reads durations and lists", function()
     local values = load({ JWT_EXPIRES_IN = "15m", REFRESH_TOKEN_EXPIRES_IN = "7d",
       FRONTEND_URL = "https://a.example/, https://b.example",

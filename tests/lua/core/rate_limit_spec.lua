@@ -95,6 +95,16 @@ describe("core.rate_limit", function()
     assert.equal(1200, allowed(route, { ip = ip, tenant = enterprise, user = "a" }, 1200))
   end)
 
+  it("counts a tier within the window of the settings", function()
+    settings.window_ms = 60000
+    local route, tenant = route_of("standard"), new_tenant("free")
+    local count = allowed(route, { ip = new_address(), tenant = tenant, user = "a" }, 200)
+    local _, ctx = request(route, { ip = new_address(), tenant = tenant, user = "a" })
+    settings.window_ms = 900000
+    assert.equal(100, count)
+    assert.truthy(ctx.rate_reset_ms <= 60000)
+  end)
+
   it("prefers the tenant's own limits to its tier's", function()
     local route, ip = route_of("standard"), new_address()
     local few = new_tenant("enterprise", { requests = 3, periodSeconds = 60 })
