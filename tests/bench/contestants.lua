@@ -13,21 +13,19 @@ local function answers(port, path)
   return pcall(processes.shell, ("curl -sf -m 2 -o /dev/null http://127.0.0.1:%d%s"):format(port, path))
 end
 
--- Starts a program and waits until `path` answers. The first question comes after most of the
--- start is over, since asking costs time as well.
+-- Starts a program and waits until `path` answers.
 local function launch(world, contestant, argv, env, path)
+  local log = world.data .. "/" .. contestant.name .. ".log"
   local began = processes.now()
-  local pid = processes.spawn(argv, { env = env, log = world.data .. "/" .. contestant.name .. ".log" })
-  local server = { pid = pid, port = contestant.port, contestant = contestant }
-  processes.await("the start of " .. contestant.label, READY_S, function()
-    if processes.has_ended(pid) then
-      error(("%s ended: %s"):format(contestant.label,
-        processes.read(world.data .. "/" .. contestant.name .. ".log")), 0)
-    end
-    return answers(server.port, path)
+  local pid = processes.spawn(argv, { env = env, log = log })
+  local ok, problem = pcall(processes.await, "the start of " .. contestant.label, READY_S, function()
+    return answers(contestant.port, path) or processes.has_ended(pid) and error("it ended", 0)
   end)
-  server.start_ms = (processes.now() - began) * 1000
-  return server
+  if not ok then
+    error(("%s: %s\n%s"):format(contestant.label, problem, processes.read(log):sub(-2000)), 0)
+  end
+  return { pid = pid, port = contestant.port, contestant = contestant,
+    start_ms = (processes.now() - began) * 1000 }
 end
 
 local function start_ours(world, contestant, changes)

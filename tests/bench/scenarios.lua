@@ -1,7 +1,7 @@
 --- What the servers are asked. A scenario: name, label, `requests(seed)` (the list that wrk goes
 -- through), and as far as it differs from the rest: connections, floor (whether fixed bytes can
 -- answer it), database (whether it has statements to compare), once (whether no request may come
--- twice).
+-- twice), uncached (as requests, such that no cache answers).
 local cjson = require("cjson")
 local seed = require("tests.bench.seed")
 
@@ -9,6 +9,8 @@ local M = {}
 
 local DISTINCT = 5000 -- requests of one scenario before they repeat
 local BODIES = 500
+local WATCHED = 100 -- codes that people keep asking for
+local TRACK = "/api/v1/reports/track/"
 
 local function person_of(made, i)
   local people = made.people
@@ -25,8 +27,8 @@ local function cycle(count, make)
   end
 end
 
-local function of_reports(path, field, is_public)
-  return cycle(DISTINCT, function(person, i)
+local function of_reports(count, path, field, is_public)
+  return cycle(count, function(person, i)
     local report = person.reports[i % #person.reports + 1]
     return { path = path .. report[field], token = not is_public and person.token or nil }
   end)
@@ -58,15 +60,16 @@ M.LIST = {
     return { path = "/api/v1/health" }
   end) },
   { name = "one", label = "one report by id, JWT", floor = true, database = true,
-    requests = of_reports("/api/v1/reports/", "id") },
+    requests = of_reports(DISTINCT, "/api/v1/reports/", "id") },
   { name = "list", label = "a list of 20", floor = true, database = true,
     requests = cycle(DISTINCT, function(person)
       return { path = "/api/v1/reports?limit=20", token = person.token }
     end) },
   { name = "create", label = "a report created", database = true,
     requests = cycle(BODIES, M.post) },
-  { name = "track", label = "tracking by code", database = true,
-    requests = of_reports("/api/v1/reports/track/", "code", true) },
+  { name = "track", label = "tracking by code, from the cache", database = true,
+    requests = of_reports(WATCHED, TRACK, "code", true),
+    uncached = of_reports(DISTINCT, TRACK, "code", true) },
   { name = "thumbnail", label = "12-megapixel thumbnail", connections = 4, once = true,
     database = true, requests = thumbnails },
   { name = "fanout", label = "fan-out to 1000 sockets", sockets = 1000 },

@@ -48,7 +48,7 @@ end
 -- In order: what the log escapes, texts and times, numbers, NULL among values, spaces.
 local WITHOUT_VALUES = {
   { "\\[nt]", " " }, { "'[^']*'", "?" }, { "TIMESTAMP%?", "?" },
-  { "%f[%w_]%d+%.?%d*%f[^%w_.]", "?" }, { "([(,=] ?)NULL%f[%W]", "%1?" },
+  { "%f[%w_]%d+%.?%d*%f[^%w_.]", "?" }, { "([-(,=] ?)%-%?", "%1?" }, { "([(,=] ?)NULL%f[%W]", "%1?" },
   { "%s+", " " }, { " ?([(),]) ?", "%1" }, { "^ ", "" }, { " $", "" },
 }
 
@@ -74,7 +74,7 @@ end
 
 -- Requests of the same tenant: who is asking is remembered after the first.
 local function of_one_tenant(made, scenario)
-  local all, list = scenario.requests(made), {}
+  local all, list = (scenario.uncached or scenario.requests)(made), {}
   for i = 1, M.SPAN do
     list[i] = all[(i - 1) * #made.people % #all + 1]
   end

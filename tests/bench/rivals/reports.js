@@ -62,8 +62,7 @@ async function getReport(on, tenant, id) {
 // The statement's rows are one report with a line of its history each.
 async function withHistory(tenant, view, lines, isStaff) {
   const [report] = lines;
-  view.history = lines.filter((row) => row.change_id !== null)
-    .map((row) => views.changeView(row, isStaff));
+  view.history = lines.map((row) => views.changeView(row, isStaff));
   view.attachments = report.has_attachments
     ? (await rows(pool, sql.listAttachments, [tenant, tenant, 'report', report.id]))
       .map(views.attachmentView)

@@ -30,7 +30,7 @@ const HAS_WORK_ORDERS = `, EXISTS (SELECT 1 FROM work_orders w USE INDEX (work_o
 
 const detail = (more) => `SELECT ${REPORT}, 0 AS follower_count,
   EXISTS (SELECT 1 ${OF_REPORT}) AS has_attachments${more}, ${CHANGE} FROM reports r
-  LEFT JOIN report_status_history h ON h.tenant_id = ? AND h.report_id = r.id
+  JOIN report_status_history h ON h.tenant_id = ? AND h.report_id = r.id
   WHERE r.tenant_id = ? AND r.id = ? AND r.deleted_at IS NULL ORDER BY h.id`;
 
 // Reports that may be the same hazard as one at a place and with these words.
