@@ -279,6 +279,8 @@ enum { HTTP_GZIP_ON_LOOP = 64 * 1024 /* the most that the loop may wait for */ }
 enum http_coding http_gzip_choose(const struct http_req *req, int status,
                                   const struct http_header *headers, size_t count,
                                   int64_t len);
+/* Whether what it becomes may be kept for others: not what is meant for one person. */
+bool http_gzip_may_keep(const struct http_header *headers, size_t count);
 /* Compresses into server->zipped; false when that does not make it smaller. */
 bool http_gzip_now(struct http_server *server, const char *data, size_t len);
 /* The same for any thread, appended to `out`. */

@@ -43,7 +43,7 @@ static void begin(struct http_file *file, struct http_req *req)
         file->data = http_zipped_content(file->kept)->data;
         file->len = http_zipped_content(file->kept)->len;
         file->left = 0;
-    } else if (file->zip && !file->left) {
+    } else if (file->zip && !file->left && file->may_keep) {
         http_zipped_keep(file->server, file->path, &file->st, &file->zipped);
     }
     req->responded = true;
@@ -112,7 +112,8 @@ int http_req_send_file(struct http_req *req, int status,
         http_gzip_choose(req, status, headers, count, server->gzip_min);
     if (coding == CODING_GZIP && !offset && length < 0) {
         http_answer_begin(server, &file->zipped_head, status, headers, count, coding);
-        file->kept = http_zipped_find(server, path);
+        file->may_keep = http_gzip_may_keep(headers, count);
+        file->kept = file->may_keep ? http_zipped_find(server, path) : NULL;
     }
     if (coding == CODING_GZIP)
         coding = CODING_IDENTITY;

@@ -37,6 +37,7 @@ struct http_file {
     size_t len;
     char size_line[16]; /* of a chunk */
 
+    bool may_keep;            /* what it becomes, for the next who asks */
     struct http_zipped *kept; /* by an earlier request; counted. NULL: nothing */
     bool hit;                 /* it is what the file is now: nothing was read */
     struct stat st;

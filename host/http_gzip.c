@@ -120,6 +120,13 @@ static bool squeeze(z_stream *stream, const char *data, size_t len, struct buf *
     return true;
 }
 
+bool http_gzip_may_keep(const struct http_header *headers, size_t count)
+{
+    const struct http_header *cache = find(headers, count, "Cache-Control");
+    return !cache || (!memmem(cache->value, cache->value_len, "private", 7) &&
+                      !memmem(cache->value, cache->value_len, "no-store", 8));
+}
+
 bool http_gzip_open(z_stream *stream, int level)
 {
     *stream = (z_stream){0};

@@ -67,7 +67,11 @@ static void on_request(void *arg, struct http_req *req)
     (void)arg;
     char file[PATH_ROOM];
     long long from = 0, length = -1;
-    static const struct http_header type = {"Content-Type", 12, "text/plain", 10};
+    static const struct http_header headers[] = {
+        {"Content-Type", 12, "text/plain", 10},
+        {"Cache-Control", 13, "private, max-age=300", 20},
+    };
+    size_t count = strcmp(http_req_query(req, NULL), "private") == 0 ? 2 : 1;
     struct err err;
     const char *path = http_req_path(req, NULL);
     if (strncmp(path, "/text/", 6) == 0) {
@@ -77,8 +81,8 @@ static void on_request(void *arg, struct http_req *req)
     } else {
         sscanf(http_req_query(req, NULL), "%lld,%lld", &from, &length);
         snprintf(file, sizeof(file), "%s%s", dir, path);
-        CHECK(http_req_send_file(req, 200, &type, 1, file, from, length, on_file, req,
-                                 &err) == 0);
+        CHECK(http_req_send_file(req, 200, headers, count, file, from, length, on_file,
+                                 req, &err) == 0);
     }
 }
 
@@ -357,6 +361,11 @@ static void compresses_a_file_once(void)
     settle();
     CHECK(coding("/once", "gzip", 30000) == GZIP);
     CHECK(http_server_stats(server).kept_files == kept + 1);
+    write_file("private", 20000);
+    settle();
+    CHECK(coding("/private?private", "gzip", 20000) == GZIP);
+    CHECK(http_server_stats(server).kept_files == kept + 1); /* not this one */
+    remove_file("private");
     remove_file("once");
     answer = ask("GET", "/once", "1.1", "gzip");
     CHECK(!answer.zipped);
