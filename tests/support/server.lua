@@ -142,6 +142,10 @@ function M.start(options)
   if not ok and own then
     own:stop()
   end
+  if not ok then
+    stop(server) -- what is left of it
+    shell("rm -rf " .. data .. " " .. server.log)
+  end
   assert(ok, problem)
   if disk then
     disk:mounted(server.pid)
