@@ -95,7 +95,7 @@ local function stop(server)
   if processes.await_end(server.pid, STOP_TIMEOUT_S) then
     return true
   end
-  shell("kill -KILL -- -" .. server.pid)
+  shell("kill -s KILL -- -" .. server.pid)
   return false
 end
 
