@@ -371,6 +371,17 @@ local function has_public(permissions)
   return false
 end
 
+-- What comes with every answer of a route, or nil. Secrets, and errors in their place, are for no
+-- cache.
+local function headers_of_route(route)
+  local headers = route.deprecated and deprecation.headers(route.deprecated)
+  if route.secret then
+    headers = headers or {}
+    headers["Cache-Control"] = "no-store"
+  end
+  return headers or nil
+end
+
 --- Compiles the registry's routes. Raises when two are the same.
 function M.build()
   local built = router.new()
@@ -380,7 +391,7 @@ function M.build()
       error(route.where .. ": " .. names, 0)
     end
     route.is_public = has_public(route.permissions)
-    route.headers = route.deprecated and deprecation.headers(route.deprecated)
+    route.headers = headers_of_route(route)
     input.compile(route, names)
   end
   rate_limit.build(registry.routes)

@@ -140,6 +140,14 @@ describe("a session", function()
     return api:post("/auth/refresh", { json = { refreshToken = token } })
   end
 
+  it("is never kept by caches", function()
+    for _, answer in ipairs({ api:post("/auth/login", { json = { email = "viewer@riverton.example",
+      password = PASSWORD } }), api:post("/auth/login", { json = { email = "x@x.example", password = "x" } }),
+      refresh("x") }) do
+      assert.equal("no-store", answer.headers["cache-control"])
+    end
+  end)
+
   it("goes on with a new token each time; an old one ends it", function()
     local first = api:login("viewer@riverton.example")
     local second = refresh(first.refreshToken)

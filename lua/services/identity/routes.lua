@@ -14,8 +14,6 @@ local service = require("services.identity.service")
 local sessions = require("services.identity.sessions")
 local verification = require("services.identity.verification")
 
-local NO_STORE = { ["Cache-Control"] = "no-store" }
-
 -- With a cookie the refresh token stays out of the answer, and so out of reach of scripts.
 local function into_cookie(answer, pair)
   answer.refreshToken = nil
@@ -97,7 +95,7 @@ local routes = {
     answers = { [200] = "secret, otpauthUrl and qrSvg", [409] = "it is on already" },
     returns = answers.factor,
     handler = function(ctx)
-      return reply.ok(mfa.setup(ctx), { headers = NO_STORE })
+      return reply.ok(mfa.setup(ctx))
     end },
   { method = "POST", path = "/auth/mfa/enable", summary = "Ask for codes of that app from now on.",
     permission = "user", secret = true, tenant = false, body = schema.enable_factor,
@@ -105,7 +103,7 @@ local routes = {
       [409] = "not set up, or on already" },
     returns = answers.recovery_codes,
     handler = function(ctx, input)
-      return reply.ok(mfa.enable(ctx, input.body.code), { headers = NO_STORE })
+      return reply.ok(mfa.enable(ctx, input.body.code))
     end },
   { method = "POST", path = "/auth/mfa/disable", summary = "Ask for the password alone again.",
     permission = "user", rate = "login", tenant = false, body = schema.disable_factor,

@@ -217,20 +217,4 @@ function M.switch_tenant(ctx, tenant_id)
   return answer(pair, user, membership, tenant)
 end
 
---- The caller's tenants with their role in each.
-function M.list_tenants(ctx)
-  local list = json.array({})
-  for _, row in ipairs(store.list_tenants_of(ctx, ctx.actor.user_id)) do
-    list[#list + 1] = {
-      id = row.id,
-      slug = row.slug,
-      name = row.organization_name,
-      role = row.role,
-      active = ctx.tenant ~= nil and ctx.tenant.id == row.id,
-      joinedAt = row.created_at,
-    }
-  end
-  return list
-end
-
 return M
