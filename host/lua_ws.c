@@ -15,6 +15,7 @@
  *   ws.leave(id, room) -> true | nil, err
  *   ws.rooms(id) -> {names}                         empty when the id is unknown
  *   ws.in_room(id, room) -> boolean
+ *   ws.queued(id) -> n                              bytes that wait for the reader
  *   ws.publish(room, text, stamp|nil, mark|nil, name|nil) -> n   receivers; stamp is a whole
  *        number above 0: who got the latest message with the same one is passed over
  *   ws.close_room(room, code, reason) -> n
@@ -347,6 +348,13 @@ static int l_in_room(lua_State *L)
     return 1;
 }
 
+static int l_queued(lua_State *L)
+{
+    uint64_t id = check_id(L, 1);
+    lua_pushnumber(L, (lua_Number)ws_queued(check_hub(L), id));
+    return 1;
+}
+
 static int l_publish(lua_State *L)
 {
     size_t room_len;
@@ -427,6 +435,7 @@ static const luaL_Reg functions[] = {
     {"leave", l_leave},
     {"rooms", l_rooms},
     {"in_room", l_in_room},
+    {"queued", l_queued},
     {"publish", l_publish},
     {"close_room", l_close_room},
     {"set_data", l_set_data},

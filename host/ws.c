@@ -147,6 +147,12 @@ int ws_set_data(struct ws_hub *hub, uint64_t id, const char *data, size_t len,
     return 0;
 }
 
+size_t ws_queued(const struct ws_hub *hub, uint64_t id)
+{
+    const struct ws_conn *conn = find_open(hub, id, NULL);
+    return conn ? conn->queued : 0;
+}
+
 const char *ws_data(struct ws_hub *hub, uint64_t id, size_t *len)
 {
     struct ws_conn *conn = find_any(hub, id);

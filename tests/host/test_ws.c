@@ -850,9 +850,14 @@ static void ends_streams_of_events(void)
     EXPECT_SEEN("1 closed 4401 \n");
     static char text[10000];
     memset(text, 'x', sizeof(text) - 1);
-    for (int i = 0; i < 100; i++)
+    CHECK(ws_queued(hub, b.id) == 0);
+    size_t most = 0;
+    for (int i = 0; i < 100; i++) {
         publish("red", text, 0);
-    CHECK(ws_hub_stats(hub).dropped == 1);
+        most = ws_queued(hub, b.id) > most ? ws_queued(hub, b.id) : most;
+    }
+    CHECK(most > sizeof(text) && most <= 64 * 1024);
+    CHECK(ws_hub_stats(hub).dropped == 1 && ws_queued(hub, b.id) == 0);
     EXPECT_SEEN("2 closed 4408 \n");
     CHECK(run_until(is_at_end, &b));
     CHECK(b.in.len > 64 * 1024 && b.in.len < 100 * sizeof(text));

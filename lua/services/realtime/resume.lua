@@ -2,8 +2,11 @@
 -- once: the rooms are joined in the same turn of the loop in which the log turns out to hold
 -- nothing more that this worker has already broadcast.
 
+local config = require("core.config")
 local context = require("core.context")
+local errors = require("core.errors")
 local task = require("core.task")
+local ws = require("core.ws")
 local events = require("services.events")
 local connection = require("services.realtime.connection")
 local feed = require("services.realtime.feed")
@@ -18,6 +21,15 @@ local function system()
   return context.system({ name = "realtime" })
 end
 
+-- What was missed may be more than a connection's queue holds: it comes as fast as it is read. A
+-- reader that takes too long ends the task that waits here, and goes on later from where it was.
+local function await_reader(id)
+  local most = config.get().ws.queue_max / 2
+  while ws.queued(id) > most do
+    errors.check(task.sleep(PAUSE_MS))
+  end
+end
+
 -- Sends what the state's rooms heard after `seq`, and then joins them.
 local function replay(id, state, ctx, seq)
   local hears = connection.rooms(state)
@@ -30,11 +42,9 @@ local function replay(id, state, ctx, seq)
         return
       end
       seq = event.seq
+      await_reader(id)
     end
     local more = #list == BATCH
-    if more then
-      task.sleep(PAUSE_MS) -- lets the client read: its queue is bounded
-    end
   until not more and position == events.position()
   connection.settle(id, state)
 end
