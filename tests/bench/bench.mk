@@ -1,6 +1,6 @@
 # make bench: Fixxit beside its rivals, which come from npm into the build folder.
 
-BENCH_PACKAGES := wrk redis-tools mariadb-client-core libvips-tools lua-http lua-basexx lua-luaossl
+BENCH_PACKAGES := wrk redis-tools mariadb-client-core libvips-tools lua-basexx lua-luaossl
 BENCH_TOOLS    := $(BUILD)/bench
 RIVALS         := $(BENCH_TOOLS)/rivals
 

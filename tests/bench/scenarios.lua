@@ -1,7 +1,8 @@
 --- What the servers are asked. A scenario: name, label, `requests(seed)` (the list that wrk goes
 -- through), and as far as it differs from the rest: connections, floor (whether fixed bytes can
--- answer it), database (whether it has statements to compare), once (whether no request may come
--- twice), uncached (as requests, such that no cache answers).
+-- answer it), database (whether it has statements to compare), uncached (as requests, such that no
+-- cache answers), once (whether no request may come twice), warm_up (requests before anything is
+-- measured); sockets, idle, reload, start: what measure.lua does instead.
 local cjson = require("cjson")
 local seed = require("tests.bench.seed")
 
@@ -71,8 +72,8 @@ M.LIST = {
     requests = of_reports(WATCHED, TRACK, "code", true),
     uncached = of_reports(DISTINCT, TRACK, "code", true) },
   { name = "thumbnail", label = "12-megapixel thumbnail", connections = 4, once = true,
-    database = true, requests = thumbnails },
-  { name = "fanout", label = "fan-out to 1000 sockets", sockets = 1000 },
+    warm_up = 40, database = true, requests = thumbnails },
+  { name = "fanout", label = "fan-out to 1000 sockets", sockets = 1000, warm_up = 50000 },
   { name = "idle", label = "5000 idle sockets", idle = 5000 },
   { name = "reload", label = "hot reload", reload = true },
   { name = "start", label = "start to ready", start = true },
