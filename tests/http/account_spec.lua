@@ -368,6 +368,9 @@ describe("a person", function()
     assert.truthy(reports:find("Copied slab", 1, true))
     os.remove(path)
     mailbox.wait(api, "citizen@riverton.example", "Your data is ready")
+    server:sql("UPDATE data_exports SET expires_at = NOW() - INTERVAL 1 SECOND")
+    refused(404, "NOT_FOUND", api:get(location, { token = citizen.token }))
+    refused(404, "NOT_FOUND", api:get(copy.url, { token = citizen.token }))
   end)
 
   it("leaves, and can register again", function()
@@ -396,6 +399,8 @@ describe("a person", function()
       reporter = { name = "Xanthippe Zweistein", email = "erase@gone.example" } } }).json.data
     api:post("/users/me/avatar", { token = ann.token,
       multipart = { { "avatar", pictures.jpeg(64, 64), filename = "me.jpg" } } })
+    api:post("/users/export-data", { token = ann.token })
+    mailbox.wait(api, "erase@gone.example", "Your data is ready")
     assert.equal("password", refused(400, "VALIDATION_ERROR", api:delete("/users/delete-account",
       { token = ann.token, json = { password = "not it, no" } })).details[1].field)
     assert.equal(200, api:delete("/users/delete-account",
@@ -410,6 +415,8 @@ describe("a person", function()
     for _, word in ipairs({ "Xanthippe", "Zweistein", "erase@gone.example", "496 0777", "Gardenerologist" }) do
       assert.is_nil(dump:find(word, 1, true), word)
     end
+    assert.equal("0", server:sql("SELECT (SELECT COUNT(*) FROM data_exports WHERE user_id = '" .. ann.user.id
+      .. "') + (SELECT COUNT(*) FROM files WHERE uploaded_by = '" .. ann.user.id .. "')"):match("%d+"))
     local row = server:sql("SELECT first_name, last_name, erased_at IS NOT NULL FROM users WHERE id = '"
       .. ann.user.id .. "'")
     assert.equal("Deleted\tuser\t1", row:match("[^\n]+"))

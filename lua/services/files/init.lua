@@ -17,6 +17,8 @@ return {
   THUMBNAIL_BEFORE = service.THUMBNAIL_BEFORE,
   THUMBNAIL_AFTER = service.THUMBNAIL_AFTER,
   make_picture = pictures.make_square,
+  temporary = kept.temporary,
+  store = kept.store,
   keep = kept.keep,
   drop = kept.drop,
   find_kept = kept.find,

@@ -1,12 +1,25 @@
 --- Contents that belong to a person and not to a tenant, and what people have uploaded anywhere.
 
+local errors = require("core.errors")
+local fs = require("core.fs")
 local uuid = require("core.uuid")
 local content = require("services.files.content")
 local store = require("services.files.store")
 
 local M = {}
 
---- Keeps a content of pictures.make_square, in the caller's transaction.
+--- A path for a file in the making; what is left there is swept up. Waits.
+M.temporary = content.temporary
+
+--- Moves a finished file into the store. Waits; outside any transaction.
+-- @return {sha256, path, type, size} to give to M.keep
+function M.store(path, type)
+  local sha256 = errors.check(fs.hash(path))
+  local size = errors.check(fs.stat(path)).size
+  return { sha256 = sha256, path = content.install(path, sha256), type = type, size = size }
+end
+
+--- Keeps a content of M.store or pictures.make_square, in the caller's transaction.
 -- @return the file's id
 function M.keep(ctx, made)
   local id = uuid.v7()

@@ -61,7 +61,7 @@ end
 
 local function download_export(ctx, input)
   local file = export.file(ctx, input.params.id)
-  return reply.file({ path = file.path, type = "application/zip", size = file.size,
+  return reply.file({ path = file.path, type = file.type, size = file.size, etag = file.sha256,
     name = "my-data.zip", disposition = "attachment",
     headers = { ["Cache-Control"] = "no-store" } })
 end
@@ -129,7 +129,7 @@ local routes = {
   { method = "GET", path = "/users/export-data/:id/download", summary = "The copy of my data.",
     permission = "user", tenant = false,
     answers = { [200] = "a ZIP", [404] = "no such copy of mine", [409] = "not ready yet" },
-    content = { type = "application/zip" },
+    content = { type = "application/zip" }, versioned = true,
     handler = download_export },
   { method = "DELETE", path = "/users/delete-account", summary = "Erase my account for good.",
     permission = "user", rate = "login", tenant = false, body = schema.delete_account,

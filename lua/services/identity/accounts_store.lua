@@ -72,7 +72,7 @@ function M.erase(ctx, user_id)
         email_verified = FALSE,
         platform_admin = FALSE, status = 'inactive', last_login_at = NULL,
         erased_at = NOW(3), deleted_at = NOW(3) WHERE id = ?]], user_id)
-  for _, name in ipairs({ "one_time_tokens", "recovery_codes", "data_exports" }) do
+  for _, name in ipairs({ "one_time_tokens", "recovery_codes" }) do
     scope:exec("DELETE FROM " .. name .. " WHERE user_id = ?", user_id)
   end
   scope:exec("UPDATE sessions SET ip_address = NULL, user_agent = NULL WHERE user_id = ?", user_id)
@@ -96,23 +96,32 @@ end
 
 function M.find_export(ctx, user_id, id)
   return db.platform(ctx):one(
-    [[SELECT id, state, file_size, expires_at, created_at FROM data_exports
+    [[SELECT id, state, file_id, file_size, expires_at, created_at FROM data_exports
       WHERE id = ? AND user_id = ? AND expires_at > NOW(3)]], id, user_id)
 end
 
-function M.finish_export(ctx, id, state, size)
+function M.finish_export(ctx, id, file_id, size)
   db.platform(ctx):exec(
-    "UPDATE data_exports SET state = ?, file_size = ?, finished_at = NOW(3) WHERE id = ?",
-    state, size, id)
+    [[UPDATE data_exports SET state = 'done', file_id = ?, file_size = ?, finished_at = NOW(3)
+      WHERE id = ?]], file_id, size, id)
 end
 
-function M.list_export_ids(ctx)
-  return db.platform(ctx):query("SELECT id FROM data_exports WHERE expires_at > NOW(3)")
+function M.fail_export(ctx, id)
+  db.platform(ctx):exec(
+    "UPDATE data_exports SET state = 'failed', finished_at = NOW(3) WHERE id = ?", id)
 end
 
-function M.purge_exports(ctx)
-  return db.platform(ctx):exec(
-    "DELETE FROM data_exports WHERE expires_at <= NOW(3) LIMIT 5000").affected
+function M.list_old_exports(ctx)
+  return db.platform(ctx):query(
+    "SELECT id, file_id FROM data_exports WHERE expires_at <= NOW(3) LIMIT 1000")
+end
+
+function M.list_exports_of(ctx, user_id)
+  return db.platform(ctx):query("SELECT id, file_id FROM data_exports WHERE user_id = ?", user_id)
+end
+
+function M.delete_export(ctx, id)
+  db.platform(ctx):exec("DELETE FROM data_exports WHERE id = ?", id)
 end
 
 --- The sessions of an account, for the copy.

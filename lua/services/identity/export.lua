@@ -1,7 +1,6 @@
 --- A copy of what the platform knows about a person, as a ZIP: made by a job, from what each
 -- service and plugin adds.
 
-local config = require("core.config")
 local db = require("core.db")
 local errors = require("core.errors")
 local fs = require("core.fs")
@@ -11,6 +10,7 @@ local time = require("core.time")
 local uuid = require("core.uuid")
 local zip = require("core.zip")
 local audit = require("services.audit")
+local files = require("services.files")
 local jobs = require("services.jobs")
 local accounts = require("services.identity.accounts_store")
 local letters = require("services.identity.letters")
@@ -25,15 +25,8 @@ M.JOB = "identity.export"
 M.MAX_ATTEMPTS = 5
 
 local KEEP_DAYS = 7
+local TYPE = "application/zip"
 local PAGE = 1000
-
-local function folder()
-  return config.get().server.data .. "/exports"
-end
-
-local function path_of(id)
-  return ("%s/%s.zip"):format(folder(), id)
-end
 
 local function url_of(id)
   return "/api/v1/users/export-data/" .. id
@@ -78,13 +71,14 @@ function M.get(ctx, id)
   return shown(find(ctx, id))
 end
 
---- The file of a copy that is ready: {path, size}.
+--- The file of a copy that is ready: {path, type, size, sha256}.
 function M.file(ctx, id)
   local row = find(ctx, id)
   if row.state ~= "done" then
     errors.raise("CONFLICT", "The copy is not ready yet")
   end
-  return { path = path_of(id), size = row.file_size }
+  return files.find_kept(ctx, row.file_id)
+    or errors.raise("NOT_FOUND", "There is no such copy, or it is too old")
 end
 
 -- Every entry of the person's audit trail, page by page.
@@ -118,7 +112,6 @@ local function add_account(ctx, add)
 end
 
 local function write(ctx, path)
-  fs.unlink(path) -- of an attempt that was interrupted
   local archive = zip.new(function(bytes)
     errors.check(fs.append(path, bytes))
   end)
@@ -142,6 +135,17 @@ local function write(ctx, path)
   archive:finish()
 end
 
+local function make(ctx, user_id)
+  local own = ctx:with({ actor = { kind = "user", user_id = user_id, permissions = {} } })
+  local path = files.temporary()
+  local ok, problem = pcall(write, own, path)
+  if not ok then
+    fs.unlink(path)
+    error(problem, 0)
+  end
+  return files.store(path, TYPE)
+end
+
 --- The job of M.ask. Runs again from the start when it is interrupted.
 function M.make(ctx, payload, job)
   local user = store.find_user(ctx, payload.userId)
@@ -149,38 +153,41 @@ function M.make(ctx, payload, job)
   if not row or row.state == "done" then
     return
   end
-  local made = ("%s.%s"):format(path_of(row.id), job.id)
-  errors.check(fs.mkdir(folder()))
-  local own = ctx:with({ actor = { kind = "user", user_id = user.id, permissions = {} } })
-  local ok, problem = pcall(write, own, made)
+  local ok, made = pcall(make, ctx, user.id)
   if not ok then
-    fs.unlink(made)
     if job.attempt >= M.MAX_ATTEMPTS then
-      accounts.finish_export(ctx, row.id, "failed")
+      accounts.fail_export(ctx, row.id)
     end
-    error(problem, 0)
+    error(made, 0)
   end
-  errors.check(fs.install(made, path_of(row.id)))
-  local size = errors.check(fs.stat(path_of(row.id))).size
   db.transaction(ctx, function(tx_ctx)
-    accounts.finish_export(tx_ctx, row.id, "done", size)
+    accounts.finish_export(tx_ctx, row.id, files.keep(tx_ctx, made), made.size)
     letters.tell(tx_ctx, user, "export_ready", { ["until"] = row.expires_at:sub(1, 10) })
   end)
 end
 
---- Removes copies that are too old, or whose owner is gone. @return how many
-function M.purge(ctx)
-  accounts.purge_exports(ctx)
-  local live, removed = {}, 0
-  for _, row in ipairs(accounts.list_export_ids(ctx)) do
-    live[row.id] = true
-  end
-  for _, name in ipairs(fs.list(folder()) or {}) do
-    if not live[name:match("^[%x-]+")] and fs.unlink(folder() .. "/" .. name) then
-      removed = removed + 1
+-- Removes these copies; their contents are swept up.
+local function remove(ctx, rows)
+  for _, row in ipairs(rows) do
+    accounts.delete_export(ctx, row.id)
+    if row.file_id then
+      files.drop(ctx, row.file_id)
     end
   end
-  return removed
+end
+
+--- Removes the copies that are too old. @return how many
+function M.purge(ctx)
+  local rows = accounts.list_old_exports(ctx)
+  db.transaction(ctx, function(tx_ctx)
+    remove(tx_ctx, rows)
+  end)
+  return #rows
+end
+
+--- Removes the copies of somebody who is erased, in the caller's transaction.
+function M.erase(ctx, user_id)
+  remove(ctx, accounts.list_exports_of(ctx, user_id))
 end
 
 return M

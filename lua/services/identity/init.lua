@@ -1,5 +1,6 @@
 --- Accounts, sessions, tenants and roles: who is calling, and for whom.
 
+local export = require("services.identity.export")
 local keys = require("services.identity.keys")
 local people = require("services.identity.people")
 local roles = require("services.identity.roles")
@@ -15,6 +16,9 @@ M.hooks = {
   resolve_tenant = tenants.resolve,
   find_tenant = tenants.find,
 }
+
+--- What an erasure removes besides the account.
+M.personal = { erase = export.erase }
 
 --- The actor and the tenant of an access token; raises 401.
 M.of_token = standing.of_token
