@@ -33,6 +33,18 @@ static int check_failures, check_cases;
         name();                                                                          \
     } while (0)
 
+/* Milliseconds of a test's time-outs and patience, longer where $TEST_PATIENCE (a factor) says
+ * that all runs slowly, as under valgrind. */
+static inline int patiently(int ms)
+{
+    static int factor;
+    if (!factor) {
+        const char *text = getenv("TEST_PATIENCE");
+        factor = text && atoi(text) > 1 ? atoi(text) : 1;
+    }
+    return ms * factor;
+}
+
 static inline int check_result(const char *module)
 {
     printf("%-12s %d cases, %d failures\n", module, check_cases, check_failures);

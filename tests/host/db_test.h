@@ -6,7 +6,8 @@
 #include "loop.h"
 #include "servers.h"
 
-enum { CONNECT_MS = 700, STATEMENT_MS = 500 };
+#define CONNECT_MS patiently(700)
+#define STATEMENT_MS patiently(500)
 
 /* The end of one operation. */
 struct outcome {

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { PATIENCE_MS = 5000 };
+#define PATIENCE_MS ((unsigned)patiently(5000))
 
 static uv_loop_t loop;
 static struct sockaddr_un address = {.sun_family = AF_UNIX};

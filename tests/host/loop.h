@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
-enum { PATIENCE_MS = 15000 };
+#define PATIENCE_MS ((unsigned)patiently(15000))
 
 static uv_loop_t *loop;
 

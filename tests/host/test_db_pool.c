@@ -2,7 +2,9 @@
 #include "db_pool.h"
 #include "db_test.h"
 
-enum { POOL_MAX = 4, POOL_WAIT_MS = 300, AT_ONCE_NS = 20000000 };
+enum { POOL_MAX = 4 };
+#define AT_ONCE_NS (patiently(20) * 1000000ull)
+#define POOL_WAIT_MS patiently(300)
 
 static struct db_pool *pool;
 static struct conf *conf;
@@ -205,7 +207,7 @@ static void gives_up_on_a_hung_server(void)
     uint64_t start = uv_hrtime();
     struct outcome outcome = query(conn, "SELECT 1");
     is_error(&outcome, ERR_TIMEOUT, 0);
-    CHECK(uv_hrtime() - start < (STATEMENT_MS + 1500) * 1000000ull);
+    CHECK(uv_hrtime() - start < (STATEMENT_MS + patiently(1500)) * 1000000ull);
     CHECK(!db_conn_reusable(conn));
     db_pool_release(pool, conn);
     CHECK(!get()); /* in line, while the connecting hangs */

@@ -901,7 +901,7 @@ static void start(void)
 {
     char text[1024];
     char *out = text;
-    static const struct {
+    const struct {
         const char *key;
         int value;
     } values[] = {
@@ -909,9 +909,9 @@ static void start(void)
         {"http.max_headers", MAX_HEADERS},
         {"http.max_url_bytes", MAX_URL},
         {"http.max_connections", 4},
-        {"http.header_timeout_ms", 300},
-        {"http.body_idle_ms", 300},
-        {"http.keepalive_timeout_ms", 500},
+        {"http.header_timeout_ms", patiently(300)},
+        {"http.body_idle_ms", patiently(300)},
+        {"http.keepalive_timeout_ms", patiently(500)},
         {"http.gzip_level", 0},
         {"http.gzip_min_bytes", 1000},
     };

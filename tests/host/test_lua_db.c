@@ -182,9 +182,10 @@ static void outlives_a_restart(void)
     run("=while_down",
         "fails('UNAVAILABLE', db.query('SELECT 1')) fails('UNAVAILABLE', db.begin())");
     servers_start_mariadb();
-    run("=afterwards", "local rows for _ = 1, 150 do rows = db.query('SELECT 1') if rows "
-                       "then break end task.sleep(10) end\n"
-                       "must(rows, 'still down')");
+    run("=afterwards",
+        "local rows for _ = 1, 1000 do rows = db.query('SELECT 1') if rows "
+        "then break end task.sleep(10) end\n"
+        "must(rows, 'still down')");
 }
 
 static void on_pool_closed(void *arg)
@@ -199,10 +200,10 @@ int main(void)
     int len =
         snprintf(text, sizeof(text),
                  "db.socket%c%s%cdb.host%c%cdb.port%c1%cdb.user%croot%cdb.password%c%c"
-                 "db.name%ctest%cdb.pool_max%c%d%cdb.pool_wait_ms%c200%c"
+                 "db.name%ctest%cdb.pool_max%c%d%cdb.pool_wait_ms%c%d%c"
                  "db.connect_timeout_ms%c%d%cdb.statement_timeout_ms%c%d%c",
                  0, servers_path("db.sock"), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, POOL_MAX,
-                 0, 0, 0, 0, CONNECT_MS, 0, 0, STATEMENT_MS, 0);
+                 0, 0, patiently(200), 0, 0, CONNECT_MS, 0, 0, STATEMENT_MS, 0);
     struct conf *conf = conf_parse(text, (size_t)len);
     log_init(LOG_ERROR + 1, false, "test"); /* errors of tasks are expected */
     lua_test_host.db = db_pool_new(loop, conf);

@@ -81,8 +81,9 @@ int main(void)
     char text[256];
     int len = snprintf(text, sizeof(text),
                        "redis.socket%c%s%credis.host%c%credis.port%c0%credis.password%c%c"
-                       "redis.db%c0%credis.timeout_ms%c500%c",
-                       0, servers_path("redis.sock"), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+                       "redis.db%c0%credis.timeout_ms%c%d%c",
+                       0, servers_path("redis.sock"), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                       patiently(500), 0);
     struct conf *conf = conf_parse(text, (size_t)len);
     lua_test_host.redis = redis_new(loop, conf);
     lua_test_start();

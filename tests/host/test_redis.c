@@ -7,7 +7,7 @@
 #include "servers.h"
 #include <hiredis/hiredis.h>
 
-enum { TIMEOUT_MS = 400 };
+#define TIMEOUT_MS patiently(400)
 
 static struct conf *conf_for(const char *path, const char *host, int port)
 {
@@ -268,14 +268,14 @@ static void comes_back_after_a_kill(void)
     CHECK(!redis_connected(redis));
     uint64_t start = uv_hrtime();
     CHECK_STR(ask(redis, "GET x")->code, ERR_UNAVAILABLE);
-    CHECK(uv_hrtime() - start < 50000000);
+    CHECK(uv_hrtime() - start < patiently(50) * 1000000ull);
     unlink(servers_path("redis.sock"));
     loop_pass(300);
     CHECK_STR(ask(redis, "GET x")->code, ERR_UNAVAILABLE);
     servers_start_redis();
     start = uv_hrtime();
     await_connected(redis);
-    CHECK(uv_hrtime() - start < 1500000000);
+    CHECK(uv_hrtime() - start < patiently(1500) * 1000000ull);
     CHECK_STR(ask(redis, "SET x 1")->text, "OK");
     listener.came = false;
     publish(redis, "PUBLISH news after", "1");
@@ -310,11 +310,11 @@ static void gives_up_on_a_hung_server(void)
     servers_hang(servers_redis);
     uint64_t start = uv_hrtime();
     CHECK_STR(ask(redis, "GET x")->code, ERR_TIMEOUT);
-    CHECK(uv_hrtime() - start < 3ull * TIMEOUT_MS * 1000000);
+    CHECK(uv_hrtime() - start < TIMEOUT_MS * 3000000ull);
     start = uv_hrtime();
     CHECK_STR(ask(redis, "GET x")->code,
               ERR_UNAVAILABLE); /* known to be down: no waiting */
-    CHECK(uv_hrtime() - start < 50000000);
+    CHECK(uv_hrtime() - start < patiently(50) * 1000000ull);
     kill(servers_redis, SIGCONT);
     await_connected(redis);
     CHECK_STR(ask(redis, "GET x")->text, "1");
@@ -335,7 +335,7 @@ static void notices_a_refused_connection(void)
         struct redis *redis = redis_new(loop, conf);
         uint64_t start = uv_hrtime();
         CHECK_STR(ask(redis, "GET x")->code, ERR_UNAVAILABLE);
-        CHECK(uv_hrtime() - start < 200000000);
+        CHECK(uv_hrtime() - start < patiently(200) * 1000000ull);
         loop_pass(120);
         CHECK(!redis_connected(redis));
         CHECK_STR(ask(redis, "GET x")->code, ERR_UNAVAILABLE);

@@ -13,7 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 5000, LARGE = 3 * 1000 * 1000 };
+enum { LARGE = 3 * 1000 * 1000, PIECE = 64 * 1024, TURNS = 100 };
+#define PATIENCE_MS ((unsigned)patiently(5000))
 
 static uv_loop_t loop;
 static SSL_CTX *client_context;
@@ -87,13 +88,15 @@ static bool handshake(struct pair *pair)
 
 static void open_raw(struct pair *pair)
 {
-    static const struct tls_times times = {300, 300};
+    const unsigned time = (unsigned)patiently(300);
+    const struct tls_times times = {time, time};
     int ends[2];
     struct err err;
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
     pair->fd = ends[0];
     pair->ssl = SSL_new(client_context);
     SSL_set_fd(pair->ssl, ends[0]);
+    uv_update_time(&loop); /* what came before may have taken its time */
     pair->plain = tls_accept(tls, &loop, ends[1], times, &err);
     CHECK(pair->plain >= 0);
 }
@@ -158,6 +161,12 @@ static void passes_bytes_both_ways(void)
     close_pair(&pair);
 }
 
+/* How much of LARGE bytes is handed over at once. */
+static size_t piece(size_t done)
+{
+    return LARGE - done < PIECE ? LARGE - done : PIECE;
+}
+
 /* What one side sends while the other reads nothing is bounded, and arrives whole when it
  * does. */
 static void holds_back_who_is_not_read(void)
@@ -169,27 +178,29 @@ static void holds_back_who_is_not_read(void)
         bytes[i] = (char)(i * 7 + i / 1000);
     open_pair(&pair);
     size_t sent = 0;
-    for (int i = 0; i < 2000 && sent < LARGE; i++, turn()) {
-        ssize_t n = send(pair.plain, bytes + sent, LARGE - sent, 0);
+    for (int idle = 0; idle < TURNS && sent < LARGE; turn()) {
+        ssize_t n = send(pair.plain, bytes + sent, piece(sent), 0);
         sent += n > 0 ? (size_t)n : 0;
+        idle = n > 0 ? 0 : idle + 1;
     }
     CHECK(sent > 0 && sent < LARGE);
     size_t got = 0;
     for (uint64_t end = deadline(); got < LARGE && in_time(end);) {
-        ssize_t n = send(pair.plain, bytes + sent, LARGE - sent, MSG_NOSIGNAL);
+        ssize_t n = send(pair.plain, bytes + sent, piece(sent), MSG_NOSIGNAL);
         sent += n > 0 ? (size_t)n : 0;
-        int read = SSL_read(pair.ssl, out + got, (int)(LARGE - got));
+        int read = SSL_read(pair.ssl, out + got, (int)piece(got));
         got += read > 0 ? (size_t)read : 0;
     }
     CHECK(got == LARGE && !memcmp(bytes, out, LARGE));
     sent = got = 0;
-    for (int i = 0; i < 2000 && sent < LARGE; i++, turn()) {
-        int n = SSL_write(pair.ssl, bytes + sent, (int)(LARGE - sent));
+    for (int idle = 0; idle < TURNS && sent < LARGE; turn()) {
+        int n = SSL_write(pair.ssl, bytes + sent, (int)piece(sent));
         sent += n > 0 ? (size_t)n : 0;
+        idle = n > 0 ? 0 : idle + 1;
     }
     CHECK(sent > 0 && sent < LARGE);
     for (uint64_t end = deadline(); got < LARGE && in_time(end);) {
-        int n = sent < LARGE ? SSL_write(pair.ssl, bytes + sent, (int)(LARGE - sent)) : 0;
+        int n = sent < LARGE ? SSL_write(pair.ssl, bytes + sent, (int)piece(sent)) : 0;
         sent += n > 0 ? (size_t)n : 0;
         got += receive_plain(&pair, out + got, LARGE - got < 5000 ? LARGE - got : 5000,
                              &eof);

@@ -12,7 +12,8 @@
 
 #define HEAD "HTTP/1.1 101 Switching Protocols\r\n\r\n"
 
-enum { PATIENCE_MS = 8000, PING_NEVER = 3600 * 1000 };
+enum { PING_NEVER = 3600 * 1000 };
+#define PATIENCE_MS ((unsigned)patiently(8000))
 
 static uv_loop_t loop;
 static struct host host = {.loop = &loop};
