@@ -26,6 +26,7 @@ struct stream {
     int fd;
     struct buf pending;
     unsigned long dropped; /* since the last line that fitted */
+    bool cut; /* within a line, by a disk that is full: the next begins with a line end */
 };
 
 static struct {
@@ -54,15 +55,33 @@ static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static const char *const level_colours[] = {"\x1b[2m", "\x1b[32m", "\x1b[33m",
                                             "\x1b[31m"};
 
-static void write_all(int fd, const char *data, size_t len)
+/* How much of it was written. */
+static size_t write_all(int fd, const char *data, size_t len)
 {
-    while (len) {
-        ssize_t done = write(fd, data, len);
+    size_t put = 0;
+    while (put < len) {
+        ssize_t done = write(fd, data + put, len - put);
         if (done <= 0)
-            return; /* nowhere left to complain */
-        data += done;
-        len -= (size_t)done;
+            break; /* nowhere left to complain */
+        put += (size_t)done;
     }
+    return put;
+}
+
+/* How many lines were not written, or not to their end. */
+static unsigned long write_lines(struct stream *stream, const char *data, size_t len)
+{
+    unsigned long lost = 0;
+    size_t put = 0;
+    if (stream->cut)
+        stream->cut = write_all(stream->fd, "\n", 1) == 0;
+    if (!stream->cut) {
+        put = write_all(stream->fd, data, len);
+        stream->cut = put && data[put - 1] != '\n';
+    }
+    for (; put < len; put++)
+        lost += data[put] == '\n';
+    return lost;
 }
 
 /* With the mutex held: until there is something to write, and then a moment more. */
@@ -97,10 +116,12 @@ static void *writer(void *arg)
         struct buf full = stream->pending;
         stream->pending = writing;
         pthread_mutex_unlock(&state.mutex);
-        write_all(stream->fd, full.data, full.len);
+        unsigned long lost = write_lines(stream, full.data, full.len);
         buf_clear(&full);
         writing = full;
         pthread_mutex_lock(&state.mutex);
+        stream->dropped += lost;
+        state.dropped += lost;
     }
     pthread_mutex_unlock(&state.mutex);
     buf_free(&writing);
@@ -220,13 +241,13 @@ static void put_line(struct stream *stream, enum log_level level, const char *me
         stream->dropped++;
         state.dropped++;
     } else {
+        bool first = !stream->pending.len;
         if (stream->dropped) {
             buf_printf(&stream->pending,
                        "{\"level\":\"warn\",\"message\":\"%lu log lines dropped\"}\n",
                        stream->dropped);
             stream->dropped = 0;
         }
-        bool first = !stream->pending.len;
         buf_append(&stream->pending, line.data, line.len);
         bool urgent = level >= LOG_WARN || stream->pending.len > PENDING_MAX / 2;
         state.urgent |= urgent;

@@ -3,7 +3,8 @@
  *
  * A line is one JSON object (format json) or coloured text (format text). Lines below a warning
  * may wait 20 ms for company. They wait in a bounded buffer of 1 MiB; when it is full new ones are
- * dropped, and the next line that fits says how many. */
+ * dropped, and the next line that fits says how many. The same goes for those for which the disk
+ * has no room; one that it cut is ended before the next. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,7 +21,7 @@ void log_start(void);
 /* Writes what waits and ends the thread. Idempotent; lines after it are written at once. */
 void log_stop(void);
 
-/* Lines dropped since the process began. */
+/* Lines dropped, or lost to a full disk, since the process began. */
 unsigned long log_dropped(void);
 
 bool log_enabled(enum log_level level);

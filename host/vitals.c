@@ -97,9 +97,9 @@ static void open_series(struct vitals *vitals)
                                  "Time waited for database connections.", "");
     vitals->pool_refused = follow(vitals, "fixxit_db_pool_refused_total",
                                   "Waits that ended without a database connection.", "");
-    vitals->log_dropped =
-        follow(vitals, "fixxit_log_dropped_total",
-               "Log lines dropped because nobody took them fast enough.", "");
+    vitals->log_dropped = follow(
+        vitals, "fixxit_log_dropped_total",
+        "Log lines that nobody took fast enough, or for which there was no room.", "");
     vitals->image_done = follow(vitals, "fixxit_image_jobs_total",
                                 "Pictures processed, by outcome.", "outcome=\"ok\"");
     vitals->image_failed =

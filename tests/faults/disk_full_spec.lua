@@ -1,16 +1,34 @@
 -- A disk that is full, at every point at which something is written.
 local cjson = require("cjson")
+local ledger = require("tests.support.ledger")
 local pictures = require("tests.support.pictures")
+local probes = require("tests.support.probe")
 local servers = require("tests.support.server")
 
 local DISK_MB = 16
 local PAGE = 4096
 
+-- Saves what another server sends, in this case itself.
+local FETCH = [[
+  { method = "GET", path = "/fetch", summary = "Saves a page.", permission = "public", tenant = false,
+    handler = function()
+      local settings, fs = require("core.config").get(), require("core.fs")
+      local path = settings.server.data .. "/tmp/fetched"
+      local _, err = require("core.http_client").request({ save = path,
+        url = ("http://127.0.0.1:%d/api/v1/openapi.json"):format(settings.http.port) })
+      local there = fs.stat(path) ~= nil
+      fs.unlink(path)
+      return reply.ok({ code = err and err.code or "saved", there = there })
+    end },
+]]
+
 describe("a disk that is full", function()
-  local server, api, disk, jpeg, token
+  local server, api, disk, jpeg, token, probe
 
   setup(function()
-    server = servers.start({ apart = true, disk_mb = DISK_MB, env = { FIXXIT_LIMITS_SCALE = 10000 } })
+    probe = probes.new(FETCH)
+    server = servers.start({ apart = true, disk_mb = DISK_MB, env = { FIXXIT_LIMITS_SCALE = 10000,
+      FIXXIT_ROOT = probe.root } })
     api, disk = server.api, server.disk
     jpeg = pictures.jpeg(320, 320)
     token = api:login("dispatcher@riverton.example").token
@@ -18,6 +36,7 @@ describe("a disk that is full", function()
 
   teardown(function()
     server:stop()
+    probe:remove()
   end)
 
   local function post(title, photo)
@@ -56,7 +75,7 @@ describe("a disk that is full", function()
   it("refuses uploads with 507 and keeps nothing of them, however little room there is", function()
     local refused, taken = 0, 0
     -- from no room at all to enough for the upload, the cleaned picture and its folders
-    for free = 0, #jpeg * 3, math.floor(#jpeg / 6 / PAGE) * PAGE do
+    for free = 0, #jpeg * 3, PAGE * 2 do
       local files, before = stored(), rows()
       disk:fill(free)
       local title = "Full disk " .. free
@@ -91,6 +110,15 @@ describe("a disk that is full", function()
     becomes(files, stored)
     disk:empty()
     assert.equal(200, api:get(url, { token = token }).status)
+  end)
+
+  it("ends what another server sends, and keeps no part of it", function()
+    for _, free in ipairs({ 0, PAGE * 3 }) do
+      disk:fill(free)
+      assert.same({ code = "DISK_FULL", there = false }, api:get("/fetch").json.data)
+      disk:empty()
+    end
+    assert.same({ code = "saved", there = true }, api:get("/fetch").json.data)
   end)
 
   it("stops nothing that needs no disk, and says so to monitors", function()
@@ -129,6 +157,47 @@ describe("a disk that is full", function()
   end)
 end)
 
+describe("a full disk under MariaDB", function()
+  it("refuses what would be written with 507, half of nothing, until there is room", function()
+    local server = servers.start({ apart = true, mariadb_disk_mb = 48,
+      env = { FIXXIT_LIMITS_SCALE = 10000 } })
+    local api, disk = server.api, server.dependencies.mariadb.disk
+    local pids = server:pids()
+    local token = api:login("dispatcher@riverton.example").token
+    local acknowledged = {}
+    local function post(i)
+      local answer = api:post("/reports", { tenant = "riverton", json = { title = "Full database " .. i,
+        description = ("much "):rep(1000), category = "other", location = { description = "here" } } })
+      if answer.status == 201 then
+        acknowledged[answer.json.data.id] = true
+      end
+      return answer
+    end
+    assert.equal(201, post(0).status)
+    disk:fill(0)
+    local refused = 0
+    for i = 1, 400 do
+      local answer = post(i)
+      if answer.status ~= 201 then
+        assert.equal(507, answer.status, answer.body)
+        assert.equal("STORAGE_FULL", answer.json.error.code)
+        refused = refused + 1
+        if refused == 20 then
+          break
+        end
+      end
+    end
+    assert.equal(20, refused)
+    assert.equal(200, api:get("/reports", { token = token }).status)
+    assert.equal(200, api:get("/ready", { root = true }).status)
+    disk:empty()
+    assert.equal(201, post("again").status)
+    assert.same(pids, server:pids())
+    ledger.check(server, "Full database ", acknowledged)
+    server:stop()
+  end)
+end)
+
 describe("a full disk under the access log", function()
   it("costs lines and nothing else; they come again with the room", function()
     local server = servers.start({ apart = true, disk_mb = DISK_MB,
@@ -149,6 +218,18 @@ describe("a full disk under the access log", function()
       servers.sleep(0.05)
     end
     assert.is_true(found)
+    for line in io.lines(disk.folder .. "/access.log") do -- none is glued to the half of another
+      assert.truthy(select(2, line:gsub("%d%d:%d%d:%d%d%.%d%d%dZ ", "")) <= 1, line)
+    end
+    local dropped
+    for _ = 1, 100 do
+      dropped = api:get("/metrics", { root = true }).body:match("\nfixxit_log_dropped_total (%d+)")
+      if tonumber(dropped) > 0 then
+        break
+      end
+      servers.sleep(0.1)
+    end
+    assert.truthy(tonumber(dropped) > 0)
     server:stop()
   end)
 end)

@@ -1,6 +1,7 @@
 --- A MariaDB and a Redis that belong to the test, so that it may kill them, hang them and start
 -- them again while a server uses them. What MariaDB has acknowledged survives its kill -9.
 local processes = require("tests.support.process")
+local small_disk = require("tests.support.small_disk")
 
 local M = {}
 
@@ -55,10 +56,17 @@ end
 
 --- Starts both on a data folder that holds a database already.
 -- @param shell function(command) -> exit code, output
--- @param words assignments to the environment of MariaDB, or ""
-function M.start(shell, data, words)
+-- @param options env = assignments to the environment of MariaDB, or "", disk_mb = room on a file
+--   system of its own for it, or nil
+function M.start(shell, data, options)
+  local mariadb, disk = MARIADB:gsub("%%s", data), nil
+  if options.disk_mb then
+    assert(shell(("mv %s/mysql %s/mysql.seed"):format(data, data)) == 0)
+    disk = small_disk.new(shell, data .. "/mysql", data .. "/mysql.seed", options.disk_mb)
+    mariadb = disk:wrap(mariadb)
+  end
   local self = setmetatable({
-    mariadb = dependency(shell, "mariadb", words .. " setsid " .. MARIADB, data,
+    mariadb = dependency(shell, "mariadb", options.env .. " setsid " .. mariadb, data,
       "mariadb-admin --no-defaults -uroot -S %s/run/mariadb.sock ping >/dev/null 2>&1"),
     redis = dependency(shell, "redis", "setsid " .. REDIS, data,
       "redis-cli -s %s/run/redis.sock ping >/dev/null 2>&1"),
@@ -66,6 +74,10 @@ function M.start(shell, data, words)
   for _, one in ipairs({ self.mariadb, self.redis }) do
     one:start()
     one:await()
+  end
+  if disk then
+    disk:mounted(self.mariadb.pid)
+    self.mariadb.disk = disk
   end
   return self
 end

@@ -122,8 +122,8 @@ end
 --- @param options {env = {NAME = text, with "{data}" for its data folder}, bin = path of the binary,
 --   data = the folder of one that was stopped with `keep`, apart = MariaDB and Redis are
 --   the test's: server.dependencies, with which it may do what it wants, mariadb_env = more of the
---   environment for that MariaDB, disk_mb = size of a file
---   system of its own for files: server.disk}
+--   environment for that MariaDB, mariadb_disk_mb = room on a file system of its own for it:
+--   server.dependencies.mariadb.disk, disk_mb = the same for the server's files: server.disk}
 -- @return server {port=, data=, log=, api=client}
 function M.start(options)
   options = options or {}
@@ -133,9 +133,9 @@ function M.start(options)
     data = os.tmpname()
     shell("rm -f " .. data .. "; cp -a " .. source .. " " .. data)
   end
-  local own = options.apart
-    and dependencies.start(shell, data, assignments(options.mariadb_env or {}, data))
-  local disk = options.disk_mb and small_disk.new(shell, data, options.disk_mb)
+  local own = options.apart and dependencies.start(shell, data, {
+    env = assignments(options.mariadb_env or {}, data), disk_mb = options.mariadb_disk_mb })
+  local disk = options.disk_mb and small_disk.for_server(shell, data, options.disk_mb)
   local command = (options.bin or BIN) .. (own and " serve" or " dev")
   local server = launch(data, free_port(), options.env, disk and disk:wrap(command) or command)
   server.dependencies, server.disk = own or nil, disk or nil

@@ -1,37 +1,43 @@
---- A real file system of a few megabytes for the files of a server: uploads, contents, thumbnails,
--- generations, and what else is put into its folder. It is mounted in a name space of the server's own, for which nobody has
--- to be root, and goes with it.
+--- A real file system with little room, for the files of a process. It is mounted in a name space of
+-- the process's own, for which nobody has to be root, and goes with it.
 local M = {}
 
-local FOLDERS = { "files", "tmp", "cache", "run/generations" }
+-- Of a server: uploads, contents, thumbnails, generations.
+local SERVER_FOLDERS = { "files", "tmp", "cache", "run/generations" }
 
 local Disk = {}
 Disk.__index = Disk
 
---- Prepares a data folder whose folders of files will lie on the small disk.
+--- A disk to be mounted at `folder`, with what lies in `seed`, and so many megabytes of room.
 -- @param shell function(command) -> exit code, output
--- @return disk
-function M.new(shell, data, megabytes)
-  local self = setmetatable({ shell = shell, data = data, megabytes = megabytes }, Disk)
-  shell(("mkdir -p %s/small %s/seed"):format(data, data))
-  for _, name in ipairs(FOLDERS) do
+function M.new(shell, folder, seed, room_mb)
+  local code, output = shell(("mkdir -p %s && du -sm %s"):format(folder, seed))
+  assert(code == 0, output)
+  return setmetatable({ shell = shell, place = folder, seed = seed,
+    size_mb = tonumber(output:match("^%d+")) + room_mb }, Disk)
+end
+
+--- The same for those folders of a server that hold files; what else is to lie there is put below
+-- "small" in its data folder.
+function M.for_server(shell, data, room_mb)
+  for _, name in ipairs(SERVER_FOLDERS) do
     local code, output = shell(("mkdir -p $(dirname %s/seed/%s) %s/%s && mv %s/%s %s/seed/%s && ln -s %s/small/%s %s/%s")
       :format(data, name, data, name, data, name, data, name, data, name, data, name))
     assert(code == 0, output)
   end
-  return self
+  return M.new(shell, data .. "/small", data .. "/seed", room_mb)
 end
 
---- The words before the command of a server that is to have it.
+--- The command of a process that is to have it, made of its own command.
 function Disk:wrap(command)
   local _, id = self.shell("id -u")
-  return ("unshare %s sh -c 'mount -t tmpfs -o size=%dm none %s/small && cp -a %s/seed/. %s/small/ && exec %s'")
-    :format(tonumber(id) == 0 and "-m" or "-rm", self.megabytes, self.data, self.data, self.data, command)
+  return ("unshare %s sh -c 'mount -t tmpfs -o size=%dm none %s && cp -a %s/. %s/ && exec %s'"):format(
+    tonumber(id) == 0 and "-m" or "-rm", self.size_mb, self.place, self.seed, self.place, command)
 end
 
---- Where it is seen from outside. @param pid of the server
+--- Notes where it is seen from outside. @param pid of the process
 function Disk:mounted(pid)
-  self.folder = ("/proc/%d/root%s/small"):format(pid, self.data)
+  self.folder = ("/proc/%d/root%s"):format(pid, self.place)
 end
 
 local function run(disk, format, ...)
