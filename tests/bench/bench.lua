@@ -21,7 +21,7 @@ make bench [NAME=VALUE...]        measures Fixxit beside Fastify, Express and tw
                     docs/benchmarks.md, of SCALE docs/benchmarks-scale.md; else nowhere)
 ]]
 
-local WARM_UP_REQUESTS, WARM_UP_TIMES = 4000, 10
+local WARM_UP_REQUESTS, WARM_UP_TIMES = 3000, 5
 local COMPARISON = { document = "docs/benchmarks.md", title = "Benchmarks", seconds = 5,
   warm_up_s = 3 }
 -- Longer, or the first request of each tenant would be most of what is seen of a thousand.
