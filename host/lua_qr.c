@@ -10,17 +10,17 @@
 static int l_encode(lua_State *L)
 {
     size_t len;
-    struct qr qr;
     struct err err;
     const char *text = luaL_checklstring(L, 1, &len);
-    if (qr_encode(text, len, &qr, &err) < 0)
+    char *modules = lua_newuserdata(L, QR_MODULES_MAX);
+    int size = qr_encode(text, len, modules, &err);
+    if (size < 0)
         return lua_fail(L, &err);
     lua_createtable(L, 0, 2);
-    lua_pushinteger(L, qr.size);
+    lua_pushinteger(L, size);
     lua_setfield(L, -2, "size");
-    lua_pushlstring(L, qr.modules, (size_t)qr.size * (size_t)qr.size);
+    lua_pushlstring(L, modules, (size_t)size * (size_t)size);
     lua_setfield(L, -2, "modules");
-    qr_free(&qr);
     return 1;
 }
 

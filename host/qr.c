@@ -1,9 +1,7 @@
 #include "qr.h"
-#include "mem.h"
 #include <qrencode.h>
-#include <stdlib.h>
 
-int qr_encode(const void *data, size_t len, struct qr *qr, struct err *err)
+int qr_encode(const void *data, size_t len, char modules[QR_MODULES_MAX], struct err *err)
 {
     if (len == 0)
         return err_set(err, ERR_INVALID, "there is nothing to encode");
@@ -11,18 +9,10 @@ int qr_encode(const void *data, size_t len, struct qr *qr, struct err *err)
         return err_set(err, ERR_TOO_LARGE, "a code holds at most %d bytes", QR_BYTES_MAX);
     QRcode *code = QRcode_encodeData((int)len, data, 0, QR_ECLEVEL_M);
     if (!code)
-        return err_set(err, ERR_TOO_LARGE, "the code cannot be made");
-    size_t count = (size_t)code->width * (size_t)code->width;
-    qr->size = code->width;
-    qr->modules = mem_new(count);
-    for (size_t i = 0; i < count; i++)
-        qr->modules[i] = code->data[i] & 1 ? '1' : '0';
+        return err_set(err, ERR_INTERNAL, "the code cannot be made");
+    int size = code->width;
+    for (int i = 0; i < size * size; i++)
+        modules[i] = code->data[i] & 1 ? '1' : '0';
     QRcode_free(code);
-    return 0;
-}
-
-void qr_free(struct qr *qr)
-{
-    free(qr->modules);
-    qr->modules = NULL;
+    return size;
 }

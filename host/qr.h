@@ -5,15 +5,12 @@
 
 enum {
     QR_BYTES_MAX = 2331, /* of a text: the largest symbol at this level of correction */
+    QR_SIDE_MAX = 177, /* modules on each side of the largest symbol, without a margin */
+    QR_MODULES_MAX = QR_SIDE_MAX * QR_SIDE_MAX,
 };
 
-struct qr {
-    int size;      /* modules on each side, without the margin */
-    char *modules; /* size * size characters '0' or '1' (dark), row by row; no NUL */
-};
-
-/* The smallest symbol that holds the bytes and survives the loss of 15 % (level M). -1 with
- * ERR_TOO_LARGE for too many of them, ERR_INVALID for none. qr_free when it succeeded. */
-int qr_encode(const void *data, size_t len, struct qr *qr, struct err *err);
-
-void qr_free(struct qr *qr);
+/* The smallest symbol that holds the bytes and survives the loss of 15 % (level M). Writes its
+ * modules, row by row, '1' for the dark ones and '0', no NUL, and returns how many there are on
+ * each side. -1 with ERR_TOO_LARGE for too many bytes, ERR_INVALID for none. */
+int qr_encode(const void *data, size_t len, char modules[QR_MODULES_MAX],
+              struct err *err);
