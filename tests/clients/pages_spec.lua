@@ -1,7 +1,7 @@
--- A browser on the page of the API's description, and on the stream of events.
+-- The description of the API under a validator; a browser on its page, and on the stream of events.
 local servers = require("tests.support.server")
 
-describe("chromium", function()
+describe("of npm and Debian", function()
   local server
 
   before_each(function()
@@ -18,11 +18,15 @@ describe("chromium", function()
     assert.equal(0, code, text)
   end
 
-  it("shows the description of the API", function()
+  it("a validator finds the description of the API valid", function()
+    run("openapi.js", server.port)
+  end)
+
+  it("chromium shows the description of the API", function()
     run("apidocs.js", server.port)
   end)
 
-  it("hears events, and goes on with those that it missed when a worker died", function()
+  it("chromium hears events, and goes on with those that it missed when a worker died", function()
     local token = server.api:login("dispatcher@riverton.example").token
     run("event_source.js", server.port, token, unpack(server:pids("http")))
   end)
