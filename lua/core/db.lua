@@ -18,58 +18,21 @@ local M = {}
 local ATTEMPTS = 3
 local RETRY_PAUSE_MS = 10
 local PLANS_MAX = 4000
+local LEARN_MS = 5000
 
 -- Learned from information_schema on first use; nil until then.
 local tables
+local learning -- a signal that the learning under way has ended, while there is one
 local plans, plan_count = {}, 0
 
 local LEARN_TABLES = [[
-SELECT t.TABLE_NAME AS name, c.COLUMN_NAME AS tenant_column
-FROM information_schema.TABLES t
-LEFT JOIN information_schema.COLUMNS c ON c.TABLE_SCHEMA = t.TABLE_SCHEMA
-  AND c.TABLE_NAME = t.TABLE_NAME AND c.COLUMN_NAME = 'tenant_id'
-WHERE t.TABLE_SCHEMA = DATABASE()]]
+SELECT TABLE_NAME AS name, MAX(IF(COLUMN_NAME = 'tenant_id', COLUMN_NAME, NULL)) AS tenant_column
+FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() GROUP BY TABLE_NAME]]
 
 local LEARN_KEYS = [[
 SELECT TABLE_NAME AS name, INDEX_NAME AS key_name, COLUMN_NAME AS column_name
 FROM information_schema.STATISTICS
 WHERE TABLE_SCHEMA = DATABASE() AND NON_UNIQUE = 0]]
-
-local function learn()
-  local names = errors.check(host.query(LEARN_TABLES))
-  local keys = errors.check(host.query(LEARN_KEYS))
-  tables = db_scope.learn(names, keys)
-  plans, plan_count = {}, 0
-end
-
--- Compiles a statement; a table that is not known yet (a migration ran) is looked for once more.
-local function plan_of(sql, checked)
-  if checked and not tables then
-    learn()
-  end
-  local plan, unknown = db_scope.compile(sql, checked and tables or nil)
-  if unknown then
-    learn()
-    plan, unknown = db_scope.compile(sql, tables)
-    if unknown then
-      error("db: there is no table '" .. unknown .. "'", 0)
-    end
-  end
-  return plan
-end
-
-local function cached_plan(sql, checked)
-  local key = checked and sql or "\0" .. sql
-  local plan = plans[key]
-  if not plan then
-    plan = plan_of(sql, checked)
-    if plan_count >= PLANS_MAX then
-      plans, plan_count = {}, 0
-    end
-    plans[key], plan_count = plan, plan_count + 1
-  end
-  return plan
-end
 
 -- In the place of a unit's transaction that the database has rolled back: nothing that follows
 -- may succeed on its own.
@@ -119,6 +82,63 @@ local function send_shaped(ctx, shape, max, sql, ...)
   return check(host.query_shaped(shape, max, sql, ...))
 end
 
+local function read_tables(ctx)
+  local names, keys = send(ctx, LEARN_TABLES), send(ctx, LEARN_KEYS)
+  tables = db_scope.learn(names, keys)
+  plans, plan_count = {}, 0
+end
+
+-- Reading it takes the server a while: one reads, the others wait. On the connection that the
+-- context has, if any: while all are taken by transactions that want to learn, none becomes free.
+local function learn(ctx)
+  if learning then
+    learning:wait(LEARN_MS)
+    if not learning then
+      return
+    end
+  end
+  local signal = task.signal()
+  learning = signal
+  local ok, err = pcall(read_tables, ctx)
+  learning = nil
+  signal:notify()
+  if not ok then
+    error(err, 0)
+  end
+end
+
+-- Compiles a statement; a table that is not known yet (a migration ran) is looked for once more.
+local function plan_of(ctx, sql, checked)
+  if not checked then
+    return (db_scope.compile(sql, nil))
+  end
+  while not tables do
+    learn(ctx) -- raises when it cannot; who waited for another's attempt makes one of its own
+  end
+  local plan, unknown = db_scope.compile(sql, tables)
+  if unknown then
+    learn(ctx)
+    plan, unknown = db_scope.compile(sql, assert(tables))
+    if unknown then
+      error("db: there is no table '" .. unknown .. "'", 0)
+    end
+  end
+  return plan
+end
+
+local function cached_plan(ctx, sql, checked)
+  local key = checked and sql or "\0" .. sql
+  local plan = plans[key]
+  if not plan then
+    plan = plan_of(ctx, sql, checked)
+    if plan_count >= PLANS_MAX then
+      plans, plan_count = {}, 0
+    end
+    plans[key], plan_count = plan, plan_count + 1
+  end
+  return plan
+end
+
 -- The parameters of a plan in its order, with the tenant's id where the statement says :tenant.
 local function bound(ctx, plan, ...)
   local sources = plan.sources
@@ -144,7 +164,7 @@ Scope.__index = Scope
 
 --- All rows.
 function Scope:query(sql, ...)
-  local plan = cached_plan(sql, self.checked)
+  local plan = cached_plan(self.ctx, sql, self.checked)
   return send(self.ctx, plan.sql, bound(self.ctx, plan, ...))
 end
 
@@ -158,7 +178,7 @@ end
 -- @return the objects of those rows with commas between them, the number of all rows, the kept
 --   columns of the last row that was written (nil without one), the lines with commas between them
 function Scope:shaped(shape, max, sql, ...)
-  local plan = cached_plan(sql, self.checked)
+  local plan = cached_plan(self.ctx, sql, self.checked)
   return send_shaped(self.ctx, shape, max, plan.sql, bound(self.ctx, plan, ...))
 end
 

@@ -34,8 +34,8 @@ local DUPLICATE_DAYS = 14
 local DUPLICATE_RADIUS_M = 50
 -- Similar words are looked for among this many reports close by, and as many of the newest.
 local SIMILAR_RADIUS_M = 1000
-local SIMILAR_EXAMINED = 100
-local SIMILAR_CANDIDATES = 10
+local SIMILAR_EXAMINED = 50
+local SIMILAR_CANDIDATES = 6
 local MAX_DUPLICATES = 5
 -- Public lists leave out what is nobody's hazard.
 local NOT_A_HAZARD = { "rejected", "duplicate" }
