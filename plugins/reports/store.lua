@@ -46,10 +46,15 @@ local function add_set(where, column, values)
   end
 end
 
+-- A statement is prepared once for each text that it has: so it has few, whatever the box is. The
+-- last cell again changes nothing.
 local function add_box(where, box)
   local cells = geo.cover(box)
   if #cells > 0 then
     local ranges, bounds = {}, {}
+    for i = #cells + 1, 2 ^ math.ceil(math.log(#cells) / math.log(2)) do
+      cells[i] = cells[i - 1]
+    end
     for _, cell in ipairs(cells) do
       ranges[#ranges + 1] = "r.cell BETWEEN ? AND ?"
       bounds[#bounds + 1] = cell
@@ -267,13 +272,17 @@ function M.find_near(ctx, latitude, longitude, options)
 end
 
 -- Titles that hold at least half of the words, wherever in them: more than are alike, never fewer.
+local ALIKE_WORDS = 6 -- of a title; more are not looked for
+local NO_WORD = "" -- as a pattern it is only the empty title, which there is not
+local ALIKE = "(" .. ("(r.title LIKE ?) + "):rep(ALIKE_WORDS):sub(1, -4) .. ") * 2 >= ?"
+
 local function add_words(where, list)
-  local parts = {}
-  for i, word in ipairs(list) do
-    parts[i] = "(r.title LIKE ?)"
-    where.params[#where.params + 1] = words.pattern(word)
+  local patterns = {}
+  for i = 1, ALIKE_WORDS do
+    patterns[i] = list[i] and words.pattern(list[i]) or NO_WORD
   end
-  add(where, "(" .. table.concat(parts, " + ") .. ") * 2 >= " .. #list)
+  patterns[ALIKE_WORDS + 1] = math.max(1, 2 * math.min(#list, ALIKE_WORDS) - #list)
+  add(where, ALIKE, unpack(patterns))
 end
 
 --- Returns {id, title, category, distance} of living reports that may be the same hazard: of its
