@@ -175,6 +175,15 @@ describe("a stream of events", function()
     assert.truthy(of(dispatcher, "&lastEventId=" .. ahead):expect("resync"))
   end)
 
+  it("opens also for who acts in no tenant, and has no number there", function()
+    local session = api:login("platform@fixxit.example")
+    local stream, id = of(session)
+    assert.is_nil(id)
+    assert.truthy(stream:expect("auth:ok"))
+    local back = of(session, "&lastEventId=any:1")
+    assert.is_nil(assert(back:expect("resync")).id)
+  end)
+
   it("keeps alive with comments", function()
     local stream = of(dispatcher)
     for _ = 1, 2 do
