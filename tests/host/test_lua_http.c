@@ -299,9 +299,8 @@ static void start(void)
     FILE *file = fopen(main_path, "w");
     CHECK(file && fputs(main_lua, file) >= 0);
     fclose(file);
-    host = (struct host){.loop = &loop,
-                         .conf = conf_parse(text, (size_t)(out - text)),
-                         .role = "http"};
+    host = (struct host){
+        .loop = &loop, .conf = conf_parse(text, (size_t)(out - text)), .role = "http"};
     snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", dir);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
     CHECK(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
