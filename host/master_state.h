@@ -17,6 +17,7 @@ enum {
 struct reload {
     bool going;
     bool again;      /* asked for while it could not begin */
+    bool scouted;    /* one worker has built it */
     unsigned number; /* of the generation being tried, or tried last */
     uint64_t started_ms;
     char problem[CHANNEL_TEXT_MAX]; /* of the first worker that failed */

@@ -19,9 +19,20 @@ void reload_sweep(struct master *master)
 
 /* ---- beginning ---- */
 
+static bool any(const struct master *master, enum child_reload state)
+{
+    for (int i = 0; i < master->count; i++)
+        if (master->children[i].reload == state)
+            return true;
+    return false;
+}
+
 static void ask(struct master *master, struct child *child)
 {
     char path[PATH_MAX];
+    bool ends = child->kill_ms || child->replaced;
+    if (!child->up || ends || child->channel < 0 || child->reload != RELOAD_NONE)
+        return;
     generation_path(master->generations, master->reload.number, path);
     child->reload = RELOAD_ASKED;
     channel_send(child->channel, "build", master->reload.number, path);
@@ -41,6 +52,7 @@ void reload_begin(struct master *master)
         return;
     }
     reload->going = true;
+    reload->scouted = false;
     reload->number++;
     reload->started_ms = clock_ms();
     reload->problem[0] = '\0';
@@ -51,7 +63,7 @@ void reload_begin(struct master *master)
         fail(master, err.message);
         return;
     }
-    for (int i = 0; i < master->count; i++)
+    for (int i = master->count - 1; i >= 0; i--) /* those that serve come first */
         reload_joined(master, &master->children[i]);
 }
 
@@ -65,16 +77,21 @@ void reload_asked_meanwhile(struct master *master)
 
 void reload_joined(struct master *master, struct child *child)
 {
-    bool ends = child->kill_ms || child->replaced;
-    if (master->reload.going && child->up && !ends && child->channel >= 0)
+    if (master->reload.going && (master->reload.scouted || !any(master, RELOAD_ASKED)))
         ask(master, child);
 }
 
 void reload_answered(struct master *master, struct child *child, const char *problem)
 {
+    struct reload *reload = &master->reload;
     child->reload = RELOAD_READY;
-    if (problem && !master->reload.problem[0])
+    if (problem && !reload->problem[0])
         fail(master, problem);
+    if (problem || reload->scouted)
+        return;
+    reload->scouted = true;
+    for (int i = 0; i < master->count; i++)
+        ask(master, &master->children[i]);
 }
 
 /* ---- ending ---- */
@@ -123,14 +140,6 @@ static void end(struct master *master)
     }
     reload_sweep(master);
     reload_asked_meanwhile(master);
-}
-
-static bool any(const struct master *master, enum child_reload state)
-{
-    for (int i = 0; i < master->count; i++)
-        if (master->children[i].reload == state)
-            return true;
-    return false;
 }
 
 void reload_check(struct master *master)

@@ -1,14 +1,16 @@
 /* reload.h - from one generation of Lua to the next, on all workers or on none.
  *
- *   idle --begin--> building: the files are taken (generation.h), "build N <folder>" went to all
- *                   workers that are up, and goes to those that come up meanwhile
+ *   idle --begin--> scouting: the files are taken (generation.h), "build N <folder>" went to one
+ *                   worker, for whom nobody waits if there is such a one
+ *   scouting --ready--> building: the same to all others that are up, or come up meanwhile
  *   building --all ready--> "switch N" to all, idle      --any failed--> "drop N", idle
  *
  * so a node serves either the old generation or the new one, never both for longer than it takes
  * a packet to arrive. A worker that dies meanwhile no longer counts; one that is still starting
  * when the others switch starts again, on the new generation.
  *
- * At least one worker must have tried the new generation. When none is up, it is waited for; when
+ * The scout is for the generation of which a worker dies, or that never ends: it costs one worker.
+ * At least one must have tried the new generation. When none is up, it is waited for; when
  * none comes up in all that time, then the old generation is no better than the new one, and the
  * new one is taken untried: what cannot start can still be mended by a reload. */
 #pragma once

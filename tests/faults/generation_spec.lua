@@ -105,10 +105,12 @@ describe("a generation", function()
   end)
 
   it("is not taken when a worker dies of building it", function()
+    local serving = server:pids("http")
     probe:save("os.exit(3)")
     local code, output = reload()
     assert.equal(1, code, output)
     assert.matches("died of it", output)
+    assert.same(serving, server:pids("http")) -- it was one that runs jobs
     becomes(15)
     probe:set(16)
     assert.equal(0, (reload()))

@@ -259,6 +259,18 @@ describe("the master", function()
     assert.matches("has stood still for %d+ ms: killed; it began last: GET /api/v1/spin\n", server:log_text())
   end)
 
+  it("loses no worker that serves to Lua whose loading never ends", function()
+    local before = server:pids("http")
+    probe:save("while true do end")
+    local code, output = servers.shell(("FIXXIT_ROOT=%s FIXXIT_ENV=test FIXXIT_DATA=%s %s reload"):format(
+      probe.root, server.data, servers.BIN))
+    probe:set(0)
+    assert.equal(1, code, output)
+    assert.matches("died of it", output)
+    assert.same(before, server:pids("http"))
+    assert.equal(0, probe:value(server.api))
+  end)
+
   it("leaves a worker alone that has nothing to do", function()
     local pid = server:pids("http")[1]
     servers.sleep(2.5)
