@@ -155,7 +155,7 @@ describe("a lost password", function()
     assert.equal(known.status, unknown.status)
     assert.equal(known.body, unknown.body)
     mailbox.wait(api, "known@reset.example", "Choose")
-    for _ = 1, 200 do -- the job of the unknown one has run too
+    for _ = 1, 1800 do -- the job of the unknown one has run too
       if server:sql("SELECT COUNT(*) FROM jobs WHERE name = 'identity.send_reset' AND state <> 'done'")
         :match("%d+") == "0" then
         break
@@ -169,7 +169,7 @@ describe("a lost password", function()
     register("flood@reset.example")
     for _ = 1, 6 do
       api:post("/auth/forgot-password", { json = { email = "flood@reset.example" } })
-      for _ = 1, 200 do
+      for _ = 1, 1800 do
         if server:sql("SELECT COUNT(*) FROM jobs WHERE state IN ('waiting', 'running') AND name IN "
           .. "('identity.send_reset', 'notifications.deliver')"):match("%d+") == "0" then
           break
@@ -342,7 +342,7 @@ describe("a person", function()
     assert.equal(202, asked.status, asked.body)
     local location = asked.headers.location
     local copy
-    for _ = 1, 400 do
+    for _ = 1, 1800 do
       copy = api:get(location, { token = citizen.token }).json.data
       if copy.status == "done" then
         break

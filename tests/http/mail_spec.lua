@@ -44,7 +44,7 @@ describe("a mail", function()
   end
 
   local function wait_for(user_id, expected)
-    local deadline = cqueues.monotime() + 20
+    local deadline = cqueues.monotime() + 90
     repeat
       local found = deliveries(user_id)
       if found:find(expected) then

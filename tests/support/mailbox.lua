@@ -3,7 +3,7 @@ local cqueues = require("cqueues")
 
 local M = {}
 
-local WAIT_S = 20
+local WAIT_S = 90
 
 --- The messages to an address, newest first.
 function M.list(api, to)

@@ -3,7 +3,7 @@ local socket = require("cqueues.socket")
 
 local M = {}
 
-local WAIT_S = 30
+local WAIT_S = 90
 
 local Server = {}
 Server.__index = Server
