@@ -4,10 +4,9 @@
 #include "http.h"
 #include "http_wire.h"
 #include <signal.h>
-#include <sys/stat.h>
 #include <zlib.h>
 
-enum { GZIP_MIN = 1000, PATH_ROOM = 200 };
+enum { PATH_ROOM = 200 };
 
 static struct host host;
 static struct http_server *server;
@@ -36,6 +35,15 @@ static char *noise(size_t len)
     uint32_t state = 1;
     for (size_t i = 0; i < len; i++)
         text[i] = (char)((state = state * 1664525 + 1013904223) >> 24);
+    return text;
+}
+
+/* Digits, which shrink to a little over half. */
+static char *digits(size_t len)
+{
+    char *text = noise(len);
+    for (size_t i = 0; i < len; i++)
+        text[i] = "0123456789abcdef"[text[i] & 15];
     return text;
 }
 
@@ -194,10 +202,9 @@ static int coding(const char *path, const char *accept, size_t len)
     return !right ? WRONG : answer.zipped ? GZIP : answer.varies ? IDENTITY : FIXED;
 }
 
-static void write_file(const char *name, size_t len)
+static void write_file(const char *name, char *text, size_t len)
 {
     char path[PATH_ROOM];
-    char *text = letters(len);
     snprintf(path, sizeof(path), "%s/%s", dir, name);
     FILE *out = fopen(path, "w");
     CHECK(out && fwrite(text, 1, len, out) == len);
@@ -250,7 +257,7 @@ static void goes_by_what_the_client_accepts(void)
 
 static void passes_over_what_does_not_gain(void)
 {
-    CHECK(coding("/text/1000", "gzip", 1000) == GZIP); /* GZIP_MIN */
+    CHECK(coding("/text/1000", "gzip", 1000) == GZIP); /* gzip_min_bytes */
     CHECK(coding("/text/999", "gzip", 999) == FIXED);
     CHECK(coding("/text/999", NULL, 999) == FIXED);
     CHECK(coding("/text/5000?private,no-transform", "gzip", 5000) == FIXED);
@@ -318,7 +325,7 @@ static void compresses_files(void)
 {
     static const size_t sizes[] = {5000, 300000, 1024 * 1024, 3000000};
     for (size_t i = 0; i < 4; i++) {
-        write_file("letters", sizes[i]);
+        write_file("letters", letters(sizes[i]), sizes[i]);
         CHECK(coding("/letters", "gzip", sizes[i]) == GZIP);
         CHECK(coding("/letters", NULL, sizes[i]) == IDENTITY);
         CHECK(coding("/letters?0,2000", "gzip", 2000) == IDENTITY); /* a part */
@@ -335,15 +342,14 @@ static void compresses_files(void)
 /* Waits until the file counts as one that nobody is writing just now. */
 static void settle(void)
 {
-    uint64_t end = uv_hrtime() / 1000000 + 200;
-    while (uv_hrtime() / 1000000 < end)
+    for (uint64_t end = uv_hrtime() + 200 * 1000000; uv_hrtime() < end;)
         turn();
 }
 
 static void compresses_a_file_once(void)
 {
     size_t kept = http_server_stats(server).kept_files;
-    write_file("once", 20000);
+    write_file("once", letters(20000), 20000);
     settle();
     CHECK(coding("/once", "gzip", 20000) == GZIP);
     CHECK(http_server_stats(server).kept_files == kept + 1);
@@ -354,14 +360,14 @@ static void compresses_a_file_once(void)
     CHECK(answer.zipped && !answer.chunked);
     free(answer.content);
     CHECK(http_server_stats(server).kept_files == kept + 1);
-    write_file("once", 30000); /* another file under the same name */
+    write_file("once", letters(30000), 30000); /* another file under the same name */
     CHECK(coding("/once", "gzip", 30000) == GZIP);
     CHECK(http_server_stats(server).kept_files ==
           kept); /* it may change in the same tick */
     settle();
     CHECK(coding("/once", "gzip", 30000) == GZIP);
     CHECK(http_server_stats(server).kept_files == kept + 1);
-    write_file("private", 20000);
+    write_file("private", letters(20000), 20000);
     settle();
     CHECK(coding("/private?private", "gzip", 20000) == GZIP);
     CHECK(http_server_stats(server).kept_files == kept + 1); /* not this one */
@@ -377,26 +383,42 @@ static void keeps_no_more_files_than_it_may(void)
     char name[20];
     for (int i = 0; i < 230; i++) {
         snprintf(name, sizeof(name), "many%d", i);
-        write_file(name, 2000);
+        write_file(name, letters(2000), 2000);
     }
     settle();
     for (int i = 0; i < 230; i++) {
         snprintf(name, sizeof(name), "/many%d", i);
         CHECK(coding(name, "gzip", 2000) == GZIP);
+        remove_file(name + 1);
     }
     CHECK(http_server_stats(server).kept_files == 200);
-    CHECK(coding("/many0", "gzip", 2000) == GZIP);
-    for (int i = 0; i < 230; i++) {
-        snprintf(name, sizeof(name), "many%d", i);
-        remove_file(name);
+}
+
+static void keeps_no_more_bytes_than_it_may(void)
+{
+    char name[20];
+    size_t most = 0;
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof(name), "noise%d", i);
+        write_file(name, digits(1 << 20), 1 << 20);
     }
+    settle();
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof(name), "/noise%d", i);
+        struct answer answer = ask("GET", name, "1.1", "gzip");
+        CHECK(answer.zipped && answer.len == 1 << 20 && answer.sent > 500000);
+        most = 8 * 1024 * 1024 / answer.sent;
+        free(answer.content);
+        remove_file(name + 1);
+    }
+    CHECK(http_server_stats(server).kept_files == most); /* all others had to go */
 }
 
 static void survives_clients_that_leave(void)
 {
     static const char *const paths[] = {"/text/300000", "/text/5000000", "/big",
                                         "/text/100000"};
-    write_file("big", 5000000);
+    write_file("big", letters(5000000), 5000000);
     for (size_t i = 0; i < 40; i++) {
         struct client client;
         char text[200];
@@ -471,6 +493,7 @@ int main(void)
     RUN(compresses_files);
     RUN(compresses_a_file_once);
     RUN(keeps_no_more_files_than_it_may);
+    RUN(keeps_no_more_bytes_than_it_may);
     RUN(survives_clients_that_leave);
     stop();
     return check_result("http_gzip");
