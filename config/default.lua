@@ -124,6 +124,7 @@ return {
   limits = {
     scale = 1, -- multiplies every count below
     keys = 100000, -- callers remembered at the same time, by all processes of a node
+    answer_ms = 50, -- that a class of at most 60 a minute waits for Redis, with several nodes
     login_per_minute = 10, -- each of these per address
     register_per_minute = 5,
     forgot_per_minute = 5,

@@ -7,7 +7,7 @@ local REGISTER = 5 -- a minute
 describe("a node that comes and goes", function()
   local one, two
   local env = { FIXXIT_LIMITS_SCALE = 1, FIXXIT_SERVER_WORKERS = 1,
-    FIXXIT_HTTP_TRUSTED_PROXIES = "127.0.0.0/8" }
+    FIXXIT_LIMITS_ANSWER_MS = 400, FIXXIT_HTTP_TRUSTED_PROXIES = "127.0.0.0/8" }
 
   setup(function()
     one = servers.start({ apart = true, env = env })

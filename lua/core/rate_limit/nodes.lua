@@ -4,6 +4,7 @@
 -- every 100 ms what was used, and learn what was used elsewhere. Who gets no answer counts each
 -- use as if all other nodes did the same. A node that is alone needs none of this.
 
+local config = require("core.config")
 local limits = require("host.limits")
 local redis = require("core.redis")
 local metrics = require("core.metrics")
@@ -15,7 +16,6 @@ local M = {}
 local PREFIX = "fixxit:limit:"
 local NODES = "rate_limit.nodes" -- lives with the process
 local SMALL_PER_MINUTE, MINUTE_MS = 60, 60000
-local ANSWER_MS = 50
 local SILENT_MS = 1000 -- for which Redis is not asked again after it kept us waiting
 local BATCH = 150
 local KEEP_MAX = 50000
@@ -74,10 +74,11 @@ local told = new_set() -- key -> class, of those that Redis was told of since it
 local count -- of nodes, once asked for
 local was_connected = false
 local silent_until = 0 -- monotonic
-local fallbacks -- a metric, set by M.build
+local fallbacks, answer_ms -- a metric and a setting, set by M.build
 
---- Opens what is counted here.
+--- Reads the settings, opens what is counted here.
 function M.build()
+  answer_ms = config.get().limits.answer_ms
   fallbacks = metrics.counter("fixxit_rate_limit_fallbacks_total",
     "Uses that were weighed for all nodes, because Redis did not answer.")
 end
@@ -152,7 +153,7 @@ local function ask(class, key)
   if now < silent_until then
     return nil
   end
-  local allowed, in_time = within(ANSWER_MS, consult, { key }, { class }, 1)
+  local allowed, in_time = within(answer_ms, consult, { key }, { class }, 1)
   if not in_time then
     silent_until = now + SILENT_MS
   end
@@ -181,7 +182,7 @@ local function take_small(class, key)
   return false, 0, reset_ms, math.max(math.ceil(retry_ms), 1)
 end
 
---- As limits.take of one use, for all nodes together. May wait for Redis, 50 ms at most.
+--- As limits.take of one use, for all nodes together. May wait for Redis, limits.answer_ms at most.
 -- @param class {count, period_ms}
 -- @return allowed, remaining, reset_ms, retry_after_ms
 function M.take(class, key)
