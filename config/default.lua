@@ -112,7 +112,7 @@ return {
     data_secret = "", -- seals personal data; empty: derived from `secret`, which then must stay
   },
   mail = {
-    host = "", -- the mail server; "": development keeps mails in /dev/mailbox, production sends none
+    host = "", -- the mail server; "": development keeps mails in /dev/mailbox, production has none
     port = 587, -- 465: TLS from the start, else STARTTLS
     user = "", -- "": without signing in
     password = "",
