@@ -20,7 +20,7 @@ struct step {
     enum db_field field;
     struct column column;
     struct buf key; /* "key": with its quotes and the colon */
-    char *before, *after, *fallback;
+    char *before, *after;
 };
 
 struct db_shape {
@@ -54,7 +54,6 @@ void db_shape_unref(struct db_shape *shape)
         free(step->column.name);
         free(step->before);
         free(step->after);
-        free(step->fallback);
         buf_free(&step->key);
     }
     for (unsigned i = 0; i < shape->kept_count; i++)
@@ -96,7 +95,6 @@ void db_shape_field(struct db_shape *shape, const char *key, const char *column,
     step->field = options->kind;
     step->before = copy(options->before);
     step->after = copy(options->after);
-    step->fallback = copy(options->fallback);
 }
 
 void db_shape_open(struct db_shape *shape, const char *key)
@@ -199,8 +197,7 @@ static void write_value(struct buf *out, const struct step *step,
                         const struct db_value *cell)
 {
     switch (cell->kind) {
-    case DB_NULL:
-        buf_puts(out, step->fallback);
+    case DB_NULL: /* left out before it comes here */
         break;
     case DB_BOOLEAN:
         buf_puts(out, cell->integer ? "true" : "false");
@@ -237,7 +234,7 @@ void db_shape_write(const struct db_shape *shape, const struct db_value *cells,
         }
         const struct db_value *cell = &cells[step->column.index];
         bool is_null = step->kind == STEP_FIELD && cell->kind == DB_NULL;
-        if (is_null && step->field != DB_FIELD_IS_NULL && !step->fallback)
+        if (is_null && step->field != DB_FIELD_IS_NULL)
             continue;
         if (!first)
             buf_putc(out, ',');

@@ -1,7 +1,7 @@
 /* db_shape.h - rows of a result as JSON objects, written straight from the cells.
  *
  * A shape says which column becomes which key, in which order; the same rows always give the same
- * text. A cell that is NULL leaves its key out, unless the field has a fallback. It is built by
+ * text. A cell that is NULL leaves its key out. It is built by
  * db_shape_field, _open and _close, then used for any number of results whose columns have the
  * names it asks for. */
 #pragma once
@@ -23,7 +23,6 @@ enum db_field {
 struct db_field_options {
     enum db_field kind;
     const char *before, *after; /* put around a text; NULL: nothing */
-    const char *fallback;       /* JSON in the place of NULL; NULL: the key is left out */
 };
 
 /* Reference counted: new gives one, the last db_shape_unref frees it. */

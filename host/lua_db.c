@@ -9,7 +9,7 @@
  *   db.null                                      NULL among the parameters, like nil
  *   db.shape{fields, keep = {columns}, lines = shape, when = column} -> shape
  *                                                 rows as JSON objects, in this order of keys.
- *       A field is {key, column, json =, is_null =, before =, after =, fallback =} (see
+ *       A field is {key, column, json =, is_null =, before =, after =} (see
  *       db_shape.h; `json` and `is_null` are booleans) or {key, {fields}} for an object in it
  *   db.query_shaped(shape, max, sql, ...) -> text, count, kept, lines | nil, err (waits)
  *       text: the objects of the first `max` rows with commas between them; count: of all rows;

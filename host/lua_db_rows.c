@@ -170,7 +170,6 @@ static void add_field(lua_State *L, struct db_shape *shape, int depth)
                                                           : DB_FIELD_VALUE,
             .before = opt_string(L, field, "before", NULL, NULL),
             .after = opt_string(L, field, "after", NULL, NULL),
-            .fallback = opt_string(L, field, "fallback", NULL, NULL),
         };
         db_shape_field(shape, key, luaL_checkstring(L, field + 2), &options);
     }

@@ -323,8 +323,8 @@ function M.forget_tables()
   plans, plan_count = {}, 0
 end
 
---- How rows become JSON objects: shape({{key, column, json =, is_null =, before =, after =,
--- fallback =} or {key, {fields}}..., keep = {columns}}), see host.db.
+--- How rows become JSON objects: shape({{key, column, json =, is_null =, before =, after =
+-- } or {key, {fields}}..., keep = {columns}}), see host.db.
 M.shape = host.shape
 
 --- Asks the database whether it is there.

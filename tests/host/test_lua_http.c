@@ -57,6 +57,19 @@ static const char main_lua[] =
     "  req:respond(200, nil, 'once')\n"
     "  M.twice = pcall(req.respond, req, 200, nil, 'twice')\n"
     "end\n"
+    "local lines = http.lines({['X-Same'] = 'as always', ['Date'] = 'not ours'})\n"
+    "paths['/lines'] = function(req)\n"
+    "  M.bad = pcall(http.lines, {X = 'a\\r\\nY: b'}) or pcall(http.lines, {['X Y'] = "
+    "'b'})\n"
+    "    or pcall(req.respond, req, 200, nil, '', {})\n"
+    "  req:respond(200, {['X-Own'] = 'b'}, tostring(M.bad), lines)\n"
+    "end\n"
+    "paths['/head'] = function(req)\n"
+    "  local method, path, ip, id, trace, agent, origin = req:head()\n"
+    "  req:respond(200, nil, table.concat({method, path, ip, tostring(id), "
+    "tostring(trace), "
+    "agent, tostring(origin)}, '|'))\n"
+    "end\n"
     "paths['/split'] = function(req) req:respond(200, {X = 'a\\r\\nY: b'}, '') end\n"
     "paths['/boom'] = function() error('boom') end\n"
     "paths['/nothing'] = function() end\n"
@@ -206,6 +219,13 @@ static void answers_for_tasks_that_do_not(void)
     CHECK(strstr(ask(500, "GET /boom HTTP/1.1\r\nHost: x\r\n\r\n"), "INTERNAL_ERROR"));
     CHECK(!strstr(client.got, "boom"));
     CHECK(strstr(ask(500, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"), "requestId"));
+    CHECK_STR(ask(200, "GET /lines HTTP/1.1\r\nHost: x\r\n\r\n"), "false");
+    CHECK(strstr(client.got, "X-Same: as always\r\n"));
+    CHECK(strstr(client.got, "X-Own: b\r\n"));
+    CHECK(!strstr(client.got, "not ours"));
+    const char *head = ask(200, "GET /head?q HTTP/1.1\r\nHost: x\r\nUser-Agent: a b\r\n"
+                                "X-Request-Id: r-1\r\n\r\n");
+    CHECK(strncmp(head, "GET|/head|", 10) == 0 && strstr(head, "|r-1|nil|a b|nil"));
     CHECK(strstr(ask(500, "GET /split HTTP/1.1\r\nHost: x\r\n\r\n"), "INTERNAL_ERROR"));
     CHECK_STR(ask(504, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"), "nilTIMEOUT");
 }

@@ -1,6 +1,8 @@
 #include "check.h"
 #include "uuid.h"
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 static void has_the_layout_of_version_7(void)
 {
@@ -59,6 +61,26 @@ static void tells_uuids_from_other_text(void)
     CHECK(!uuid_is("{17F22E2-79B0-7CC3-98C4-DC0C0C07398}", 36));
 }
 
+/* Random bytes are fetched for many at a time: what the parent fetched is not the child's. */
+static void shares_no_random_bytes_with_a_child(void)
+{
+    char own[UUID_TEXT + 1], theirs[UUID_TEXT + 1];
+    int pipes[2];
+    uuid_v7(own);
+    CHECK(pipe(pipes) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        uuid_v7(own);
+        _exit(write(pipes[1], own, sizeof(own)) == sizeof(own) ? 0 : 1);
+    }
+    uuid_v7(own);
+    CHECK(read(pipes[0], theirs, sizeof(theirs)) == sizeof(theirs));
+    CHECK(waitpid(child, NULL, 0) == child);
+    CHECK(strcmp(own + 19, theirs + 19) != 0);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
 int main(void)
 {
     RUN(has_the_layout_of_version_7);
@@ -66,5 +88,6 @@ int main(void)
     RUN(reads_the_time_of_the_published_example);
     RUN(sorts_in_the_order_of_making);
     RUN(tells_uuids_from_other_text);
+    RUN(shares_no_random_bytes_with_a_child);
     return check_result("uuid");
 }
