@@ -24,7 +24,8 @@ local MANIFEST_KEYS = {
 }
 
 local ROUTE_KEYS = {
-  method = "string", path = "string", base = "string", summary = "string", rate = "string",
+  method = "string", path = "string", base = "string", rate = "string",
+  summary = "string", describe = "string", -- one line, and what else there is to say
   permission = true, tenant = true, authenticate = "boolean", params = "table", query = "table",
   body = "table", check = "function", multipart = "table", max_body = "number", answers = "table",
   secret = "boolean", handler = "function", name = "string",

@@ -199,6 +199,7 @@ function M.of(route, names, named)
   return {
     operationId = operation_id(route),
     summary = route.summary,
+    description = route.describe,
     tags = { route.module },
     parameters = parameters(route, names, named),
     requestBody = request_body(route, named),

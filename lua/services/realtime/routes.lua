@@ -61,6 +61,34 @@ local function open(ctx)
   return reply.none()
 end
 
+-- Paragraphs out of lines.
+local function prose(text)
+  return (text:gsub("\n\n", "\0"):gsub("\n", " "):gsub("%z", "\n\n"):gsub("%s+$", ""))
+end
+
+local SOCKET_PROTOCOL = prose([[
+Frames are JSON objects with a `type`. Sign in by `?token=`, by `Authorization`, or by a first frame
+`{"type":"auth","token":…}` within 5 s; the answer is `auth:ok` with the rooms that one hears by
+right. `{"type":"subscribe","topic":"report:<id>"}` adds a topic and is answered `subscribed` or
+`error`; `track:<code>` needs no sign-in. `unsubscribe` ends it, `ping` is answered `pong`.
+
+An event is `{"type":"event","event":"report:created","id":…,"topic":…,"data":…,"ts":…,"seq":…,
+"epoch":…}`. Who comes back with `{"type":"resume","epoch":…,"lastSeq":…}` (or `?lastEventId=
+<epoch>:<seq>`) gets what was missed, each event once, or `resync`: then read the state anew.
+
+`auth:expired` says that the token did: send another `auth` within 10 s. Close codes: 4401 not
+signed in any more, 4408 read too slowly, 1001 the server goes, 1008 too many bad frames.]])
+
+local STREAM_PROTOCOL = prose([[
+The frames of `/ws` as server-sent events: `event` is the event's name (`report:created`) or the
+frame's type (`welcome`, `auth:ok`, `subscribed`, `resync`, `auth:expired`), `data` is the frame,
+`id` is `<epoch>:<seq>`. Frames of the type `error` have no name: a browser calls its own
+failures so.
+
+A browser comes back by itself with `Last-Event-ID` and gets what it missed, each event once, or
+`resync`: then read the state anew. After `auth:expired` open another stream with a new token, the
+last id as `?lastEventId=`, and close this one. A comment every 25 s shows that the stream lives.]])
+
 local function word(describe)
   return s.string({ max = 200, optional = true, describe = describe })
 end
@@ -122,11 +150,13 @@ end
 
 return {
   { method = "GET", path = "/ws", base = "", summary = "Events as they happen, by WebSocket.",
+    describe = SOCKET_PROTOCOL,
     permission = "public", authenticate = false, tenant = false,
     answers = { [101] = "the connection is a WebSocket", [426] = "no WebSocket handshake" },
     handler = open },
   { method = "GET", path = "/events", base = "", permission = "public", authenticate = false,
     tenant = false, query = STREAM, summary = "Events as they happen, as server-sent events.",
+    describe = STREAM_PROTOCOL,
     answers = { [200] = "the stream", [401] = "neither a token that holds nor a public topic",
       [403] = "a topic that the caller may not hear" },
     content = { type = "text/event-stream", schema = s.string() }, handler = open_stream },

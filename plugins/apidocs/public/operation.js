@@ -102,6 +102,7 @@ export function operationView(api, operation) {
   return make("article",
     make("h2", badge(operation), make("code.path", first, rest.flatMap((piece) => [make("wbr"), piece]))),
     make("p.summary", operation.summary),
+    (operation.description?.split("\n\n") ?? []).map((part) => make("p.prose", prose(part))),
     operation.deprecated ? make("p.deprecated", "Deprecated: its answers say since when, and until when.") : null,
     facts(operation),
     example(api, operation),
