@@ -4,18 +4,20 @@ local errors = require("core.errors")
 local nodes = require("core.rate_limit.nodes")
 local redis = require("core.redis")
 local rate_limit = require("core.rate_limit")
+local task = require("core.task")
 local uuid = require("core.uuid")
 
 describe("core.rate_limit", function()
-  local settings, scale
+  local settings, scale, answer_ms
 
   setup(function()
     settings = config.get().limits
     scale, settings.scale = settings.scale, 1
+    answer_ms, settings.answer_ms = settings.answer_ms, 10000
   end)
 
   teardown(function()
-    settings.scale = scale
+    settings.scale, settings.answer_ms = scale, answer_ms
   end)
 
   local function route_of(class)
@@ -146,6 +148,12 @@ describe("core.rate_limit", function()
     local route, ip
 
     before_each(function()
+      for _ = 1, 200 do -- the first call may find a Redis that is still being connected
+        if redis.call("PING") then
+          break
+        end
+        task.sleep(50)
+      end
       nodes.set_count(2)
       route, ip = route_of("login"), new_address()
     end)
