@@ -175,36 +175,46 @@ static bool same_name(const struct http_req *req, const struct http_field *a,
            memcmp(req->text.data + a->name, req->text.data + b->name, a->name_len) == 0;
 }
 
-/* Repeated headers become one (RFC 9110 5.3). At most doubles the head's memory. */
+/* Appends the values of the headers that bear the name of the one at `index` to its own, behind
+ * the text; their names become empty. */
+static void join_with(struct http_req *req, size_t index)
+{
+    struct http_field *first = &req->fields[index];
+    bool cookie = strcmp(req->text.data + first->name, "cookie") == 0;
+    uint32_t moved = 0; /* where the joined value begins; 0: there is none yet */
+    for (size_t i = index + 1; i < req->count; i++) {
+        struct http_field *other = &req->fields[i];
+        if (!same_name(req, first, other))
+            continue;
+        size_t most = (moved ? 0 : (size_t)first->value_len) + 2 + other->value_len;
+        char *out = buf_reserve(&req->text, most);
+        const char *text = req->text.data;
+        if (!moved) {
+            moved = (uint32_t)req->text.len;
+            out = mempcpy(out, text + first->value, first->value_len);
+        }
+        out = mempcpy(out, cookie ? "; " : ", ", 2);
+        out = mempcpy(out, text + other->value, other->value_len);
+        req->text.len = (size_t)(out - text);
+        other->name_len = 0;
+    }
+    if (!moved)
+        return;
+    first->value = moved;
+    first->value_len = (uint32_t)req->text.len - moved;
+    buf_putc(&req->text, '\0');
+}
+
+/* Repeated headers become one (RFC 9110 5.3). Each value is copied once: this at most doubles
+ * the head's memory. */
 static void join_repeated(struct http_req *req)
 {
     size_t kept = 0;
     for (size_t i = 0; i < req->count; i++) {
-        struct http_field field = req->fields[i];
-        struct http_field *first = NULL;
-        for (size_t j = 0; j < kept && !first; j++)
-            if (same_name(req, &req->fields[j], &field))
-                first = &req->fields[j];
-        if (!first) {
-            req->fields[kept++] = field;
+        if (!req->fields[i].name_len)
             continue;
-        }
-        bool cookie = strcmp(req->text.data + field.name, "cookie") == 0;
-        size_t total = (size_t)first->value_len + 2 + field.value_len;
-        /* The joined value grows in place when it is the last text already. */
-        bool last = first->value + first->value_len + 1 == req->text.len;
-        char *out = buf_reserve(&req->text, total + 1);
-        const char *text = req->text.data;
-        uint32_t at = last ? first->value : (uint32_t)req->text.len;
-        out = req->text.data + at;
-        if (!last)
-            memcpy(out, text + first->value, first->value_len);
-        memcpy(out + first->value_len, cookie ? "; " : ", ", 2);
-        memcpy(out + first->value_len + 2, text + field.value, field.value_len);
-        out[total] = '\0';
-        first->value = at;
-        first->value_len = (uint32_t)total;
-        req->text.len = at + total + 1;
+        join_with(req, i);
+        req->fields[kept++] = req->fields[i];
     }
     req->count = kept;
 }

@@ -402,7 +402,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (n != sizeof(reply) || reply.proto != IMAGE_PROTO || !is_sound(&reply) ||
-            !job || reply.id != job->request.id) {
+            !job || reply.id != job->request.id ||
+            (reply.status == IMAGE_STARTED && job->started)) {
             lost(client);
             return;
         }

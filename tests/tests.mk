@@ -77,7 +77,7 @@ test-valgrind: test-deps $(BIN) ## the C unit tests under valgrind
 COLLECTED := main_job realtime delivery
 
 test-collect: ## Lua specs and the main journeys under ASan, collecting all garbage at each wait
-	$(Q)$(ASAN) FIXXIT_LUA_COLLECT_ALWAYS=true $(MAKE) --no-print-directory FLAVOUR=asan test-collected
+	$(Q)$(ASAN) FIXXIT_LUA_COLLECT_ALWAYS=true FIXXIT_SERVER_HEARTBEAT_MS=0 $(MAKE) --no-print-directory FLAVOUR=asan test-collected
 
 test-collected: test-deps $(BIN) $(TEMPLATE)/fresh
 	$(Q)$(BIN) test

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "conf.h"
 #include "http.h"
+#include "http_conn.h"
 #include "http_wire.h"
 #include "mem.h"
 #include "multipart.h"
@@ -310,6 +311,33 @@ static void shows_what_was_asked(void)
     CHECK(await(&client, 2));
     CHECK(strstr(client.got, "GET|/show||-|-|-|"));
     CHECK(strstr(client.got, "500 Internal")); /* the path is "/": nobody answers it */
+    close_client(&client);
+    wait_for_no_connection();
+}
+
+/* Two names in turn, so that neither joined value is the last text when it grows. */
+static void joins_repeated_headers_in_twice_their_memory(void)
+{
+    struct client client;
+    char head[MAX_HEADER_BYTES + MAX_URL];
+    char *out = head + sprintf(head, "GET /hold HTTP/1.1\r\nHost: x\r\n");
+    for (int i = 0; i < 4; i++)
+        out += sprintf(out, "a: %0100d\r\nb: %0100d\r\n", i, i);
+    out += sprintf(out, "\r\n");
+    connect_client(&client);
+    send_text(&client, head);
+    for (int i = 0; i < 50 && !held; i++)
+        turn();
+    CHECK(held);
+    size_t len;
+    const char *a = http_req_header(held, "a", &len);
+    CHECK(len == 4 * 100 + 3 * 2 && strlen(a) == len && !strcmp(a + len - 3, "003"));
+    const char *b = http_req_header(held, "b", &len);
+    CHECK(len == 4 * 100 + 3 * 2 && strlen(b) == len && !memcmp(b + 99, "0, 0", 4));
+    CHECK(held->text.len <= 2 * (size_t)(out - head));
+    respond(held, 200, "", 0);
+    http_req_release(held);
+    held = NULL;
     close_client(&client);
     wait_for_no_connection();
 }
@@ -952,6 +980,7 @@ int main(void)
     RUN(answers_pipelined_requests_in_order);
     RUN(parses_a_head_however_it_is_cut);
     RUN(shows_what_was_asked);
+    RUN(joins_repeated_headers_in_twice_their_memory);
     RUN(refuses_what_is_no_request);
     RUN(answers_errors_in_the_one_shape);
     RUN(keeps_the_limits_of_a_head);

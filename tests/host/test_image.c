@@ -639,7 +639,16 @@ static void the_alarm_ends_the_process_and_the_job_is_not_tried_again(void)
 }
 
 /* A script for a process of our own: what it does with each connection in turn. */
-enum act { HANG_UP, START_AND_DIE, STRANGE_ID, JUNK, SHORT, BAD_FIELDS, ANSWER };
+enum act {
+    HANG_UP,
+    START_AND_DIE,
+    STRANGE_ID,
+    JUNK,
+    SHORT,
+    BAD_FIELDS,
+    START_TWICE,
+    ANSWER
+};
 
 struct impostor {
     int listen_fd;
@@ -659,6 +668,8 @@ static void *impostor_main(void *arg)
         struct image_reply reply = {.proto = IMAGE_PROTO, .id = request.id};
         if (act != HANG_UP)
             send(fd, &reply, sizeof(reply), MSG_NOSIGNAL);
+        if (act == START_TWICE) /* each time more patience? */
+            send(fd, &reply, sizeof(reply), MSG_NOSIGNAL);
         reply.status = IMAGE_OK;
         reply.id += act == STRANGE_ID;
         reply.proto += act == JUNK;
@@ -674,13 +685,13 @@ static void *impostor_main(void *arg)
 
 static void a_process_that_lies_or_dies_costs_one_job_each(void)
 {
-    static const enum act acts[] = {HANG_UP, START_AND_DIE, STRANGE_ID, JUNK,
-                                    SHORT,   BAD_FIELDS,    HANG_UP,    ANSWER};
-    struct impostor impostor = {listen_at(in_dir("impostor"), 0), acts, 8};
+    static const enum act acts[] = {HANG_UP,    START_AND_DIE, STRANGE_ID, JUNK,  SHORT,
+                                    BAD_FIELDS, START_TWICE,   HANG_UP,    ANSWER};
+    struct impostor impostor = {listen_at(in_dir("impostor"), 0), acts, 9};
     pthread_t thread;
     pthread_create(&thread, NULL, impostor_main, &impostor);
     use_client(in_dir("impostor"), 10000);
-    for (int i = 0; i < 5;
+    for (int i = 0; i < 6;
          i++) /* the first connection hangs up before it starts: tried again */
         CHECK_STR(inspect(in_dir("photo.jpg")).code, ERR_INVALID);
     struct call call = inspect(in_dir("photo.jpg"));

@@ -4,11 +4,13 @@ local cjson = require("cjson.safe")
 local cqueues = require("cqueues")
 local http_request = require("http.request")
 local http_websocket = require("http.websocket")
+local patience = require("tests.support.patience")
 
 local M = {}
 
 local PASSWORD = "Fixxit-demo-2026"
-local TIMEOUT_S = 20
+local TIMEOUT_S = 20 * patience
+local PATIENCE_S = 5 * patience
 
 local Client = {}
 Client.__index = Client
@@ -151,7 +153,7 @@ end
 
 --- The next frame as a table, or nil after `timeout_s`, or nil and the close code.
 function Socket:receive(timeout_s)
-  local text = self.ws:receive(timeout_s or 5)
+  local text = self.ws:receive(timeout_s or PATIENCE_S)
   if not text then
     return nil, self.ws.got_close_code
   end
@@ -162,7 +164,7 @@ end
 
 --- Reads until a frame satisfies `wanted` (a type, or a function); others are dropped.
 function Socket:expect(wanted, timeout_s)
-  local deadline = os.time() + (timeout_s or 5)
+  local deadline = os.time() + (timeout_s or PATIENCE_S)
   repeat
     local message, code = self:receive(math.max(deadline - os.time(), 0.1))
     if message and (type(wanted) == "function" and wanted(message) or message.type == wanted) then

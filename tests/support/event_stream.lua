@@ -10,7 +10,7 @@ local M = {}
 
 local SOL_SOCKET, SO_RCVBUF = 1, 8
 
-local PATIENCE_S = 10
+local PATIENCE_S = 10 * require("tests.support.patience")
 
 local Stream = {}
 Stream.__index = Stream

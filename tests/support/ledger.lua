@@ -2,7 +2,7 @@
 -- nothing is half done, nothing is done twice.
 local M = {}
 
-local PATIENCE_S = 60
+local PATIENCE_S = 60 * require("tests.support.patience")
 
 -- The relay has numbered everything.
 local function await_relay(server)

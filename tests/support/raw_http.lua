@@ -6,7 +6,7 @@ local socket = require("cqueues.socket")
 local M = {}
 
 local PIECE_PAUSE_S = 0.05
-local PATIENCE_S = 5
+local PATIENCE_S = 5 * require("tests.support.patience")
 
 --- Stands in a list of pieces for the end of what the client sends.
 M.SHUT = {}

@@ -15,7 +15,7 @@ local M = {}
 
 local RLIMIT_NOFILE = 7
 
-local PATIENCE_S = 10
+local PATIENCE_S = 10 * require("tests.support.patience")
 local PIECE_PAUSE_S = 0.02
 local KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 

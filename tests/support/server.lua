@@ -3,13 +3,14 @@
 -- Starting from nothing takes some seconds, most of them MariaDB's installation and the seed. So
 -- the first start makes a template data folder, and every server gets a copy of it.
 local client = require("tests.support.client")
+local patience = require("tests.support.patience")
 local dependencies = require("tests.support.dependencies")
 local processes = require("tests.support.process")
 local small_disk = require("tests.support.small_disk")
 
 local M = {}
 
-local READY_TIMEOUT_S, STOP_TIMEOUT_S = 60, 15
+local READY_TIMEOUT_S, STOP_TIMEOUT_S = 60 * patience, 15 * patience
 local BIN = os.getenv("TEST_BIN") or "build/fixxit"
 M.BIN = BIN
 local next_port = 20000 + tonumber(os.getenv("TEST_PORT") or 0)
