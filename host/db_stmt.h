@@ -1,5 +1,5 @@
 /* db_stmt.h - the prepared statements of one connection, found by their text, the least
- * recently used one first to go. Talks to nobody: db_conn.c prepares and closes them. */
+ * recently used one first to go. Talks to nobody: db_steps.c prepares and closes them. */
 #pragma once
 #include "db_conn.h"
 #include <mysql.h>
