@@ -74,6 +74,11 @@ await cases({
     await location.click();
     await page.locator(".rows .rows", { hasText: "latitude" }).first().waitFor();
   },
+  "opens what an answer holds": async () => {
+    await page.locator(".answer .rows", { hasText: "trackingCode" }).first().waitFor();
+    await page.locator(".answer summary", { hasText: "429" }).click();
+    await page.locator(".answer[open] .rows", { hasText: "Retry-After" }).waitFor();
+  },
   "searches by path, words and permission": async () => {
     for (const [query, wanted] of [["assign workorders", "put_api_v1_workorders_id_assign"],
       ["reports.update merge", "post_api_v1_reports_id_merge"], ["as they happen", "get_events"]]) {
@@ -118,4 +123,4 @@ await cases({
   "complains about nothing": async () => {
     deepEqual(problems, []);
   },
-});
+}, 120);

@@ -1,4 +1,5 @@
-// Runs cases one after the other: { what: async () => {} }. Each may take 30 seconds.
+// Runs cases one after the other: { what: async () => {} }. Each may take 30 seconds, or as many as
+// are given.
 import assert from "node:assert/strict";
 
 export const { equal, deepEqual } = assert;
@@ -7,20 +8,20 @@ export function match(value, holds) {
   assert.ok(holds(value), `not as it should be: ${JSON.stringify(value)}`);
 }
 
-function limited(promise) {
+function limited(promise, seconds) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("no end within 30 s")), 30000);
+    timer = setTimeout(() => reject(new Error(`no end within ${seconds} s`)), seconds * 1000);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-export async function cases(table) {
+export async function cases(table, seconds = 30) {
   let passed = 0;
   let failed = 0;
   for (const [what, run] of Object.entries(table)) {
     try {
-      await limited(run());
+      await limited(run(), seconds);
       passed++;
       console.log(`ok ${what}`);
     } catch (error) {

@@ -32,11 +32,11 @@ function showList() {
 const chosen = () => decodeURIComponent(location.hash.slice(1));
 
 function markCurrent() {
-  for (const anchor of list.querySelectorAll("a")) {
-    if (anchor.hash === location.hash) set(anchor, { "aria-current": "page" });
-    else anchor.removeAttribute("aria-current");
-  }
-  list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+  list.querySelector("[aria-current]")?.removeAttribute("aria-current");
+  const anchor = [...list.querySelectorAll("a")].find((one) => one.hash === location.hash);
+  if (!anchor) return;
+  set(anchor, { "aria-current": "page" });
+  anchor.scrollIntoView({ block: "nearest" });
 }
 
 function back() {

@@ -135,9 +135,11 @@ export function curlOf(api, operation, origin) {
     const parameter = operation.parameters.find((one) => one.in === "path" && one.name === name);
     return exampleOf(api, parameter?.schema ?? {});
   });
-  const words = [`curl ${operation.method === "GET" ? "" : `-X ${operation.method} `}`
+  const streams = operation.responses["200"]?.content?.["text/event-stream"] ? "-N " : "";
+  const words = [`curl ${streams}${operation.method === "GET" ? "" : `-X ${operation.method} `}`
     + quoted(origin + path + (query && `?${query}`))];
-  if (!operation.security) words.push('-H "Authorization: Bearer $TOKEN"');
+  const takesToken = operation.parameters.some((one) => one.in === "query" && one.name === "token");
+  if (!operation.security || takesToken) words.push('-H "Authorization: Bearer $TOKEN"');
   if (operation.security && operation.parameters.some((one) => one.name === "X-Tenant"))
     words.push("-H 'X-Tenant: riverton'");
   return [...words, ...bodyWords(api, operation)].join(" \\\n  ");

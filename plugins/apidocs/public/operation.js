@@ -76,10 +76,13 @@ function answer(api, status, part) {
   const details = make("details.answer", make("summary",
     make(`span.status.s${status[0]}`, status === "default" ? "else" : status), " ",
     make("span", response.description)));
-  details.append(...answerContents(api, response), make("ul.rows", headers.map(([name, header]) => {
-    const shown = resolve(api, header);
-    return make("li.row", line(api, { name, schema: shown.schema, description: shown.description }));
-  })));
+  details.addEventListener("toggle", () => {
+    if (!details.open || details.children.length > 1) return;
+    details.append(...answerContents(api, response), make("ul.rows", headers.map(([name, header]) => {
+      const shown = resolve(api, header);
+      return make("li.row", line(api, { name, schema: shown.schema, description: shown.description }));
+    })));
+  });
   return details;
 }
 
