@@ -161,6 +161,9 @@ describe("a full disk under MariaDB", function()
   it("refuses what would be written with 507, half of nothing, until there is room", function()
     local server = servers.start({ apart = true, mariadb_disk_mb = 48,
       env = { FIXXIT_LIMITS_SCALE = 10000 } })
+    finally(function()
+      server:stop()
+    end)
     local api, disk = server.api, server.dependencies.mariadb.disk
     local pids = server:pids()
     local token = api:login("dispatcher@riverton.example").token
@@ -194,7 +197,6 @@ describe("a full disk under MariaDB", function()
     assert.equal(201, post("again").status)
     assert.same(pids, server:pids())
     ledger.check(server, "Full database ", acknowledged)
-    server:stop()
   end)
 end)
 
@@ -202,6 +204,9 @@ describe("a full disk under the access log", function()
   it("costs lines and nothing else; they come again with the room", function()
     local server = servers.start({ apart = true, disk_mb = DISK_MB,
       env = { FIXXIT_LIMITS_SCALE = 10000, FIXXIT_LOG_ACCESS = "{data}/small/access.log" } })
+    finally(function()
+      server:stop()
+    end)
     local api, disk = server.api, server.disk
     disk:fill(0)
     for _ = 1, 200 do -- more than the last page of the log holds
@@ -230,6 +235,5 @@ describe("a full disk under the access log", function()
       servers.sleep(0.1)
     end
     assert.truthy(tonumber(dropped) > 0)
-    server:stop()
   end)
 end)
