@@ -49,7 +49,9 @@ function cover(box) {
           Math.min(180, (x + 0.5) * width - 180), precision));
       }
     }
-    return [...cells];
+    const list = [...cells]; // as many as a power of two, so that there are few statements
+    while (!Number.isInteger(Math.log2(list.length))) list.push(list.at(-1));
+    return list;
   }
   return [];
 }

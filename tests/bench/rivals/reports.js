@@ -15,6 +15,7 @@ const views = require('./views');
 const HOUR_MS = 3600 * 1000;
 const DUPLICATE_MS = 14 * 24 * HOUR_MS;
 const [DUPLICATE_RADIUS_M, SIMILAR_RADIUS_M, DUPLICATES_MAX] = [50, 1000, 5];
+const WORDS = 6; // of a title that are looked for
 const NOT_A_HAZARD = ['rejected', 'duplicate'];
 const CODE_LETTERS = '34679ACDEFGHJKMNPRTVWXY';
 const CODE_KEEP_S = 30;
@@ -117,8 +118,10 @@ async function findSimilar(tenant, report, words) {
   const cells = [], farCells = [];
   const close = around(report, DUPLICATE_RADIUS_M, cells);
   const far = around(report, SIMILAR_RADIUS_M, farCells);
-  const others = [...NOT_A_HAZARD, report.id], like = words.map((word) => `%${word}%`);
-  return rows(pool, sql.listSimilar(cells, farCells, words), [
+  const others = [...NOT_A_HAZARD, report.id];
+  const like = Array.from({ length: WORDS }, (_, i) => (words[i] ? `%${words[i]}%` : ''));
+  like.push(Math.max(1, 2 * Math.min(words.length, WORDS) - words.length));
+  return rows(pool, sql.listSimilar(cells, farCells), [
     ...here, tenant, since, ...close, ...others, report.category,
     ...here, tenant, since, ...far, ...others, ...like,
     tenant, since, ...others, ...like]);

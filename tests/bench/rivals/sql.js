@@ -39,9 +39,10 @@ const near = (cells) => `(${cells.map(() => 'r.cell BETWEEN ? AND ?').join(' OR 
   AND r.latitude BETWEEN ? AND ? AND r.longitude BETWEEN ? AND ? AND ${DISTANCE} <= ?`;
 const OTHERS = 'r.status <> ? AND r.status <> ? AND r.id <> ?';
 const SIMILAR = 'SELECT r.id, r.title, r.category,';
-const alike = (distance, where, words) => `(SELECT r.id, r.title, r.category, r.distance FROM (
-  ${SIMILAR} ${distance} AS distance FROM reports r WHERE ${where} LIMIT 100) r
-  WHERE (${words.map(() => '(r.title LIKE ?)').join(' + ')}) * 2 >= ${words.length} LIMIT 10)`;
+const LIKE = Array(6).fill('(r.title LIKE ?)').join(' + ');
+const alike = (distance, where) => `(SELECT r.id, r.title, r.category, r.distance FROM (
+  ${SIMILAR} ${distance} AS distance FROM reports r WHERE ${where} LIMIT 50) r
+  WHERE (${LIKE}) * 2 >= ? LIMIT 6)`;
 
 const marks = (list) => list.map(() => '?').join(',');
 
@@ -78,10 +79,10 @@ module.exports = {
       request_id, traceparent, occurred_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NOW(3))`,
 
   // The cells close by, and those farther around in which words count.
-  listSimilar: (cells, farCells, words) => `(${SIMILAR} ${DISTANCE} AS distance FROM reports r
-    WHERE ${CLOSE} AND ${near(cells)} AND ${OTHERS} AND r.category = ? ORDER BY distance LIMIT 10)
-    UNION ALL ${alike(DISTANCE, `${CLOSE} AND ${near(farCells)} AND ${OTHERS}`, words)}
-    UNION ALL ${alike('NULL', `${CLOSE} AND ${OTHERS} ORDER BY r.created_at DESC`, words)}`,
+  listSimilar: (cells, farCells) => `(${SIMILAR} ${DISTANCE} AS distance FROM reports r
+    WHERE ${CLOSE} AND ${near(cells)} AND ${OTHERS} AND r.category = ? ORDER BY distance LIMIT 6)
+    UNION ALL ${alike(DISTANCE, `${CLOSE} AND ${near(farCells)} AND ${OTHERS}`)}
+    UNION ALL ${alike('NULL', `${CLOSE} AND ${OTHERS} ORDER BY r.created_at DESC`)}`,
 
   listNear: (ids) => `SELECT ${REPORT}, ROUND(${DISTANCE}) AS distance FROM reports r
     WHERE r.tenant_id = ? AND r.id IN (${marks(ids)}) ORDER BY distance IS NULL, distance`,
