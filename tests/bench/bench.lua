@@ -183,6 +183,10 @@ local function measure_round(run, scenario, round)
     local watches = contestant.name == "ours" and is_load(scenario)
     local before = watches and measure.loop_turns(run.servers.ours)
     local figures = measure_one(run, contestant, scenario, run.options.seconds)
+    if figures.requests == 0 then
+      error(("%s: %s answered nothing within %d s: the machine is too busy"):format(scenario.name,
+        contestant.label, run.options.seconds), 0)
+    end
     run.results:add(scenario.name, contestant.name, figures)
     if watches then
       local after = measure.loop_turns(run.servers.ours)

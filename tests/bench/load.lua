@@ -34,9 +34,6 @@ function M.http(options)
     .. "-s tests/bench/wrk.lua http://127.0.0.1:%d/"):format(options.requests, options.first or 0,
     options.connections, options.seconds, options.port))
   local told = numbers(output:match("\nresult ([^\n]+)") or error("wrk: " .. output, 0))
-  if told.requests == 0 then
-    error(("no request was answered within %d s: the machine is too busy"):format(options.seconds), 0)
-  end
   return { requests = told.requests, seconds = told.duration_us / 1e6, p50_us = told.p50_us,
     p99_us = told.p99_us, errors = told.refused + told.broken }
 end
