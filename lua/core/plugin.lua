@@ -136,12 +136,16 @@ end
 
 local function declare(loading, module)
   local where = module.folder .. "/manifest.lua"
-  for _, permission in ipairs(module.manifest.permissions or {}) do
-    if registry.permissions[permission] then
+  for permission, description in pairs(module.manifest.permissions or {}) do
+    local known = registry.permissions[permission]
+    if known then
       problem(loading, where, "permission '%s' is declared by '%s' already", permission,
-        registry.permissions[permission])
+        known.module)
+    elseif type(permission) ~= "string" then
+      problem(loading, where, "permission '%s' needs a description: [\"%s\"] = \"...\"",
+        tostring(description), tostring(description))
     end
-    registry.permissions[permission] = module.name
+    registry.permissions[permission] = { module = module.name, description = description }
   end
   for _, event in ipairs(module.manifest.emits or {}) do
     registry.emits[event] = module.name

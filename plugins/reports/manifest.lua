@@ -4,7 +4,11 @@ return {
   summary = "Hazard reports: made by anybody, followed by their tracking code, handled by staff.",
   requires = { "identity", "audit", "events", "files", "realtime" },
   permissions = {
-    "reports.create", "reports.read", "reports.update", "reports.delete", "reports.export",
+    ["reports.create"] = "Make reports in bulk, and import them.",
+    ["reports.read"] = "See all reports and who made them.",
+    ["reports.update"] = "Change and handle reports.",
+    ["reports.delete"] = "Delete reports.",
+    ["reports.export"] = "Export reports.",
   },
   emits = { "report.created", "report.updated" },
   settings = {},

@@ -220,7 +220,7 @@ local function check_assignee(ctx, request)
     end
   else
     local user = identity.find_user(ctx, request.userId)
-    if not user or not identity.role_has(user.role, WORK) then
+    if not user or not user.permissions[WORK] then
       errors.validation({ { field = "userId", code = "enum",
         message = "must be an active member whose role takes work orders" } })
     end

@@ -10,11 +10,13 @@ local ANYBODY = "anybody"
 local SIGNED_IN = "owner admin dispatcher technician member viewer public"
 local DISPATCH = "owner admin dispatcher"
 local WORK = "owner admin dispatcher technician"
+local ADMINISTRATION = "owner admin"
 local SEE_WORK = "owner admin dispatcher technician viewer"
 
 -- Route -> the roles that pass its door. What they then may do with one object is further down.
 local DOORS = {
   ["GET /.well-known/jwks.json"] = ANYBODY,
+  ["PUT /api/v1/admin/users/:id/role"] = ADMINISTRATION,
   ["POST /api/v1/auth/forgot-password"] = ANYBODY,
   ["POST /api/v1/auth/login"] = ANYBODY,
   ["POST /api/v1/auth/logout"] = SIGNED_IN,
@@ -37,6 +39,7 @@ local DOORS = {
   ["GET /api/v1/health"] = ANYBODY,
   ["GET /api/v1/openapi.json"] = ANYBODY,
   ["GET /api/v1/realtime/snapshot"] = ANYBODY,
+  ["GET /api/v1/permissions"] = ADMINISTRATION,
   ["POST /api/v1/remediations"] = WORK,
   ["PUT /api/v1/remediations/:id"] = WORK,
   ["POST /api/v1/remediations/:id/photos"] = WORK,
@@ -51,11 +54,20 @@ local DOORS = {
   ["GET /api/v1/reports/categories"] = ANYBODY,
   ["GET /api/v1/reports/nearby"] = ANYBODY,
   ["GET /api/v1/reports/track/:code"] = ANYBODY,
+  ["GET /api/v1/roles"] = ADMINISTRATION,
+  ["POST /api/v1/roles"] = ADMINISTRATION,
+  ["DELETE /api/v1/roles/:id"] = ADMINISTRATION,
+  ["PUT /api/v1/roles/:id"] = ADMINISTRATION,
   ["GET /api/v1/system/health"] = ANYBODY,
   ["GET /api/v1/teams"] = SEE_WORK,
   ["GET /api/v1/users"] = DISPATCH,
+  ["DELETE /api/v1/users/:id"] = ADMINISTRATION,
   ["GET /api/v1/users/:id"] = DISPATCH,
   ["GET /api/v1/users/:id/avatar"] = SIGNED_IN,
+  ["PUT /api/v1/users/:id/permissions"] = ADMINISTRATION,
+  ["DELETE /api/v1/users/:id/roles/:roleId"] = ADMINISTRATION,
+  ["POST /api/v1/users/:id/roles/:roleId"] = ADMINISTRATION,
+  ["PUT /api/v1/users/:id/status"] = ADMINISTRATION,
   ["GET /api/v1/users/activity"] = SIGNED_IN,
   ["DELETE /api/v1/users/delete-account"] = SIGNED_IN,
   ["POST /api/v1/users/export-data"] = SIGNED_IN,
@@ -103,6 +115,10 @@ local DOORS = {
 -- Body with which a route with an id would work; "photos" is a form.
 local PICTURES = "photos"
 local BODIES = {
+  ["PUT /api/v1/admin/users/:id/role"] = { role = "viewer" },
+  ["PUT /api/v1/roles/:id"] = { name = "theirs" },
+  ["PUT /api/v1/users/:id/permissions"] = { remove = { "reports.read" } },
+  ["PUT /api/v1/users/:id/status"] = { status = "banned", reason = "because" },
   ["PUT /api/v1/remediations/:id"] = { description = "changed" },
   ["POST /api/v1/remediations/:id/photos"] = PICTURES,
   ["PUT /api/v1/reports/:id"] = { title = "changed" },
@@ -170,6 +186,8 @@ describe("access", function()
     assert.equal("member", sessions.member.user.role)
     stranger = api:login("owner@northgrid.example").token
     things = make_things()
+    things.roles = created("/roles", { token = sessions.owner.token,
+      json = { name = "surveyor", permissions = { "reports.read" } } }).id
     things.sessions = api:get("/auth/sessions", { token = sessions.owner.token }).json.data[1].id
     things["export-data"] = api:post("/users/export-data",
       { token = sessions.owner.token }).json.data.id
@@ -239,7 +257,7 @@ describe("access", function()
     local parameter = route.path:match(":(%w+)")
     local id = things[parameter] or things[kind]
     assert(id, route.path)
-    return (route.path:gsub(":%w+", id))
+    return (route.path:gsub(":roleId", things.roles):gsub(":%w+", id))
   end
 
   it("of another tenant's owner ends at 404, whatever is wanted with whichever id", function()

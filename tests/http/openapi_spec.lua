@@ -270,6 +270,27 @@ describe("the description of the API", function()
     ask(403, "GET", "/users", by(citizen))
     ask(401, "GET", "/users")
 
+    -- People and roles
+    local person = ask(201, "POST", "/auth/register", { json = { email = "role@x.example",
+      password = password, fullName = "Rolf Role", tenant = "riverton" } }).user
+    local admin = api:login("admin@riverton.example")
+    local role = ask(201, "POST", "/roles", by(admin, { name = "scout",
+      description = "Looks around", permissions = { "users.read" } }))
+    ask(409, "POST", "/roles", by(admin, { name = "scout", permissions = { "users.read" } }))
+    ask(403, "POST", "/roles", by(admin, { name = "king", permissions = { "workspaces.manage" } }))
+    ask(200, "GET", "/roles", by(admin))
+    ask(200, "GET", "/permissions", by(admin))
+    ask(200, "PUT", "/roles/" .. role.id, by(admin, { permissions = { "users.read", "audit.read" } }))
+    ask(200, "PUT", "/admin/users/" .. person.id .. "/role", by(admin, { role = "viewer" }))
+    ask(200, "PUT", "/users/" .. person.id .. "/permissions", by(admin, { add = { "files.create" } }))
+    ask(200, "POST", "/users/" .. person.id .. "/roles/" .. role.id, by(admin, {}))
+    ask(200, "GET", "/users/" .. person.id, by(dispatcher))
+    ask(200, "DELETE", "/users/" .. person.id .. "/roles/" .. role.id, by(admin))
+    ask(200, "DELETE", "/roles/" .. role.id, by(admin))
+    ask(200, "PUT", "/users/" .. person.id .. "/status", by(admin, { status = "banned", reason = "spam" }))
+    ask(403, "DELETE", "/users/" .. owner.user.id, by(admin))
+    ask(200, "DELETE", "/users/" .. person.id, by(admin))
+
     -- Reports
     local report, other = new_report("Dark corner"), new_report("Dark corner by the gate")
     local path = "/reports/" .. report.id

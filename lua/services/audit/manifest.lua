@@ -2,7 +2,9 @@ return {
   name = "audit",
   version = "1.0.0",
   requires = {},
-  permissions = { "audit.read" },
+  permissions = {
+    ["audit.read"] = "Read the audit trail.",
+  },
   emits = {},
   settings = {},
 }

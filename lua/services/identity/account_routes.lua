@@ -1,15 +1,13 @@
---- One's own account, and the tenant's people.
+--- One's own account.
 
 local errors = require("core.errors")
 local etag = require("core.etag")
 local json = require("core.json")
 local paging = require("core.paging")
 local reply = require("core.reply")
-local s = require("core.schema")
 local audit = require("services.audit")
 local answers = require("services.identity.answers")
 local export = require("services.identity.export")
-local people = require("services.identity.people")
 local profile = require("services.identity.profile")
 local schema = require("services.identity.schema")
 local service = require("services.identity.service")
@@ -73,23 +71,6 @@ local function list_activity(ctx, input)
   return reply.ok(entries, { meta = meta })
 end
 
-local MEMBERS = paging.query_schema({
-  sorts = people.SORTS,
-  filters = {
-    role = s.list({ of = s.string({ min = 1, max = 63 }), optional = true }),
-    q = s.string({ min = 1, max = 100, trim = true, optional = true }),
-  },
-})
-
-local SEARCH = paging.query_schema({
-  filters = { q = s.string({ min = 1, max = 100, trim = true }) },
-})
-
-local function list_members(ctx, input)
-  local members, meta = people.list(ctx, input.query)
-  return reply.ok(members, { meta = meta })
-end
-
 local routes = {
   { method = "GET", path = "/users/tenants", summary = "The tenants that I am a member of.",
     permission = "user", tenant = false, answers = { [200] = "tenants with my role" },
@@ -139,20 +120,6 @@ local routes = {
     handler = function(ctx, input)
       profile.erase(ctx, input.body.password)
       return reply.ok(json.null)
-    end },
-  { method = "GET", path = "/users", summary = "The members of the tenant, by name.",
-    permission = "users.read", query = MEMBERS, answers = { [200] = "members" },
-    returns = answers.members,
-    handler = list_members },
-  { method = "GET", path = "/users/search", summary = "Members whose name or address begins so.",
-    permission = "users.read", query = SEARCH, answers = { [200] = "members" },
-    returns = answers.members,
-    handler = list_members },
-  { method = "GET", path = "/users/:id", summary = "A member of the tenant.",
-    permission = "users.read", answers = { [200] = "the member", [404] = "no such member" },
-    returns = answers.member, versioned = true,
-    handler = function(ctx, input)
-      return answer(people.get(ctx, input.params.id))
     end },
   { method = "GET", path = "/users/:id/avatar", summary = "The picture of me, or of somebody who "
       .. "shares a tenant with me.",

@@ -43,20 +43,33 @@ M.signed_in = s.object({
   expiresIn = s.integer({ describe = "seconds" }),
 }, { name = "SignedIn" })
 
-M.member = s.object({
-  id = id(),
-  email = s.string({ format = "email" }),
-  firstName = s.string(),
-  lastName = s.string(),
-  fullName = s.string(),
-  phone = s.string({ nullable = true }),
-  userType = s.string(),
-  status = s.string(),
-  role = s.string(),
-  joinedAt = time(),
-}, { name = "Member" })
+local function member(more)
+  local fields = {
+    id = id(),
+    email = s.string({ format = "email" }),
+    firstName = s.string(),
+    lastName = s.string(),
+    fullName = s.string(),
+    phone = s.string({ nullable = true }),
+    userType = s.string(),
+    status = s.string({ describe = "active, inactive or banned" }),
+    role = s.string(),
+    joinedAt = time(),
+  }
+  for name, field in pairs(more or {}) do
+    fields[name] = field
+  end
+  return fields
+end
 
-M.members = s.array({ of = M.member })
+M.members = s.array({ of = s.object(member(), { name = "Member" }) })
+
+M.member_detail = s.object(member({
+  roles = s.array({ of = s.object({ id = id(), name = s.string() }),
+    describe = "roles of the tenant's own besides `role`" }),
+  permissions = s.array({ of = s.string(), describe = "all that the member may do" }),
+  permissionChanges = s.map({ describe = "single permissions given (true) or taken (false)" }),
+}), { name = "MemberDetail" })
 
 M.tenants = s.array({ of = s.object({
   id = id(),

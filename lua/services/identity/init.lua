@@ -40,15 +40,14 @@ M.find_tenant_by_slug = tenants.find_by_slug
 --- The tenant that a request names, or nil; raises 404 when there is no such tenant.
 M.named_tenant = tenants.named
 
---- A member of the context's tenant, {id, name, role}, or nil.
+--- An active member of the context's tenant, {id, name, role, permissions = a set}, or nil.
 M.find_user = people.find
 
 --- The members with one of these roles.
 -- @usage identity.members_with_role(ctx, { "dispatcher", "admin" })
 M.members_with_role = people.with_role
 
---- Whether a role of this name is built in, and whether it works for the tenant.
-M.is_role = roles.is
+--- Whether who has a role of this name works for the tenant.
 M.is_staff = roles.is_staff
 
 --- Whether a built-in role has the permission.

@@ -3,21 +3,20 @@
 local errors = require("core.errors")
 local json = require("core.json")
 local paging = require("core.paging")
-local store = require("services.identity.store")
+local roles = require("services.identity.roles")
+local roles_store = require("services.identity.roles_store")
+local store = require("services.identity.people_store")
 local view = require("services.identity.view")
 
 local M = {}
 
-local COLUMNS = {
-  name = "u.last_name",
-  joinedAt = { sql = "m.created_at", key = "created_at" },
-}
+local ACTIVE = { "active" }
 
 --- What list() can sort by.
-M.SORTS = { "name", "joinedAt" }
+M.SORTS = { "name", "email", "role", "status", "joinedAt" }
 
 local function page_of(ctx, query)
-  return paging.read(ctx, query, { columns = COLUMNS, id = "u.id", default = "name" })
+  return paging.read(ctx, query, { columns = store.SORTS, id = "u.id", default = "name" })
 end
 
 local function shown(rows)
@@ -28,36 +27,44 @@ local function shown(rows)
   return list
 end
 
---- A member by id: {id, name, role}, or nil. For services; no permission is asked.
+--- An active member by id: {id, name, role, permissions = a set}, or nil. For services; no
+-- permission is asked.
 function M.find(ctx, id)
-  local row = store.find_member(ctx, id)
-  return row and { id = row.id, name = view.full_name(row), role = row.role }
+  local row = store.find(ctx, id)
+  return row and row.status == "active" and { id = row.id, name = view.full_name(row),
+    role = row.role, permissions = roles.effective(row) } or nil
 end
 
---- The members that have one of these roles: array of {id, name, role}.
+--- The active members that have one of these roles: array of {id, name, role}.
 function M.with_role(ctx, role_names)
   local list = {}
-  local rows = store.list_members(ctx, { roles = role_names }, page_of(ctx, { limit = 1000 }))
+  local filter = { roles = role_names, statuses = ACTIVE }
+  local rows = store.list(ctx, filter, page_of(ctx, { limit = 1000 }))
   for i, row in ipairs(rows) do
     list[i] = { id = row.id, name = view.full_name(row), role = row.role }
   end
   return list
 end
 
+--- A row of the store as the API shows it in full.
+function M.show(ctx, row)
+  return view.member_detail(row, roles_store.list_held(ctx, row.id))
+end
+
 --- A member by id for the API; 404 when there is none.
 function M.get(ctx, id)
-  local row = store.find_member(ctx, id)
-  return row and view.member(row) or errors.raise("NOT_FOUND", "There is no such member")
+  local row = store.find(ctx, id)
+  return row and M.show(ctx, row) or errors.raise("NOT_FOUND", "There is no such member")
 end
 
 --- One page of the members.
--- @param query role (list of names), q, and those of core.paging
+-- @param query role and status (lists of names), q, and those of core.paging
 -- @return members, meta
 function M.list(ctx, query)
   local page = page_of(ctx, query)
-  local filter = { roles = query.role, q = query.q }
-  local rows = store.list_members(ctx, filter, page)
-  local total = page.page and store.count_members(ctx, filter) or nil
+  local filter = { roles = query.role, statuses = query.status, q = query.q }
+  local rows = store.list(ctx, filter, page)
+  local total = page.page and store.count(ctx, filter) or nil
   local meta = paging.meta(page, rows, total)
   return shown(rows), meta
 end

@@ -1,10 +1,23 @@
 --- The built-in roles and what each may do. Seeing and changing one's own reports needs no
 -- permission; a technician without `workorders.read` sees what is assigned to them or their team.
 
+local json = require("core.json")
+
 local M = {}
 
 --- From the most to the least.
 M.ORDER = { "owner", "admin", "dispatcher", "technician", "member", "viewer", "public" }
+
+--- Who each is for.
+M.DESCRIPTIONS = {
+  owner = "Everything, and the workspace itself.",
+  admin = "Everything but the workspace itself: people, roles, keys, scripts, settings.",
+  dispatcher = "Handles reports, makes and assigns work orders.",
+  technician = "Does the work orders of their own and their team.",
+  member = "Reports as an employee.",
+  viewer = "Sees, and changes nothing.",
+  public = "Sees and changes their own reports.",
+}
 
 local REPORTS = { "reports.create", "reports.read" }
 local DISPATCH = {
@@ -67,25 +80,46 @@ function M.is_staff(role)
   return role ~= nil and role ~= "public"
 end
 
---- What a member may do: the role's permissions, with single ones added or taken.
--- @param role its name, or nil outside all tenants
--- @param changes {["reports.export"] = true, ["reports.update"] = false}, or nil
--- @param platform_admin adds the operations of the platform
+local function built_in(role)
+  return PERMISSIONS[role] or {}
+end
+
+--- The permissions of a built-in role: a set, not to be changed; empty for other names.
+M.permissions = built_in
+
+--- What a member may do: the role, the tenant's own roles, single permissions added or taken, and
+-- for who runs the platform its operations. The one place that says so.
+-- @param row role (its name, nil outside all tenants), granted (comma-separated, of the tenant's
+--   own roles), permissions (JSON text {"reports.export": true, "reports.update": false}),
+--   platform_admin; all may be nil
 -- @return a set
-function M.permissions(role, changes, platform_admin)
+function M.effective(row)
   local set = {}
-  for permission in pairs(PERMISSIONS[role] or {}) do
+  for permission in pairs(built_in(row.role)) do
     set[permission] = true
   end
-  for permission, given in pairs(changes or {}) do
+  for permission in (row.granted or ""):gmatch("[^,]+") do
+    set[permission] = true
+  end
+  for permission, given in pairs(row.permissions and json.decode(row.permissions) or {}) do
     set[permission] = given or nil
   end
-  if platform_admin then
+  if row.platform_admin then
     for _, permission in ipairs(PLATFORM) do
       set[permission] = true
     end
   end
   return set
+end
+
+--- The permissions of a set in order.
+function M.list(set)
+  local list = json.array({})
+  for permission in pairs(set) do
+    list[#list + 1] = permission
+  end
+  table.sort(list)
+  return list
 end
 
 return M

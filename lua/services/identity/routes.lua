@@ -1,10 +1,11 @@
 --- Signing up, in and out, and all that proves who somebody is. What people do with their accounts
--- is in account_routes.
+-- is in account_routes, what administrators do in admin_routes.
 
 local errors = require("core.errors")
 local json = require("core.json")
 local reply = require("core.reply")
 local account_routes = require("services.identity.account_routes")
+local admin_routes = require("services.identity.admin_routes")
 local answers = require("services.identity.answers")
 local cookies = require("services.identity.cookies")
 local keys = require("services.identity.keys")
@@ -181,8 +182,10 @@ for _, path in ipairs({ "/auth/refresh", "/auth/refresh-token" }) do
     returns = answers.signed_in, handler = refresh }
 end
 
-for _, route in ipairs(account_routes) do
-  routes[#routes + 1] = route
+for _, list in ipairs({ account_routes, admin_routes }) do
+  for _, route in ipairs(list) do
+    routes[#routes + 1] = route
+  end
 end
 
 return routes

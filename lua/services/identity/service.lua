@@ -108,6 +108,9 @@ local function choose_tenant(ctx, user)
       return named
     end
   end
+  if not first and store.is_barred(ctx, user.id) then
+    errors.raise("FORBIDDEN", "The account is not active")
+  end
   return first and tenants.find(ctx, first.id)
 end
 

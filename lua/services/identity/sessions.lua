@@ -67,6 +67,13 @@ function M.close_all(ctx, user_id, reason, except_id)
   end
 end
 
+--- Ends all sessions of a user in one tenant, in the caller's transaction.
+function M.close_in(ctx, user_id, tenant_id, reason)
+  for _, session in ipairs(store.lock_sessions_in(ctx, user_id, tenant_id)) do
+    finish(ctx, session.id, user_id, reason)
+  end
+end
+
 --- Ends the session of a refresh token if it is this user's, in the caller's transaction.
 function M.close_by_refresh(ctx, refresh, user_id)
   local row = store.lock_refresh_token(ctx, tokens.digest(refresh))

@@ -18,7 +18,6 @@ local context = require("core.context")
 local counters = require("core.counters")
 local db = require("core.db")
 local errors = require("core.errors")
-local json = require("core.json")
 local task = require("core.task")
 local time = require("core.time")
 local roles = require("services.identity.roles")
@@ -140,7 +139,6 @@ local function read(ctx, session_id)
   if not usable then
     return nil
   end
-  local changed = row.permissions and json.decode(row.permissions)
   return {
     session_id = row.id,
     user_id = row.user_id,
@@ -149,7 +147,7 @@ local function read(ctx, session_id)
     name = (row.first_name .. " " .. row.last_name):match("^%s*(.-)%s*$"),
     role = row.role,
     platform_admin = row.platform_admin,
-    permissions = roles.permissions(row.role, changed, row.platform_admin),
+    permissions = roles.effective(row),
   }
 end
 
@@ -235,8 +233,8 @@ end
 --- Tells every worker that rights changed, in the transaction of the change. Those of this node
 -- know it for the next request once the transaction has committed, the others at the latest 250 ms
 -- later.
--- @param event kind ("session.ended", "user.changed", "membership.changed", "tenant.changed"),
---   user_id, tenant_id, session_id as far as they say whose
+-- @param event kind ("session.ended", "user.changed", "membership.changed", "role.changed",
+--   "tenant.changed"), user_id, tenant_id, session_id as far as they say whose
 function M.announce(ctx, event)
   store.insert_security_event(ctx, event)
   db.after_commit(ctx, function()

@@ -1,6 +1,5 @@
 --- SQL of accounts, sessions and tenants. Signing in happens before a tenant is known, and an
--- account may be a member of several, so much of it goes past the tenant check; what lists a
--- tenant's people does not.
+-- account may be a member of several, so it goes past the tenant check.
 
 local db = require("core.db")
 
@@ -11,6 +10,11 @@ local USER = [[u.id, u.email, u.password_hash, u.first_name, u.last_name, u.phon
   u.last_login_at, u.created_at, u.updated_at]]
 local TENANT = [[id, slug, organization_name, domain, subscription_tier, api_limits, settings,
   timezone]]
+-- What the tenant's own roles of a member permit, as a comma-separated list.
+local GRANTED = [[(SELECT GROUP_CONCAT(p.permission) FROM roles r
+    JOIN role_permissions p ON p.role_id = r.id
+    LEFT JOIN user_roles h ON h.role_id = r.id AND h.user_id = m.user_id
+    WHERE r.tenant_id = m.tenant_id AND (r.name = m.role OR h.role_id IS NOT NULL)) AS granted]]
 local TENANT_BY = { id = true, slug = true, domain = true }
 
 -- Tenants -------------------------------------------------------------------
@@ -82,8 +86,8 @@ end
 
 function M.find_membership(ctx, user_id, tenant_id)
   return db.platform(ctx):one(
-    [[SELECT role, permissions FROM user_tenants
-      WHERE user_id = ? AND tenant_id = ? AND is_active = TRUE]], user_id, tenant_id)
+    "SELECT m.role, m.permissions, " .. GRANTED .. [[ FROM user_tenants m
+      WHERE m.user_id = ? AND m.tenant_id = ? AND m.is_active = TRUE]], user_id, tenant_id)
 end
 
 --- Makes somebody a member who was none, or had the role `public`. @return whether it changed
@@ -101,6 +105,14 @@ function M.list_tenants_of(ctx, user_id)
       FROM user_tenants m JOIN tenants t ON t.id = m.tenant_id
       WHERE m.user_id = ? AND m.is_active = TRUE AND t.is_active = TRUE AND t.deleted_at IS NULL
       ORDER BY m.created_at, m.id]], user_id)
+end
+
+--- Whether somebody is a member somewhere, but barred wherever they are one.
+function M.is_barred(ctx, user_id)
+  local row = db.platform(ctx):one(
+    [[SELECT COUNT(*) AS barred, COALESCE(SUM(is_active), 0) AS active FROM user_tenants
+      WHERE user_id = ? AND status <> 'removed']], user_id)
+  return row.barred > 0 and tonumber(row.active) == 0
 end
 
 -- Sign-in failures ------------------------------------------------------------
@@ -171,7 +183,8 @@ function M.find_standing(ctx, session_id)
   return db.platform(ctx):one(
     [[SELECT s.id, s.tenant_id, s.ended_at, u.id AS user_id, u.email, u.first_name, u.last_name,
         u.status, u.platform_admin, u.user_type, u.deleted_at, m.role, m.permissions,
-        m.is_active AS member
+        m.is_active AS member, ]] .. GRANTED .. [[
+
       FROM sessions s JOIN users u ON u.id = s.user_id
       LEFT JOIN user_tenants m ON m.user_id = s.user_id AND m.tenant_id = s.tenant_id
       WHERE s.id = ?]], session_id)
@@ -197,6 +210,12 @@ function M.lock_session_of(ctx, user_id, id)
   return db.platform(ctx):one(
     "SELECT id FROM sessions WHERE id = ? AND user_id = ? AND ended_at IS NULL FOR UPDATE",
     id, user_id)
+end
+
+function M.lock_sessions_in(ctx, user_id, tenant_id)
+  return db.platform(ctx):query(
+    [[SELECT id FROM sessions WHERE user_id = ? AND tenant_id = ? AND ended_at IS NULL
+      FOR UPDATE]], user_id, tenant_id)
 end
 
 function M.lock_sessions_of(ctx, user_id)
@@ -226,58 +245,6 @@ function M.purge(ctx)
     "DELETE FROM login_failures WHERE updated_at < NOW(3) - INTERVAL 7 DAY LIMIT 5000")
   return scope:exec(
     "DELETE FROM sessions WHERE expires_at < NOW(3) - INTERVAL 7 DAY LIMIT 5000").affected
-end
-
--- A tenant's people -----------------------------------------------------------
-
-local MEMBER = [[SELECT u.id, u.email, u.first_name, u.last_name, u.phone, u.user_type, u.status,
-    m.role, m.created_at
-  FROM user_tenants m JOIN users u ON u.id = m.user_id
-  WHERE m.tenant_id = :tenant AND m.is_active = TRUE AND u.deleted_at IS NULL]]
-
-function M.find_member(ctx, user_id)
-  return db.scope(ctx):one(MEMBER .. " AND m.user_id = ?", user_id)
-end
-
--- The conditions of a filter {roles, q} and their parameters.
-local function member_filter(filter)
-  local sql, params = "", {}
-  if filter.roles then
-    sql = " AND m.role IN (?" .. (", ?"):rep(#filter.roles - 1) .. ")"
-    for i, role in ipairs(filter.roles) do
-      params[i] = role
-    end
-  end
-  if filter.q then
-    local like = filter.q:gsub("[\\%%_]", "\\%0") .. "%"
-    sql = sql .. [[ AND (u.first_name LIKE ? OR u.last_name LIKE ? OR u.email LIKE ?
-      OR CONCAT(u.first_name, ' ', u.last_name) LIKE ?)]]
-    for _, text in ipairs({ like, like, like:lower(), like }) do
-      params[#params + 1] = text
-    end
-  end
-  return sql, params
-end
-
---- Members that a filter {roles, q} lets through. q is the start of a name or an address.
--- @param page of core.paging
-function M.list_members(ctx, filter, page)
-  local where, params = member_filter(filter)
-  for _, value in ipairs(page.params) do
-    params[#params + 1] = value
-  end
-  params[#params + 1] = page.fetch
-  params[#params + 1] = page.offset
-  return db.scope(ctx):query(MEMBER .. where .. " AND " .. page.condition .. " ORDER BY "
-    .. page.order .. " LIMIT ? OFFSET ?", unpack(params))
-end
-
-function M.count_members(ctx, filter)
-  local where, params = member_filter(filter)
-  return db.scope(ctx):one([[SELECT COUNT(*) AS members
-    FROM user_tenants m JOIN users u ON u.id = m.user_id
-    WHERE m.tenant_id = :tenant AND m.is_active = TRUE AND u.deleted_at IS NULL]] .. where,
-    unpack(params)).members
 end
 
 return M

@@ -12,16 +12,16 @@ local function full_name(row)
 end
 
 --- One's own account.
--- @param membership {role, permissions (JSON text)} or nil
+-- @param membership {role, granted, permissions (JSON text)} or nil
 -- @param tenant or nil
 function M.self(row, membership, tenant)
   local role = membership and membership.role
-  local changes = membership and membership.permissions and json.decode(membership.permissions)
-  local permissions = json.array({})
-  for permission in pairs(roles.permissions(role, changes, row.platform_admin)) do
-    permissions[#permissions + 1] = permission
-  end
-  table.sort(permissions)
+  local permissions = roles.list(roles.effective({
+    role = role,
+    granted = membership and membership.granted,
+    permissions = membership and membership.permissions,
+    platform_admin = row.platform_admin,
+  }))
   return {
     id = row.id,
     email = row.email,
@@ -57,6 +57,19 @@ function M.member(row)
     role = row.role,
     joinedAt = row.created_at,
   }
+end
+
+--- The same with what the member may do, and why.
+-- @param held the tenant's own roles that they have besides, rows {id, name}
+function M.member_detail(row, held)
+  local shown = M.member(row)
+  shown.roles = json.array({})
+  for i, role in ipairs(held) do
+    shown.roles[i] = { id = role.id, name = role.name }
+  end
+  shown.permissions = roles.list(roles.effective(row))
+  shown.permissionChanges = json.object(row.permissions and json.decode(row.permissions) or {})
+  return shown
 end
 
 --- The full name of a row.

@@ -6,13 +6,11 @@
 -- never published to by events.
 
 local registry = require("core.registry")
-local identity = require("services.identity")
 
 local M = {}
 
 local HEARS_ALL = "workorders.assign" -- dispatchers and above
-local HEARS_REPORTS = { owner = true, admin = true, dispatcher = true, technician = true,
-  member = true }
+local HEARS_REPORTS = "reports.read" -- all who work for the tenant
 
 --- The hub's name of a tenant's room.
 function M.hub_name(tenant_id, room)
@@ -30,7 +28,7 @@ function M.by_right(ctx)
   if ctx:can(HEARS_ALL) then
     rooms[#rooms + 1] = "tenant_" .. tenant.id .. "_admin"
   end
-  if HEARS_REPORTS[actor.role] or not identity.is_role(actor.role) and ctx:can("reports.read") then
+  if actor.role ~= "viewer" and ctx:can(HEARS_REPORTS) then
     rooms[#rooms + 1] = "tenant_" .. tenant.id
   end
   for _, hook in ipairs(registry.hooks.rooms or {}) do

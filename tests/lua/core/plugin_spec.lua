@@ -8,7 +8,7 @@ local ROOT = os.tmpname()
 
 local GOOD = {
   ["lua/services/base/manifest.lua"] =
-    'return { name = "base", version = "1", permissions = { "things.read" } }',
+    'return { name = "base", version = "1", permissions = { ["things.read"] = "See things." } }',
   ["lua/services/base/init.lua"] = "return { hooks = { ready = function() end } }",
   ["plugins/things/manifest.lua"] =
     'return { name = "things", version = "1", requires = { "base" }, emits = { "thing.made" } }',
@@ -102,7 +102,7 @@ describe("the loader", function()
       ["plugins/b/manifest.lua"] = 'return { name = "b", version = "1", requires = { "a" } }' },
     ["a service that requires a plugin"] = { "a service cannot require the plugin 'things'",
       ["lua/services/base/manifest.lua"] = 'return { name = "base", version = "1", '
-        .. 'permissions = { "things.read" }, requires = { "things" } }' },
+        .. 'permissions = { ["things.read"] = "See things." }, requires = { "things" } }' },
     ["a manifest of another name"] = { "the name must be that of the folder",
       ["plugins/a/manifest.lua"] = 'return { name = "b", version = "1" }' },
     ["an unknown key of a manifest"] = { "unknown key 'permission'",

@@ -318,10 +318,12 @@ describe("roles", function()
     assert.is_nil(roles.permissions("member")["workorders.work"])
     assert.is_nil(roles.permissions("viewer")["reports.create"])
     assert.same({}, roles.permissions("public"))
-    local changed = roles.permissions("viewer",
-      { ["reports.export"] = true, ["reports.read"] = false })
-    assert.is_true(changed["reports.export"])
+    local changed = roles.effective({ role = "viewer", granted = "users.read,files.delete",
+      permissions = '{"reports.export":true,"reports.read":false,"files.delete":false}' })
+    assert.is_true(changed["reports.export"] and changed["users.read"])
     assert.is_nil(changed["reports.read"])
+    assert.is_nil(changed["files.delete"])
+    assert.is_nil(roles.permissions("viewer")["users.read"])
   end)
 end)
 
