@@ -335,6 +335,8 @@ int db_pool_acquire(struct db_pool *pool, struct db_wait *wait, struct db_conn *
             *err = pool->problem;
         return -1;
     }
+    /* A loop that was held up has an old clock: a wait must not have ended before it began. */
+    uv_update_time(pool->loop);
     wait->pool = pool;
     wait->deadline = uv_now(pool->loop) + pool->wait_ms;
     wait->next = NULL;
