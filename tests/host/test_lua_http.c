@@ -175,7 +175,8 @@ static int uploads(void)
     for (struct dirent *entry; (entry = readdir(folder));)
         if (strncmp(entry->d_name, "upload-", 7) == 0) {
             struct stat st;
-            CHECK(fstatat(dirfd(folder), entry->d_name, &st, 0) == 0);
+            if (fstatat(dirfd(folder), entry->d_name, &st, 0) < 0)
+                continue; /* a thread removes it just now */
             CHECK((st.st_mode & 0777) == 0600);
             count++;
         }
