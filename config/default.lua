@@ -128,6 +128,7 @@ return {
     login_per_minute = 10, -- each of these per address
     register_per_minute = 5,
     forgot_per_minute = 5,
+    invite_per_minute = 20,
     refresh_per_minute = 60,
     anonymous_report_per_minute = 10,
     frame_per_minute = 6000, -- of sockets: those that ask the database
@@ -138,5 +139,8 @@ return {
   },
   cors = {
     origins = {}, -- exact origins such as "https://app.example.org"
+  },
+  workspaces = {
+    tier = "free", -- of new ones: free, pro or enterprise
   },
 }

@@ -5,5 +5,6 @@ return {
   db = { user = "root" },
   log = { format = "text" },
   server = { reload_watch = true },
+  workspaces = { tier = "enterprise" },
   auth = { secret = "development-secret-that-production-refuses" },
 }

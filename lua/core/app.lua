@@ -303,6 +303,9 @@ local function serve_route(ctx, route, values)
   if route.tenant == true then
     ctx:require_tenant()
   end
+  if route.enter then
+    route.enter(ctx, input.params(route, values))
+  end
   rate_limit.enter_tenant(ctx)
   check_permission(ctx, route)
   if route.takes_body and body == nil then

@@ -135,6 +135,7 @@ return s.object({
     login_per_minute = count(1, 1000000),
     register_per_minute = count(1, 1000000),
     forgot_per_minute = count(1, 1000000),
+    invite_per_minute = count(1, 1000000),
     refresh_per_minute = count(1, 1000000),
     anonymous_report_per_minute = count(1, 1000000),
     frame_per_minute = count(1, 1000000),
@@ -145,4 +146,5 @@ return s.object({
     open_per_minute = count(1, 100000000),
   }),
   cors = s.object({ origins = names() }),
+  workspaces = s.object({ tier = s.enum({ "free", "pro", "enterprise" }) }),
 })

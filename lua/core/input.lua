@@ -58,7 +58,8 @@ function M.compile(route, names)
   route.takes_body = route.body ~= nil or route.multipart ~= nil
 end
 
-local function read_params(route, values)
+--- The parameters of the path; 404 when they are malformed.
+function M.params(route, values)
   local names = route.param_names
   local params = {}
   for i = 1, #names do
@@ -246,7 +247,7 @@ end
 --- Validates everything, and raises one error with all problems of query and body.
 -- @param body, files, options what read_body returned; body nil when the route takes none
 function M.read(ctx, route, values, body, files, options)
-  local input = { params = read_params(route, values), query = {}, files = files }
+  local input = { params = M.params(route, values), query = {}, files = files }
   local query_problems, body_problems
   if route.query_schema then
     local query = ctx.req:query()

@@ -27,6 +27,7 @@ local ROUTE_KEYS = {
   method = "string", path = "string", base = "string", rate = "string",
   summary = "string", describe = "string", -- one line, and what else there is to say
   permission = true, tenant = true, authenticate = "boolean", params = "table", query = "table",
+  enter = "function", -- enter(ctx, params): leads into the tenant that the path names, or raises
   body = "table", check = "function", multipart = "table", max_body = "number", answers = "table",
   secret = "boolean", handler = "function", name = "string",
   deprecated = "table", -- core.deprecation

@@ -100,6 +100,20 @@ local DOORS = {
   ["PUT /api/v1/workorders/:id/resume"] = WORK,
   ["PUT /api/v1/workorders/:id/start"] = WORK,
   ["PUT /api/v1/workorders/:id/verify"] = DISPATCH,
+  -- Who may do what inside of a workspace goes by the role there: workspaces_spec.
+  ["GET /api/v1/workspaces"] = SIGNED_IN,
+  ["POST /api/v1/workspaces"] = SIGNED_IN,
+  ["DELETE /api/v1/workspaces/:id"] = SIGNED_IN,
+  ["GET /api/v1/workspaces/:id"] = SIGNED_IN,
+  ["PUT /api/v1/workspaces/:id"] = SIGNED_IN,
+  ["GET /api/v1/workspaces/:id/invitations"] = SIGNED_IN,
+  ["DELETE /api/v1/workspaces/:id/invitations/:invitationId"] = SIGNED_IN,
+  ["GET /api/v1/workspaces/:id/members"] = SIGNED_IN,
+  ["DELETE /api/v1/workspaces/:id/members/:userId"] = SIGNED_IN,
+  ["POST /api/v1/workspaces/:id/members/accept"] = SIGNED_IN,
+  ["POST /api/v1/workspaces/:id/members/invite"] = SIGNED_IN,
+  ["POST /api/v1/workspaces/:id/switch"] = SIGNED_IN,
+  ["POST /api/v1/workspaces/:id/transfer"] = SIGNED_IN,
   ["GET /events"] = ANYBODY, -- with a token or a public topic
   ["DELETE /dev/mailbox"] = ANYBODY, -- there is none in production
   ["GET /dev/mailbox"] = ANYBODY,
@@ -133,7 +147,13 @@ local BODIES = {
   ["PUT /api/v1/workorders/:id/resume"] = {},
   ["PUT /api/v1/workorders/:id/start"] = {},
   ["PUT /api/v1/workorders/:id/verify"] = {},
+  ["POST /api/v1/workspaces/:id/members/accept"] = { token = "none" },
+  ["POST /api/v1/workspaces/:id/members/invite"] = { email = "a@x.example", role = "viewer" },
+  ["POST /api/v1/workspaces/:id/transfer"] = { userId = UNKNOWN },
 }
+
+-- What a stranger is told in another way than 404.
+local TOLD = { ["POST /api/v1/workspaces/:id/switch"] = { 403, "FORBIDDEN" } }
 
 describe("access", function()
   local server, api, sessions, stranger, routes, things
@@ -188,6 +208,9 @@ describe("access", function()
     things = make_things()
     things.roles = created("/roles", { token = sessions.owner.token,
       json = { name = "surveyor", permissions = { "reports.read" } } }).id
+    things.workspaces = sessions.owner.user.tenant.id
+    things.roleId = things.roles
+    things.userId, things.invitationId = things.users, UNKNOWN
     things.sessions = api:get("/auth/sessions", { token = sessions.owner.token }).json.data[1].id
     things["export-data"] = api:post("/users/export-data",
       { token = sessions.owner.token }).json.data.id
@@ -255,9 +278,10 @@ describe("access", function()
     local kind = route.path:match("/(%l+)/:%w+") == "thumbnail" and "files"
       or route.path:match("/([%l-]+)/:")
     local parameter = route.path:match(":(%w+)")
-    local id = things[parameter] or things[kind]
-    assert(id, route.path)
-    return (route.path:gsub(":roleId", things.roles):gsub(":%w+", id))
+    assert(things[parameter] or things[kind], route.path)
+    return (route.path:gsub(":(%w+)", function(name)
+      return things[name] or things[kind]
+    end))
   end
 
   it("of another tenant's owner ends at 404, whatever is wanted with whichever id", function()
@@ -274,8 +298,9 @@ describe("access", function()
           options.multipart = { { "before", pictures.jpeg(64, 64), filename = "a.jpg" } }
         end
         local answer = send(route.method, path_of(route), options)
-        assert.equal(404, answer.status, route.name .. ": " .. answer.body)
-        assert.equal("NOT_FOUND", answer.json.error.code)
+        local status, code = unpack(TOLD[route.name] or { 404, "NOT_FOUND" })
+        assert.equal(status, answer.status, route.name .. ": " .. answer.body)
+        assert.equal(code, answer.json.error.code)
         walked = walked + 1
       end
     end

@@ -11,7 +11,8 @@ local JSON = "application/json"
 local UNKNOWN = "01a1fe30-4a20-7801-8518-f6b2802ed6f8"
 
 -- These answer with secrets: a repeat must not get them again.
-local SECRET = { ["/api/v1/auth/"] = true, ["/api/v1/users/switch"] = true }
+local SECRET = { ["/api/v1/auth/"] = true, ["/api/v1/users/switch"] = true,
+  ["/api/v1/workspaces/{id}/switch"] = true }
 
 describe("the description of the API", function()
   local server, api, document, walked, wrong
@@ -290,6 +291,30 @@ describe("the description of the API", function()
     ask(200, "PUT", "/users/" .. person.id .. "/status", by(admin, { status = "banned", reason = "spam" }))
     ask(403, "DELETE", "/users/" .. owner.user.id, by(admin))
     ask(200, "DELETE", "/users/" .. person.id, by(admin))
+
+    -- Workspaces
+    local workspace = ask(201, "POST", "/workspaces", by(owner, { name = "Walkers" }))
+    local place = "/workspaces/" .. workspace.id
+    ask(200, "GET", "/workspaces?page=1", by(owner))
+    ask(200, "GET", place, by(owner))
+    ask(200, "PUT", place, by(owner, { contactInfo = { email = "w@x.example" } }))
+    ask(403, "PUT", place, by(owner, { tier = "free" }))
+    ask(200, "GET", place .. "/members", by(owner))
+    ask(200, "GET", "/workspaces/" .. owner.user.tenant.id .. "/members", by(technician))
+    local invitation = ask(201, "POST", place .. "/members/invite",
+      by(owner, { email = "away@x.example", role = "viewer" }))
+    ask(200, "GET", place .. "/invitations", by(owner))
+    ask(200, "DELETE", place .. "/invitations/" .. invitation.id, by(owner))
+    ask(404, "DELETE", place .. "/invitations/" .. invitation.id, by(owner))
+    ask(201, "POST", place .. "/members/invite",
+      by(owner, { email = "dispatcher@riverton.example", role = "admin" }))
+    ask(200, "POST", place .. "/members/accept", by(dispatcher, { token = mailbox.secret(
+      mailbox.wait(api, "dispatcher@riverton.example", "An invitation")) }))
+    ask(200, "POST", place .. "/switch", by(dispatcher, {}))
+    ask(200, "POST", place .. "/transfer", by(owner, { userId = dispatcher.user.id }))
+    ask(200, "DELETE", place .. "/members/" .. owner.user.id, by(owner))
+    ask(409, "DELETE", place .. "/members/" .. dispatcher.user.id, by(dispatcher))
+    ask(200, "DELETE", place, by(dispatcher))
 
     -- Reports
     local report, other = new_report("Dark corner"), new_report("Dark corner by the gate")

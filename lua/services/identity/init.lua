@@ -1,6 +1,7 @@
 --- Accounts, sessions, tenants and roles: who is calling, and for whom.
 
 local export = require("services.identity.export")
+local invitations = require("services.identity.invitations_store")
 local keys = require("services.identity.keys")
 local people = require("services.identity.people")
 local roles = require("services.identity.roles")
@@ -9,16 +10,40 @@ local tenants = require("services.identity.tenants")
 
 local M = {}
 
+local WORKSPACE_ROOM = "workspace:"
+
 local following -- the loop that follows security_events, while started
 
 M.hooks = {
   authenticate = standing.authenticate,
   resolve_tenant = tenants.resolve,
   find_tenant = tenants.find,
+  -- Those who work for a tenant hear who joins it and who leaves.
+  rooms = function(ctx)
+    return roles.is_staff(ctx.actor.role) and { WORKSPACE_ROOM .. ctx.tenant.id } or {}
+  end,
 }
 
 --- What an erasure removes besides the account.
-M.personal = { erase = export.erase }
+M.personal = {
+  erase = function(ctx, user_id)
+    export.erase(ctx, user_id)
+    invitations.forget_person(ctx, user_id)
+  end,
+}
+
+-- Richest first: a connection gets the first that it is in. Both are told the same.
+local function member_rooms(event)
+  return {
+    { room = "tenant_" .. event.tenantId .. "_admin", data = event.data },
+    { room = WORKSPACE_ROOM .. event.tenantId, data = event.data },
+  }
+end
+
+M.events = {
+  ["workspace.member.joined"] = { socket = "workspace:member:joined", rooms = member_rooms },
+  ["workspace.member.left"] = { socket = "workspace:member:left", rooms = member_rooms },
+}
 
 --- The actor and the tenant of an access token; raises 401.
 M.of_token = standing.of_token

@@ -1,6 +1,7 @@
 --- What signing in leaves behind, and what accounts ask for that takes its time.
 
 local export = require("services.identity.export")
+local invitations = require("services.identity.invitations_store")
 local secrets = require("services.identity.secrets_store")
 local store = require("services.identity.store")
 local verification = require("services.identity.verification")
@@ -12,7 +13,7 @@ return {
     ["identity.purge"] = {
       run = function(ctx)
         return { sessions = store.purge(ctx), tokens = secrets.purge_one_time_tokens(ctx),
-          exports = export.purge(ctx) }
+          exports = export.purge(ctx), invitations = invitations.purge(ctx) }
       end,
     },
     [verification.RESET_JOB] = { run = verification.send_reset },

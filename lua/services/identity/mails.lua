@@ -18,6 +18,14 @@ return {
     action = { label = "Choose a new password", url = "{{link}}" },
     note = "If it was not you, ignore this mail: nothing has changed.",
   },
+  invitation = {
+    subject = "An invitation",
+    paragraphs = { "Hello there,",
+      "{{inviter}} invites you to {{workspace}} on Fixxit. The link is good for seven days and for "
+        .. "one use." },
+    action = { label = "Accept the invitation", url = "{{link}}" },
+    note = "If you do not know who this is, ignore this mail: nothing happens without you.",
+  },
   password_changed = {
     subject = "Your password was changed",
     paragraphs = { "Hello {{name}},",

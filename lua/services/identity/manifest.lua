@@ -2,7 +2,7 @@ return {
   name = "identity",
   version = "1.0.0",
   summary = "Accounts, sessions and the people of a tenant.",
-  requires = { "audit", "files", "jobs", "notifications" },
+  requires = { "audit", "events", "files", "jobs", "notifications" },
   permissions = {
     ["users.create"] = "Make accounts for members.",
     ["users.read"] = "See the members and their contact data.",
@@ -26,6 +26,6 @@ return {
         .. "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     },
   },
-  emits = {},
+  emits = { "workspace.member.joined", "workspace.member.left" },
   settings = {},
 }

@@ -15,6 +15,7 @@ local roles = require("services.identity.roles")
 local roles_store = require("services.identity.roles_store")
 local sessions = require("services.identity.sessions")
 local standing = require("services.identity.standing")
+local workspaces = require("services.identity.workspaces")
 
 local M = {}
 
@@ -77,12 +78,13 @@ end
 --- Removes a member. The account goes, softly, when it belongs to no other tenant.
 function M.remove(ctx, id)
   refuse_oneself(ctx, id)
-  change(ctx, id, { action = "user.delete" }, function(tx_ctx)
+  change(ctx, id, { action = "user.delete" }, function(tx_ctx, old)
     local is_elsewhere = people_store.is_elsewhere(tx_ctx, id)
     people_store.set_status(tx_ctx, id, "removed")
     people_store.set_permissions(tx_ctx, id, nil)
     roles_store.take_all(tx_ctx, id)
     sessions.close_in(tx_ctx, id, tx_ctx.tenant.id, "removed")
+    workspaces.left(tx_ctx, id, old.role)
     if not is_elsewhere then
       sessions.close_all(tx_ctx, id, "removed")
       accounts.delete_softly(tx_ctx, id)

@@ -58,11 +58,13 @@ function M.get(ctx, id)
 end
 
 --- One page of the members.
--- @param query role and status (lists of names), q, and those of core.paging
+-- @param query role and status (lists of names), staff = only who works for the tenant, q, and
+--   those of core.paging
 -- @return members, meta
 function M.list(ctx, query)
   local page = page_of(ctx, query)
-  local filter = { roles = query.role, statuses = query.status, q = query.q }
+  local filter = { roles = query.role, staff = query.staff, statuses = query.status,
+    q = query.q }
   local rows = store.list(ctx, filter, page)
   local total = page.page and store.count(ctx, filter) or nil
   local meta = paging.meta(page, rows, total)

@@ -55,11 +55,14 @@ local function add_set(conditions, params, sql, values)
   end
 end
 
--- The conditions of a filter {roles, statuses, q} and their parameters.
+-- The conditions of a filter {roles, staff, statuses, q} and their parameters.
 local function conditions_of(filter)
   local conditions, params = {}, {}
   if filter.roles then
     add_set(conditions, params, "m.role", filter.roles)
+  end
+  if filter.staff then
+    conditions[#conditions + 1] = " AND m.role <> 'public'"
   end
   if filter.statuses then
     add_set(conditions, params, STATUS, filter.statuses)
@@ -75,7 +78,8 @@ local function conditions_of(filter)
   return table.concat(conditions), params
 end
 
---- Members that a filter {roles, statuses, q} lets through. q is the start of a name or an address.
+--- Members that a filter {roles, staff, statuses, q} lets through. q is the start of a name or an
+-- address.
 -- @param page of core.paging
 function M.list(ctx, filter, page)
   local where, params = conditions_of(filter)

@@ -14,6 +14,7 @@ local schema = require("services.identity.schema")
 local service = require("services.identity.service")
 local sessions = require("services.identity.sessions")
 local verification = require("services.identity.verification")
+local workspace_routes = require("services.identity.workspace_routes")
 
 -- With a cookie the refresh token stays out of the answer, and so out of reach of scripts.
 local function into_cookie(answer, pair)
@@ -71,7 +72,9 @@ end
 local routes = {
   { method = "POST", path = "/auth/register", summary = "Make an account.",
     permission = "public", rate = "register", secret = true, tenant = false, body = schema.register,
-    answers = { [201] = "the account with its first tokens", [409] = "EMAIL_TAKEN" },
+    answers = { [201] = "the account with its first tokens",
+      [403] = "the invitation is for another address", [404] = "no such tenant or invitation",
+      [409] = "EMAIL_TAKEN, or the invitation was used", [410] = "the invitation is too old" },
     returns = answers.signed_in,
     handler = register },
   { method = "POST", path = "/auth/login", summary = "Sign in with an address and a password.",
@@ -182,7 +185,7 @@ for _, path in ipairs({ "/auth/refresh", "/auth/refresh-token" }) do
     returns = answers.signed_in, handler = refresh }
 end
 
-for _, list in ipairs({ account_routes, admin_routes }) do
+for _, list in ipairs({ account_routes, admin_routes, workspace_routes }) do
   for _, route in ipairs(list) do
     routes[#routes + 1] = route
   end

@@ -27,6 +27,8 @@ M.register = s.object({
   phone = s.string({ format = "phone", optional = true }),
   employee = EMPLOYEE,
   tenant = s.string({ max = 63, optional = true, describe = "the slug of the tenant to join" }),
+  inviteToken = s.string({ min = 1, max = TOKEN_MAX, optional = true,
+    describe = "of an invitation to this address; its tenant is joined" }),
 }, {
   check = function(value, problem)
     if not (value.firstName or value.lastName or value.fullName) then

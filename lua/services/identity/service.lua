@@ -6,6 +6,7 @@ local json = require("core.json")
 local uuid = require("core.uuid")
 local audit = require("services.audit")
 local credentials = require("services.identity.credentials")
+local invitations = require("services.identity.invitations")
 local lockout = require("services.identity.lockout")
 local mfa = require("services.identity.mfa")
 local names = require("services.identity.names")
@@ -54,7 +55,19 @@ local function sign_in(ctx, user, membership, tenant, options)
   return pair
 end
 
---- Makes an account; whoever names a tenant joins it with the role `public`.
+-- Makes the new account a member of the tenant that it named or was invited to; in the caller's
+-- transaction.
+local function join(ctx, row, tenant, invitation)
+  if invitation then
+    invitations.redeem(as_user(ctx, row, tenant), invitation, row)
+  elseif tenant then
+    store.insert_membership(ctx,
+      { id = uuid.v7(), user_id = row.id, tenant_id = tenant.id, role = "public" })
+  end
+end
+
+--- Makes an account; whoever names a tenant joins it with the role `public`, whoever was invited
+-- with the role of the invitation.
 -- @param input the body of POST /auth/register
 -- @return the answer {user, accessToken, refreshToken, expiresIn}, the token pair
 function M.register(ctx, input)
@@ -62,7 +75,7 @@ function M.register(ctx, input)
   local first_name, last_name = names.split(input)
   passwords.check(input.password, "password", { email, email:match("^[^@]+"), input.fullName,
     first_name .. last_name })
-  local tenant = tenants.named(ctx, input)
+  local tenant, invitation = tenants.named(ctx, input), nil
   local row = {
     id = uuid.v7(),
     email = email,
@@ -75,8 +88,11 @@ function M.register(ctx, input)
   if store.find_user_by_email(ctx, email) then
     errors.raise("EMAIL_TAKEN", "There is an account with this address")
   end
+  if input.inviteToken then
+    invitation, tenant = invitations.find(ctx, input.inviteToken, email)
+  end
   row.password_hash = passwords.hash(input.password)
-  local membership = tenant and { role = "public" }
+  local membership = tenant and { role = invitation and invitation.role or "public" }
   local pair = db.transaction(ctx, function(tx_ctx)
     local ok, err = pcall(store.insert_user, tx_ctx, row)
     if not ok and errors.is(err, "CONFLICT") then
@@ -84,11 +100,12 @@ function M.register(ctx, input)
     elseif not ok then
       error(err, 0)
     end
-    if tenant then
-      store.insert_membership(tx_ctx,
-        { id = uuid.v7(), user_id = row.id, tenant_id = tenant.id, role = membership.role })
+    if invitation then -- as it is now: it is good for one use
+      invitation, tenant = invitations.find(tx_ctx, input.inviteToken, email, true)
+    else
+      verification.send(tx_ctx, row)
     end
-    verification.send(tx_ctx, row)
+    join(tx_ctx, row, tenant, invitation)
     return sign_in(tx_ctx, row, membership, tenant, {
       action = "auth.register",
       new = { email = email, firstName = first_name, lastName = last_name,

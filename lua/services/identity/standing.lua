@@ -234,7 +234,8 @@ end
 -- know it for the next request once the transaction has committed, the others at the latest 250 ms
 -- later.
 -- @param event kind ("session.ended", "user.changed", "membership.changed", "role.changed",
---   "tenant.changed"), user_id, tenant_id, session_id as far as they say whose
+--   "tenant.ended"; "tenant.changed" leaves the rights of its members as they are),
+--   user_id, tenant_id, session_id as far as they say whose
 function M.announce(ctx, event)
   store.insert_security_event(ctx, event)
   db.after_commit(ctx, function()

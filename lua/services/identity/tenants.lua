@@ -11,6 +11,7 @@ local KEEP_MS = 5000
 local KEEP_MAX = 1000
 local SLUG_MAX, HOST_MAX = 63, 253
 
+local changes = 0 -- how often all was forgotten: a read that overlaps it is not kept
 local kept, kept_count = {}, 0 -- "slug:riverton" -> {tenant = or false, until_ms}
 
 local function tenant_of(row)
@@ -32,14 +33,18 @@ local function find(ctx, column, value)
   if entry and entry.until_ms > now then
     return entry.tenant or nil
   end
+  local before = changes
   local row = store.find_tenant(ctx, column, value)
+  local tenant = row and tenant_of(row) or false
+  if before ~= changes then
+    return tenant or nil
+  end
   if not entry then
     if kept_count >= KEEP_MAX then
       kept, kept_count = {}, 0
     end
     kept_count = kept_count + 1
   end
-  local tenant = row and tenant_of(row) or false
   kept[key] = { tenant = tenant, until_ms = now + KEEP_MS }
   return tenant or nil
 end
@@ -56,6 +61,7 @@ end
 
 --- Forgets what is kept: a tenant changed.
 function M.forget()
+  changes = changes + 1
   kept, kept_count = {}, 0
 end
 

@@ -109,6 +109,9 @@ end
 
 --- Closes the connections whose rights ended or changed; they come back with a token that holds.
 function M.on_security_event(event)
+  if event.kind == "tenant.changed" then
+    return -- its name or settings: nobody's rights
+  end
   local room = event.session_id and rooms.of_session(event.session_id)
     or event.user_id and rooms.of_user(event.user_id)
     or event.tenant_id and rooms.of_tenant(event.tenant_id)
