@@ -108,6 +108,8 @@ M.categories = s.array({ of = s.object({
   icon = text(true),
   severity = severity(true),
   slaHours = number(),
+  fields = s.array({ of = s.map(), optional = true,
+    describe = "name, label, type, required and options of what its metadata must tell" }),
 }, { name = "Category" }) })
 
 return M

@@ -1,6 +1,7 @@
 -- HTTP of reports.
 
 local answers = require("plugins.reports.answers")
+local categories = require("plugins.reports.categories")
 local etag = require("core.etag")
 local json = require("core.json")
 local reply = require("core.reply")
@@ -26,7 +27,7 @@ return {
   {
     method = "POST", path = "/reports", summary = "Report a hazard, with up to three photos.",
     permission = "public", rate = "report", body = schema.create,
-    check = service.check,
+    check = categories.check,
     multipart = { photos = { max = "files.report_photos" }, data = "data" },
     answers = { [201] = "stored", [400] = "invalid fields or pictures" },
     returns = answers.full, meta = answers.created_meta,
@@ -47,7 +48,7 @@ return {
     summary = "The tenant's categories, with icon, default severity and SLA hours.",
     returns = answers.categories,
     handler = function(ctx)
-      return reply.ok(service.categories(ctx))
+      return reply.ok(categories.list(ctx))
     end,
   },
   {
@@ -79,7 +80,7 @@ return {
   },
   {
     method = "PUT", path = "/reports/:id", permission = "user", params = schema.id,
-    body = schema.update, check = service.check,
+    body = schema.update, check = categories.check_changes,
     summary = "Change a report: its owner while it is submitted, or reports.update.",
     answers = { [412] = "changed since it was read" },
     returns = answers.full, versioned = true,

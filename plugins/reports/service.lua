@@ -15,7 +15,7 @@ local events = require("services.events")
 local files = require("services.files")
 local identity = require("services.identity")
 local access = require("plugins.reports.rules.access")
-local categories = require("plugins.reports.rules.categories")
+local categories = require("plugins.reports.categories")
 local contact = require("plugins.reports.contact")
 local extensions = require("plugins.reports.extensions")
 local states = require("plugins.reports.rules.states")
@@ -42,26 +42,6 @@ local NOT_A_HAZARD = { "rejected", "duplicate" }
 
 local function not_found()
   errors.raise("NOT_FOUND", "No such report")
-end
-
-local function find_category(ctx, code)
-  return categories.find(ctx:require_tenant().settings, code)
-    or error("category not checked: " .. tostring(code))
-end
-
---- Checks what only the tenant's settings can tell: the category. Called with the other checks of
--- the input, so that all mistakes are told at once.
-function M.check(ctx, input, problem)
-  local settings = ctx:require_tenant().settings
-  local code = type(input.body) == "table" and input.body.category
-  if code and not categories.find(settings, code) then
-    problem("category", "enum",
-      "must be one of " .. table.concat(categories.codes(settings), ", "))
-  end
-end
-
-local function due_at(category, created_ms)
-  return category.slaHours and time.iso(created_ms + category.slaHours * HOUR_MS) or nil
 end
 
 -- What the event log keeps: no contact, since that is read with the detail by those who may.
@@ -140,6 +120,7 @@ local function new_row(ctx, input, category)
   local location = input.location or {}
   local id = uuid.v7()
   local user_id = ctx.actor.user_id
+  local severity = input.severity or categories.severity(category)
   return {
     id = id,
     reporter_id = user_id,
@@ -147,7 +128,7 @@ local function new_row(ctx, input, category)
     title = input.title,
     description = input.description,
     category = category.code,
-    severity_level = input.severity or category.severity or "medium",
+    severity_level = severity,
     status = states.machine.initial,
     location_description = location.description,
     latitude = location.latitude,
@@ -157,7 +138,7 @@ local function new_row(ctx, input, category)
     version = 1,
     tags = json.array(input.tags or {}),
     metadata = input.metadata or {},
-    sla_due_at = due_at(category, now_ms),
+    sla_due_at = categories.due_at(ctx, category, severity, now_ms),
     created_at = time.iso(now_ms),
     updated_at = time.iso(now_ms),
   }
@@ -189,7 +170,8 @@ end
 -- @param uploads list of uploaded files, or nil
 -- @return what the reporter is answered, and the answer's meta
 function M.create(ctx, input, uploads)
-  local category = find_category(ctx, input.category)
+  local category = categories.find(ctx, input.category)
+    or error("category not checked: " .. tostring(input.category))
   local prepared = files.prepare(ctx, uploads, { kinds = "picture", field = "photos",
     max = config.get().files.report_photos })
   local row = new_row(ctx, input, category)
@@ -344,11 +326,6 @@ function M.nearby(ctx, query)
   return found
 end
 
---- Returns the tenant's categories.
-function M.categories(ctx)
-  return json.array(categories.list(ctx:require_tenant().settings))
-end
-
 -- The row as it will be after `changes` (schema.update).
 local function changed(ctx, report, changes)
   local row = {}
@@ -360,10 +337,12 @@ local function changed(ctx, report, changes)
   row.severity_level = changes.severity or report.severity_level
   row.tags = changes.tags and json.array(changes.tags) or report.tags
   row.metadata = changes.metadata or report.metadata
-  if changes.category and changes.category ~= report.category then
-    local category = find_category(ctx, changes.category)
-    row.category = category.code
-    row.sla_due_at = due_at(category, time.parse(report.created_at))
+  row.category = changes.category or report.category
+  if row.category ~= report.category or row.severity_level ~= report.severity_level then
+    local category = categories.find(ctx, row.category)
+    -- Of a category that the tenant has taken from its list the old date stays.
+    row.sla_due_at = category and categories.due_at(ctx, category,
+      row.severity_level, time.parse(report.created_at)) or report.sla_due_at
   end
   if changes.location then
     row.location_description = changes.location.description

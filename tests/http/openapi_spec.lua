@@ -316,6 +316,11 @@ describe("the description of the API", function()
     ask(409, "DELETE", place .. "/members/" .. dispatcher.user.id, by(dispatcher))
     ask(200, "DELETE", place, by(dispatcher))
 
+    -- Settings
+    ask(200, "PUT", "/admin/settings", by(owner, { slaHours = { high = 12 }, timezone = "Europe/Rome" }))
+    ask(400, "PUT", "/admin/settings", by(owner, { timezone = "Europe/Nowhere" }))
+    ask(200, "GET", "/admin/settings", by(owner))
+
     -- Reports
     local report, other = new_report("Dark corner"), new_report("Dark corner by the gate")
     local path = "/reports/" .. report.id
