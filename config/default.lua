@@ -131,6 +131,7 @@ return {
     invite_per_minute = 20,
     refresh_per_minute = 60,
     anonymous_report_per_minute = 10,
+    wrong_key_per_minute = 30, -- API keys that there are none of
     frame_per_minute = 6000, -- of sockets: those that ask the database
     window_ms = 900000, -- the next two are within it
     free_per_window = 100, -- per user or anonymous caller's address, by the tenant's tier

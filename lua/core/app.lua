@@ -279,6 +279,9 @@ local function resolve_tenant(ctx, route, body)
 end
 
 local function check_permission(ctx, route)
+  if ctx.actor.kind == "key" and not route.keys and not route.is_public then
+    errors.raise("FORBIDDEN", "An API key may not do this: sign in")
+  end
   if not is_allowed(ctx, route.permissions) then
     errors.raise("FORBIDDEN", "You may not do this: it needs "
       .. table.concat(route.permissions, " or "))

@@ -138,6 +138,7 @@ return s.object({
     invite_per_minute = count(1, 1000000),
     refresh_per_minute = count(1, 1000000),
     anonymous_report_per_minute = count(1, 1000000),
+    wrong_key_per_minute = count(1, 1000000),
     frame_per_minute = count(1, 1000000),
     answer_ms = milliseconds(),
     window_ms = milliseconds(),

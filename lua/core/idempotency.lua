@@ -69,7 +69,8 @@ local function claim_of(ctx, key)
   local hash = request_hash(ctx)
   local actor = ctx.actor
   local parts = {}
-  add(parts, actor.user_id and "user " .. actor.user_id or "anonymous " .. hash)
+  add(parts, actor.key_id and "key " .. actor.key_id
+    or actor.user_id and "user " .. actor.user_id or "anonymous " .. hash)
   add(parts, ctx.tenant and ctx.tenant.id or "")
   add(parts, ctx.method)
   add(parts, ctx.path)

@@ -31,6 +31,7 @@ local ROUTE_KEYS = {
   body = "table", check = "function", multipart = "table", max_body = "number", answers = "table",
   secret = "boolean", handler = "function", name = "string",
   deprecated = "table", -- core.deprecation
+  keys = "boolean", -- whether API keys may call it: unless it hands out secrets or has no tenant
   versioned = "boolean", -- answers carry an ETag, which GET and writing compare
   -- What the answer holds, for OpenAPI: the schema of `data` (false: null) and of `meta`, or
   -- {type=, schema=} of an answer without the envelope.
@@ -207,6 +208,9 @@ local function add_routes(loading, module, routes, where)
     copy.rate = route.rate or DEFAULT_RATE
     if copy.tenant == nil then
       copy.tenant = true
+    end
+    if copy.keys == nil then
+      copy.keys = copy.tenant ~= false and not copy.secret
     end
     copy.permissions = as_list(route.permission)
     copy.module, copy.where = module.name, where

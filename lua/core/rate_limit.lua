@@ -1,8 +1,8 @@
 -- How often a caller may ask. A route names its class; the counts are settings (config/default.lua)
 -- and are kept in memory that all processes of a node share, and between nodes (rate_limit/nodes).
 --
--- A class counts per address, or (class "standard") per user or anonymous address within the
--- tenant, as many as the tenant's tier or its own api_limits allow. What has no limit of its own
+-- A class counts per address, or (class "standard") per user, API key or anonymous address within
+-- the tenant, as many as the tenant's tier or its own api_limits allow. What has no limit
 -- counts against "open", which only a flood reaches, so that every answer can tell where its
 -- caller stands.
 --
@@ -28,6 +28,7 @@ local CLASSES = {
   -- Who is signed in reports under the standard class.
   report = { setting = "anonymous_report_per_minute", period_ms = MINUTE_MS,
     anonymous_only = true },
+  wrong_key = { setting = "wrong_key_per_minute", period_ms = MINUTE_MS },
   frame = { setting = "frame_per_minute", period_ms = MINUTE_MS },
 }
 
@@ -150,7 +151,8 @@ function M.enter_tenant(ctx)
   if class == classes.open then
     take_or_raise(ctx, class, network(ctx.ip))
   else
-    take_or_raise(ctx, class, tenant.id .. " " .. (ctx.actor.user_id or network(ctx.ip)))
+    take_or_raise(ctx, class, tenant.id .. " "
+      .. (ctx.actor.key_id or ctx.actor.user_id or network(ctx.ip)))
   end
 end
 

@@ -19,6 +19,11 @@ local DOORS = {
   ["PUT /api/v1/admin/users/:id/role"] = ADMINISTRATION,
   ["GET /api/v1/admin/settings"] = "owner admin",
   ["PUT /api/v1/admin/settings"] = "owner admin",
+  ["GET /api/v1/api-keys"] = ADMINISTRATION,
+  ["POST /api/v1/api-keys"] = ADMINISTRATION,
+  ["DELETE /api/v1/api-keys/:id"] = ADMINISTRATION,
+  ["PUT /api/v1/api-keys/:id"] = ADMINISTRATION,
+  ["POST /api/v1/api-keys/:id/rotate"] = ADMINISTRATION,
   ["POST /api/v1/auth/forgot-password"] = ANYBODY,
   ["POST /api/v1/auth/login"] = ANYBODY,
   ["POST /api/v1/auth/logout"] = SIGNED_IN,
@@ -131,6 +136,7 @@ local DOORS = {
 -- Body with which a route with an id would work; "photos" is a form.
 local PICTURES = "photos"
 local BODIES = {
+  ["PUT /api/v1/api-keys/:id"] = { name = "theirs" },
   ["PUT /api/v1/admin/users/:id/role"] = { role = "viewer" },
   ["PUT /api/v1/roles/:id"] = { name = "theirs" },
   ["PUT /api/v1/users/:id/permissions"] = { remove = { "reports.read" } },
@@ -208,6 +214,8 @@ describe("access", function()
     assert.equal("member", sessions.member.user.role)
     stranger = api:login("owner@northgrid.example").token
     things = make_things()
+    things["api-keys"] = created("/api-keys", { token = sessions.owner.token,
+      json = { name = "meter", scopes = { "reports.read" } } }).id
     things.roles = created("/roles", { token = sessions.owner.token,
       json = { name = "surveyor", permissions = { "reports.read" } } }).id
     things.workspaces = sessions.owner.user.tenant.id

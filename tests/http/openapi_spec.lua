@@ -11,8 +11,8 @@ local JSON = "application/json"
 local UNKNOWN = "01a1fe30-4a20-7801-8518-f6b2802ed6f8"
 
 -- These answer with secrets: a repeat must not get them again.
-local SECRET = { ["/api/v1/auth/"] = true, ["/api/v1/users/switch"] = true,
-  ["/api/v1/workspaces/{id}/switch"] = true }
+local SECRET = { ["/api/v1/api-keys"] = true, ["/api/v1/auth/"] = true,
+  ["/api/v1/users/switch"] = true, ["/api/v1/workspaces/{id}/switch"] = true }
 
 describe("the description of the API", function()
   local server, api, document, walked, wrong
@@ -288,6 +288,15 @@ describe("the description of the API", function()
     ask(200, "GET", "/users/" .. person.id, by(dispatcher))
     ask(200, "DELETE", "/users/" .. person.id .. "/roles/" .. role.id, by(admin))
     ask(200, "DELETE", "/roles/" .. role.id, by(admin))
+    local key = ask(201, "POST", "/api-keys", by(admin, { name = "meter", scopes = { "users.read" },
+      expiresAt = "2999-01-01T00:00:00Z", ipAllowList = { "127.0.0.0/8" } }))
+    ask(200, "GET", "/api-keys", by(admin))
+    ask(200, "PUT", "/api-keys/" .. key.id, by(admin, { name = "counter", expiresAt = cjson.null }))
+    ask(200, "POST", "/api-keys/" .. key.id .. "/rotate", by(admin, { graceHours = 1 }))
+    ask(200, "GET", "/users?limit=1", { headers = { ["x-api-key"] = key.key } })
+    ask(403, "POST", "/users/switch-tenant", { headers = { ["x-api-key"] = key.key }, json = {} })
+    ask(200, "DELETE", "/api-keys/" .. key.id, by(admin))
+    ask(401, "GET", "/users?limit=1", { headers = { ["x-api-key"] = key.key } })
     ask(200, "PUT", "/users/" .. person.id .. "/status", by(admin, { status = "banned", reason = "spam" }))
     ask(403, "DELETE", "/users/" .. owner.user.id, by(admin))
     ask(200, "DELETE", "/users/" .. person.id, by(admin))

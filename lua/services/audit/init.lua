@@ -78,7 +78,8 @@ function M.write(ctx, entry)
     id = uuid.v7(),
     tenant_id = ctx.tenant and ctx.tenant.id,
     user_id = actor.user_id,
-    actor = actor.kind == "user" and "user" or actor.name or actor.kind,
+    actor = actor.kind == "user" and "user" or actor.key_id and "key:" .. actor.key_id
+      or actor.name or actor.kind,
     action = entry.action,
     resource_type = entry.resource_type,
     resource_id = entry.resource_id,

@@ -135,7 +135,7 @@ for _, path in ipairs({ "/users/profile", "/users/me" }) do
     local route = { method = method, path = path .. (more.path or ""), summary = summary,
       permission = "user", tenant = false, answers = meanings, returns = more.returns,
       versioned = more.returns ~= false, handler = handler, body = more.body,
-      multipart = more.multipart }
+      multipart = more.multipart, keys = method == "GET" }
     routes[#routes + 1] = route
   end
   add("GET", "My account.", { [200] = "the account" }, show_profile, { returns = answers.self })

@@ -76,6 +76,8 @@ function M.erase(ctx, user_id)
     scope:exec("DELETE FROM " .. name .. " WHERE user_id = ?", user_id)
   end
   scope:exec("UPDATE sessions SET ip_address = NULL, user_agent = NULL WHERE user_id = ?", user_id)
+  scope:exec("UPDATE api_keys SET revoked_at = NOW(3) WHERE user_id = ? AND revoked_at IS NULL",
+    user_id)
   scope:exec("UPDATE user_tenants SET is_active = FALSE, status = 'removed' WHERE user_id = ?",
     user_id)
 end

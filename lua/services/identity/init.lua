@@ -1,5 +1,6 @@
 --- Accounts, sessions, tenants and roles: who is calling, and for whom.
 
+local authentication = require("services.identity.authentication")
 local export = require("services.identity.export")
 local invitations = require("services.identity.invitations_store")
 local keys = require("services.identity.keys")
@@ -15,7 +16,7 @@ local WORKSPACE_ROOM = "workspace:"
 local following -- the loop that follows security_events, while started
 
 M.hooks = {
-  authenticate = standing.authenticate,
+  authenticate = authentication.authenticate,
   resolve_tenant = tenants.resolve,
   find_tenant = tenants.find,
   -- Those who work for a tenant hear who joins it and who leaves.

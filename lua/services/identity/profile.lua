@@ -11,6 +11,7 @@ local credentials = require("services.identity.credentials")
 local letters = require("services.identity.letters")
 local names = require("services.identity.names")
 local passwords = require("services.identity.passwords")
+local roles = require("services.identity.roles")
 local secrets = require("services.identity.secrets_store")
 local sessions = require("services.identity.sessions")
 local standing = require("services.identity.standing")
@@ -29,7 +30,11 @@ end
 function M.get(ctx)
   local user = own(ctx)
   local membership = ctx.tenant and store.find_membership(ctx, user.id, ctx.tenant.id)
-  return view.self(user, membership, ctx.tenant)
+  local shown = view.self(user, membership, ctx.tenant)
+  if ctx.actor.kind == "key" then
+    shown.permissions = roles.list(ctx.actor.permissions)
+  end
+  return shown
 end
 
 --- The caller's tenants with their role in each.

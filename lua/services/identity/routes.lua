@@ -1,5 +1,6 @@
 --- Signing up, in and out, and all that proves who somebody is. What people do with their accounts
--- is in account_routes, what administrators do in admin_routes.
+-- is in account_routes, what administrators do in admin_routes, and keys
+-- for programs are in api_key_routes.
 
 local errors = require("core.errors")
 local json = require("core.json")
@@ -7,6 +8,7 @@ local reply = require("core.reply")
 local account_routes = require("services.identity.account_routes")
 local admin_routes = require("services.identity.admin_routes")
 local answers = require("services.identity.answers")
+local api_key_routes = require("services.identity.api_key_routes")
 local cookies = require("services.identity.cookies")
 local keys = require("services.identity.keys")
 local mfa = require("services.identity.mfa")
@@ -185,7 +187,7 @@ for _, path in ipairs({ "/auth/refresh", "/auth/refresh-token" }) do
     returns = answers.signed_in, handler = refresh }
 end
 
-for _, list in ipairs({ account_routes, admin_routes, workspace_routes }) do
+for _, list in ipairs({ account_routes, admin_routes, api_key_routes, workspace_routes }) do
   for _, route in ipairs(list) do
     routes[#routes + 1] = route
   end

@@ -36,7 +36,7 @@ local BATCH = 10000
 local ANNOUNCED = "security.announced"
 local WAIT_MS = 5000 -- for another's read
 
-local kept, kept_count = {}, 0 -- session id -> {standing, until_ms}
+local kept, kept_count = {}, 0 -- id -> {standing, until_ms}
 local changes = 0 -- how often something was forgotten: a read that overlaps one is not kept
 local followed_ms -- when security_events was last read
 local floor -- the id up to which no row can follow any more; nil before the first read
@@ -132,7 +132,7 @@ local function is_following()
   return followed_ms ~= nil and time.monotonic_ms() - followed_ms < STALE_MS
 end
 
-local function read(ctx, session_id)
+local function read_session(ctx, session_id)
   local row = store.find_standing(ctx, session_id)
   local usable = row and not row.ended_at and row.status == "active" and not row.deleted_at
     and (not row.tenant_id or row.member)
@@ -151,20 +151,23 @@ local function read(ctx, session_id)
   }
 end
 
-local function find(ctx, session_id)
+--- What read(ctx, id) tells of who has an id: {user_id, tenant_id, ...}, or nil. It is kept until
+-- it may be stale.
+-- @param id of a session, or the hash of an API key
+function M.find(ctx, id, read)
   catch_up()
-  local entry = kept[session_id]
+  local entry = kept[id]
   if entry and entry.until_ms > time.monotonic_ms() and is_following() then
     return entry.standing
   end
   local before = changes
-  local standing = read(ctx, session_id)
+  local standing = read(ctx, id)
   if standing and before == changes then
     if kept_count >= KEEP_MAX then
       kept, kept_count = {}, 0
     end
-    kept_count = kept_count + (kept[session_id] and 0 or 1)
-    kept[session_id] = { standing = standing, until_ms = time.monotonic_ms() + KEEP_MS }
+    kept_count = kept_count + (kept[id] and 0 or 1)
+    kept[id] = { standing = standing, until_ms = time.monotonic_ms() + KEEP_MS }
   end
   return standing
 end
@@ -176,7 +179,7 @@ end
 --- The actor and the tenant that a session speaks for; raises 401 when it has ended.
 -- @param expires_ms when the token ends by which the session is known
 function M.of_session(ctx, session_id, expires_ms)
-  local standing = find(ctx, session_id)
+  local standing = M.find(ctx, session_id, read_session)
   if not standing then
     refuse()
   end
@@ -207,34 +210,11 @@ function M.of_token(ctx, token)
   return actor, tenant
 end
 
-local BEARER = "Bearer " -- as most write it
-
-local function bearer(ctx)
-  local header = ctx.req and ctx.req:header("authorization")
-  if not header then
-    return nil
-  end
-  local token = header:sub(1, #BEARER) == BEARER and header:sub(#BEARER + 1)
-  if token and tokens.is_known(token) then
-    return token
-  end
-  return header:match("^[Bb][Ee][Aa][Rr][Ee][Rr] +([%w%-_.]+)%s*$")
-    or errors.raise("UNAUTHORIZED", "Authorization must be a bearer token")
-end
-
---- The hook of core.app: sets ctx.actor and, when the token names one, ctx.tenant.
-function M.authenticate(ctx)
-  local token = bearer(ctx)
-  if token then
-    ctx.actor, ctx.tenant = M.of_token(ctx, token)
-  end
-end
-
 --- Tells every worker that rights changed, in the transaction of the change. Those of this node
 -- know it for the next request once the transaction has committed, the others at the latest 250 ms
 -- later.
 -- @param event kind ("session.ended", "user.changed", "membership.changed", "role.changed",
---   "tenant.ended"; "tenant.changed" leaves the rights of its members as they are),
+--   "key.changed", "tenant.ended"; "tenant.changed" leaves the rights of its members as they are),
 --   user_id, tenant_id, session_id as far as they say whose
 function M.announce(ctx, event)
   store.insert_security_event(ctx, event)

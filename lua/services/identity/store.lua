@@ -10,8 +10,8 @@ local USER = [[u.id, u.email, u.password_hash, u.first_name, u.last_name, u.phon
   u.last_login_at, u.created_at, u.updated_at]]
 local TENANT = [[id, slug, organization_name, domain, subscription_tier, api_limits, settings,
   timezone]]
--- What the tenant's own roles of a member permit, as a comma-separated list.
-local GRANTED = [[(SELECT GROUP_CONCAT(p.permission) FROM roles r
+--- What the own roles of the tenant of a membership m permit, as a comma-separated list.
+M.GRANTED = [[(SELECT GROUP_CONCAT(p.permission) FROM roles r
     JOIN role_permissions p ON p.role_id = r.id
     LEFT JOIN user_roles h ON h.role_id = r.id AND h.user_id = m.user_id
     WHERE r.tenant_id = m.tenant_id AND (r.name = m.role OR h.role_id IS NOT NULL)) AS granted]]
@@ -86,7 +86,7 @@ end
 
 function M.find_membership(ctx, user_id, tenant_id)
   return db.platform(ctx):one(
-    "SELECT m.role, m.permissions, " .. GRANTED .. [[ FROM user_tenants m
+    "SELECT m.role, m.permissions, " .. M.GRANTED .. [[ FROM user_tenants m
       WHERE m.user_id = ? AND m.tenant_id = ? AND m.is_active = TRUE]], user_id, tenant_id)
 end
 
@@ -183,7 +183,7 @@ function M.find_standing(ctx, session_id)
   return db.platform(ctx):one(
     [[SELECT s.id, s.tenant_id, s.ended_at, u.id AS user_id, u.email, u.first_name, u.last_name,
         u.status, u.platform_admin, u.user_type, u.deleted_at, m.role, m.permissions,
-        m.is_active AS member, ]] .. GRANTED .. [[
+        m.is_active AS member, ]] .. M.GRANTED .. [[
 
       FROM sessions s JOIN users u ON u.id = s.user_id
       LEFT JOIN user_tenants m ON m.user_id = s.user_id AND m.tenant_id = s.tenant_id
