@@ -5,12 +5,10 @@
 -- up
 ALTER TABLE user_tenants
   MODIFY COLUMN role VARCHAR(63) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-  ADD COLUMN IF NOT EXISTS status VARCHAR(20) NOT NULL DEFAULT 'active' AFTER permissions,
-  ADD CONSTRAINT user_tenants_status
-    CHECK (status IN ('active', 'inactive', 'banned', 'removed'));
+  ADD COLUMN IF NOT EXISTS status VARCHAR(20) NOT NULL DEFAULT 'active'
+    CHECK (status IN ('active', 'inactive', 'banned', 'removed')) AFTER permissions;
 
 -- down
 ALTER TABLE user_tenants
   MODIFY COLUMN role VARCHAR(63) NOT NULL,
-  DROP CONSTRAINT IF EXISTS user_tenants_status,
   DROP COLUMN IF EXISTS status;
