@@ -165,6 +165,8 @@ describe("an API key", function()
     all_answer(200, key)
     ok(call("DELETE", "/users/" .. id, owner))
     all_answer(401, key)
+    assert.equal(1, tonumber(server:sql(("SELECT COUNT(*) FROM api_keys WHERE user_id = '%s' "
+      .. "AND revoked_at IS NOT NULL"):format(id))))
   end)
 
   it("is exchanged for another, and works on for as long as was asked", function()

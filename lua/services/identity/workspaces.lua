@@ -11,6 +11,7 @@ local uuid = require("core.uuid")
 local audit = require("services.audit")
 local events = require("services.events")
 local invitations = require("services.identity.invitations_store")
+local keys_store = require("services.identity.api_keys_store")
 local people = require("services.identity.people")
 local people_store = require("services.identity.people_store")
 local rights = require("services.identity.rights")
@@ -223,6 +224,7 @@ end
 --- What goes with a member who leaves, besides their rights: in the transaction that ends those.
 function M.left(ctx, user_id, role)
   invitations.revoke_by(ctx, user_id)
+  keys_store.revoke_of(ctx, user_id)
   member_event(ctx, "workspace.member.left", user_id, role)
 end
 
