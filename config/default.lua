@@ -128,7 +128,7 @@ return {
     login_per_minute = 10, -- each of these per address
     register_per_minute = 5,
     forgot_per_minute = 5,
-    invite_per_minute = 20,
+    workspace_per_minute = 20, -- made, invited to, joined
     refresh_per_minute = 60,
     anonymous_report_per_minute = 10,
     wrong_key_per_minute = 30, -- API keys that there are none of

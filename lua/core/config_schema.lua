@@ -135,7 +135,7 @@ return s.object({
     login_per_minute = count(1, 1000000),
     register_per_minute = count(1, 1000000),
     forgot_per_minute = count(1, 1000000),
-    invite_per_minute = count(1, 1000000),
+    workspace_per_minute = count(1, 1000000),
     refresh_per_minute = count(1, 1000000),
     anonymous_report_per_minute = count(1, 1000000),
     wrong_key_per_minute = count(1, 1000000),

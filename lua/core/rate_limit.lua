@@ -23,7 +23,7 @@ local CLASSES = {
   login = { setting = "login_per_minute", period_ms = MINUTE_MS },
   register = { setting = "register_per_minute", period_ms = MINUTE_MS },
   forgot = { setting = "forgot_per_minute", period_ms = MINUTE_MS },
-  invite = { setting = "invite_per_minute", period_ms = MINUTE_MS },
+  workspace = { setting = "workspace_per_minute", period_ms = MINUTE_MS },
   refresh = { setting = "refresh_per_minute", period_ms = MINUTE_MS },
   -- Who is signed in reports under the standard class.
   report = { setting = "anonymous_report_per_minute", period_ms = MINUTE_MS,

@@ -105,6 +105,33 @@ await cases({
       await context.close();
     }
   },
+  "an invitation makes an account, or is accepted with one": async () => {
+    const { accessToken } = await register("host@pages.example");
+    const workspace = (await call("POST", "/workspaces", { name: "Pages" }, accessToken)).data.id;
+    const invite = (email) => call("POST", `/workspaces/${workspace}/members/invite`, { email, role: "viewer" }, accessToken);
+    await invite("guest@pages.example");
+    let shown = await page(await mail("guest@pages.example", "An invitation"));
+    equal(new URL(shown.url()).search, "");
+    await shown.getByLabel("Your e-mail address").fill("guest@pages.example");
+    await shown.getByLabel("Your name").fill("Gus Guest");
+    await shown.getByLabel("Password").fill("short");
+    await shown.getByRole("button", { name: "Accept" }).click();
+    await shown.getByText("password must have").waitFor();
+    await shown.getByLabel("Password").fill(password);
+    await shown.getByRole("button", { name: "Accept" }).click();
+    await shown.getByText("You are a member now").waitFor();
+    await shown.close();
+    const known = await register("known@pages.example");
+    await invite("known@pages.example");
+    shown = await page(await mail("known@pages.example", "An invitation"));
+    await shown.getByLabel("I have an account").check();
+    await shown.getByLabel("Your e-mail address").fill("known@pages.example");
+    await shown.getByLabel("Password").fill(password);
+    await shown.getByRole("button", { name: "Accept" }).click();
+    await shown.getByText("You are a member now").waitFor();
+    equal((await call("GET", `/workspaces/${workspace}`, undefined, known.accessToken)).data.role, "viewer");
+    await shown.close();
+  },
   "the mailbox shows mails as they come": async () => {
     const shown = await page(`${base}/dev/mailbox`);
     await register("live@pages.example");

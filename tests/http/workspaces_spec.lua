@@ -389,14 +389,21 @@ describe("an invitation", function()
     refused(401, "UNAUTHORIZED", api:get("/users/me", by(bob.there)))
   end)
 
-  it("of an administrator goes with them, whoever removes them", function()
+  it("of an administrator goes with their rights, whoever takes those", function()
     local ann = newcomer()
     local made = create(ann)
-    local admin = join(ann, made, "admin")
     local there = { token = ok(api:post("/workspaces/" .. made.id .. "/switch", by(ann, {}))).accessToken }
-    assert.equal(201, invite(admin, made, "accomplice@x.example", "admin").status)
-    assert.equal(200, api:delete("/users/" .. admin.user.id, by(there)).status)
-    assert.same({}, ok(api:get("/workspaces/" .. made.id .. "/invitations", by(ann))))
+    local takes = {
+      function(id) return api:delete("/users/" .. id, by(there)) end,
+      function(id) return api:put("/users/" .. id .. "/status", by(there, { status = "banned", reason = "x" })) end,
+      function(id) return api:put("/admin/users/" .. id .. "/role", by(there, { role = "viewer" })) end,
+    }
+    for i, take in ipairs(takes) do
+      local admin = join(ann, made, "admin")
+      assert.equal(201, invite(admin, made, "accomplice@x.example", "admin").status)
+      ok(take(admin.user.id))
+      assert.same({}, ok(api:get("/workspaces/" .. made.id .. "/invitations", by(ann))), "way " .. i)
+    end
   end)
 
   it("goes when its person is erased", function()

@@ -45,7 +45,7 @@ end
 -- Anybody can make a workspace of any name and invite any address: the mail must not carry their
 -- message, or a link of theirs.
 local function plain(name, instead)
-  local is_plain = #name <= NAME_MAX and not name:find("[/:@<>\n]") and not name:find("%w%.%w")
+  local is_plain = #name <= NAME_MAX and not name:find("[%c/:@<>]") and not name:find("%w%.%w")
     and name:find("%w")
   return is_plain and name or instead
 end
@@ -85,6 +85,14 @@ local function is_settled(member)
     and (member.status ~= "active" or roles.is_staff(member.role))
 end
 
+-- Whoever is being removed meanwhile invites nobody any more: their row is locked.
+local function require_member(ctx)
+  local own = workspaces_store.lock_member(ctx, ctx.actor.user_id)
+  if not own or own.status ~= "active" then
+    errors.raise("FORBIDDEN", "You are no member of this workspace")
+  end
+end
+
 --- Invites an address to the context's tenant; one that was invited before gets a new secret. The
 -- answer is the same whether the address has an account or not.
 -- @param input email, role
@@ -98,6 +106,7 @@ function M.invite(ctx, input)
   local id = uuid.v7()
   local secret, hash = tokens.secret()
   db.transaction(ctx, function(tx_ctx)
+    require_member(tx_ctx)
     invitations.revoke_to(tx_ctx, email)
     invitations.insert(tx_ctx, { id = id, email = email, role = input.role, token_hash = hash,
       invited_by = ctx.actor.user_id, ttl_s = TTL_S })

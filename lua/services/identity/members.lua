@@ -8,6 +8,7 @@ local json = require("core.json")
 local reply = require("core.reply")
 local audit = require("services.audit")
 local accounts = require("services.identity.accounts_store")
+local invitations = require("services.identity.invitations_store")
 local people = require("services.identity.people")
 local people_store = require("services.identity.people_store")
 local rights = require("services.identity.rights")
@@ -45,6 +46,7 @@ local function change(ctx, id, entry, apply)
     if owners > 0 and people_store.lock_owners(tx_ctx) == 0 then
       errors.raise("CONFLICT", "This is the last owner: make somebody else one first")
     end
+    invitations.revoke_by(tx_ctx, id) -- they went by what the member could do before
     local new = after and people.show(tx_ctx, after)
     local values = told(new) or {}
     values.reason = entry.reason

@@ -31,7 +31,7 @@ end
 
 return {
   { method = "POST", path = "/workspaces", summary = "Make a workspace, which is mine then.",
-    permission = "user", tenant = false, body = schema.create,
+    permission = "user", rate = "workspace", tenant = false, body = schema.create,
     answers = { [201] = "the workspace", [409] = "the slug is taken" },
     returns = schema.workspace,
     handler = function(ctx, input)
@@ -99,7 +99,7 @@ return {
     end }),
   inside({ method = "POST", path = "/members/invite",
     summary = "Invite somebody by mail, to a role that permits no more than mine.",
-    permission = "users.create", rate = "invite", body = schema.invite,
+    permission = "users.create", rate = "workspace", body = schema.invite,
     answers = { [201] = "the invitation, good for 7 days", [403] = "the role permits more",
       [404] = "no workspace of mine", [409] = "a member already" },
     returns = schema.invitation,
@@ -125,7 +125,7 @@ return {
     end }),
   -- Whoever calls these need not be a member yet, or is told that they are none.
   { method = "POST", path = "/workspaces/:id/members/accept",
-    summary = "Accept an invitation to my address.", permission = "user", rate = "invite",
+    summary = "Accept an invitation to my address.", permission = "user", rate = "workspace",
     tenant = false, body = schema.accept,
     answers = { [200] = "a member now", [403] = "it is for another address",
       [404] = "no such invitation", [409] = "used already, or a member already",
