@@ -404,6 +404,16 @@ describe("an invitation", function()
       ok(take(admin.user.id))
       assert.same({}, ok(api:get("/workspaces/" .. made.id .. "/invitations", by(ann))), "way " .. i)
     end
+    local admin, guest = join(ann, made, "admin"), newcomer()
+    assert.equal(201, invite(admin, made, guest.email, "admin").status)
+    assert.equal(200, api:delete("/users/me", by(admin)).status)
+    refused(404, "NOT_FOUND", accept(guest, made, secret_of(guest.email)))
+    local heir = join(ann, made, "admin")
+    assert.equal(201, invite(ann, made, "second@x.example", "owner").status)
+    ok(api:post("/workspaces/" .. made.id .. "/transfer", by(ann, { userId = heir.user.id })))
+    for _, waiting in ipairs(ok(api:get("/workspaces/" .. made.id .. "/invitations", by(ann)))) do
+      assert.not_equal(ann.user.id, waiting.invitedBy)
+    end
   end)
 
   it("goes when its person is erased", function()

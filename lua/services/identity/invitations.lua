@@ -167,6 +167,10 @@ function M.redeem(ctx, row, user)
   if is_settled(member) then
     errors.raise(member.status == "active" and "CONFLICT" or "FORBIDDEN",
       member.status == "active" and "You are a member already" or "You may not join this workspace")
+  end
+  local inviter = people_store.find(ctx, row.invited_by)
+  if not inviter or inviter.status ~= "active" then
+    errors.raise("NOT_FOUND", "Who invited you is no member any more: ask for a new invitation")
   elseif not permissions_of(ctx, row.role) then
     errors.raise("NOT_FOUND", "The role of the invitation is gone: ask for a new one")
   end

@@ -13,9 +13,9 @@ local one_time = require("services.identity.one_time")
 local passwords = require("services.identity.passwords")
 local secrets = require("services.identity.secrets_store")
 local sessions = require("services.identity.sessions")
-local standing = require("services.identity.standing")
 local store = require("services.identity.store")
 local tokens = require("services.identity.tokens")
+local workspaces = require("services.identity.workspaces")
 
 local M = {}
 
@@ -56,10 +56,7 @@ local function join_by_domain(ctx, user)
   end
   if store.join_as_member(ctx, { id = uuid.v7(), user_id = user.id, tenant_id = tenant.id }) then
     store.set_employee(ctx, user.id)
-    standing.announce(ctx, { kind = "membership.changed", user_id = user.id,
-      tenant_id = tenant.id })
-    audit.write(ctx:with({ tenant = { id = tenant.id } }), { action = "member.join",
-      resource_type = "user", resource_id = user.id, new = { role = "member", by = "domain" } })
+    workspaces.joined(ctx:with({ tenant = { id = tenant.id } }), user.id, "member", "domain")
   end
 end
 

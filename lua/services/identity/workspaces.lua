@@ -62,7 +62,7 @@ local function member_event(ctx, name, user_id, role)
 end
 
 --- Tells that somebody has become a member, in the transaction that made them one.
--- @param by how: "invitation", "creation"
+-- @param by how: "invitation", "creation", "domain"
 function M.joined(ctx, user_id, role, by)
   standing.announce(ctx, { kind = "membership.changed", user_id = user_id,
     tenant_id = ctx.tenant.id })
@@ -267,6 +267,7 @@ end
 local function give_role(ctx, user_id, from, to)
   people_store.set_role(ctx, user_id, to)
   people_store.set_permissions(ctx, user_id, nil)
+  invitations.revoke_by(ctx, user_id)
   standing.announce(ctx, { kind = "membership.changed", user_id = user_id,
     tenant_id = ctx.tenant.id })
   audit.write(ctx, { action = "member.role", resource_type = "user", resource_id = user_id,
