@@ -133,6 +133,19 @@ local DOORS = {
   ["GET /ws"] = ANYBODY,
 }
 
+-- The doors for everybody signed in that an API key passes, whatever its scopes. All other such
+-- doors are about a person's account, and closed to keys.
+local KEY_DOORS = {
+  ["DELETE /api/v1/files/:id"] = true,
+  ["POST /api/v1/files/upload"] = true,
+  ["GET /api/v1/reports"] = true,
+  ["DELETE /api/v1/reports/:id"] = true,
+  ["GET /api/v1/reports/:id"] = true,
+  ["PUT /api/v1/reports/:id"] = true,
+  ["GET /api/v1/users/me"] = true,
+  ["GET /api/v1/users/profile"] = true,
+}
+
 -- Body with which a route with an id would work; "photos" is a form.
 local PICTURES = "photos"
 local BODIES = {
@@ -238,12 +251,16 @@ describe("access", function()
   end)
 
   -- Input that no route takes, so that passing the door changes nothing.
-  local function knock(route, token)
-    local path = route.path:gsub(":%w+", UNKNOWN)
+  local function knock(route, token, key)
+    local path = route.path
+    if key then -- in the workspace of its own
+      path = path:gsub("/workspaces/:id", "/workspaces/" .. things.workspaces)
+    end
+    path = path:gsub(":%w+", UNKNOWN)
     local takes_body = route.method == "POST" or route.method == "PUT"
     local method = route.name == "GET /events" and "HEAD" or route.method -- no stream to wait for
     return send(method, path, { token = token, json = takes_body and {} or nil,
-      headers = { ["content-type"] = takes_body and "text/none" or nil,
+      headers = { ["x-api-key"] = key, ["content-type"] = takes_body and "text/none" or nil,
         ["if-match"] = route.method == "DELETE" and '"none"' or nil } })
   end
 
@@ -278,6 +295,22 @@ describe("access", function()
         else
           assert.equal(403, answer.status, what)
           assert.equal("FORBIDDEN", answer.json.error.code)
+        end
+      end
+    end
+  end)
+
+  it("by an API key goes by its scopes, and never to the account of its owner", function()
+    local key = created("/api-keys", { token = sessions.owner.token,
+      json = { name = "narrow", scopes = { "analytics.read" } } }).key
+    for _, route in ipairs(routes) do
+      if DOORS[route.name] ~= ANYBODY then
+        local answer = knock(route, nil, key)
+        local what = route.name .. ": " .. answer.status .. " " .. answer.body
+        if KEY_DOORS[route.name] then
+          assert.is_true(answer.status ~= 401 and answer.status ~= 403 and answer.status < 500, what)
+        else
+          assert.equal(403, answer.status, what)
         end
       end
     end
