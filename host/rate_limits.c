@@ -10,21 +10,20 @@
  * back. A cell whose time has passed is as good as empty, and the one with the earliest time is
  * the one that is given away. What of the time until then was added here and not told to other
  * nodes is kept beside it. Uses leave in the order in which they came, so that what is not told is
- * never more than what is still used up. Keys are known by 128 bits of a hash that begins with a random
- * seed, so that nobody can choose keys that push others out of their bucket. */
+ * never more than what is still used up. Keys are known by 128 bits of a hash under a random seed, so
+ * that nobody can choose keys that push others out of their bucket. */
 #include "rate_limits.h"
 #include "crypto.h"
 #include "shared.h"
+#include "siphash.h"
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
 enum {
-    LAYOUT = 0x6c6d0001, /* raise it when what follows means something else */
+    LAYOUT = 0x6c6d0002, /* raise it when what follows means something else */
     CELLS = 7,
     LINE = 64,
-    SEED = 16,
-    KEY_MAX = 1024, /* longer keys are hashed twice */
 };
 
 #define NS_PER_MS INT64_C(1000000)
@@ -44,23 +43,9 @@ struct bucket {
 struct limits {
     struct shared head;
     size_t mask; /* number of buckets - 1; a power of two less one */
-    unsigned char seed[SEED];
+    unsigned char seed[SIPHASH_KEY];
     struct bucket buckets[];
 };
-
-static void identify(const struct limits *limits, const void *key, size_t len,
-                     uint64_t out[2])
-{
-    unsigned char text[SEED + KEY_MAX], hash[CRYPTO_HASH_MAX];
-    if (len > KEY_MAX) {
-        len = crypto_hash(CRYPTO_SHA256, key, len, hash);
-        key = hash;
-    }
-    memcpy(text, limits->seed, SEED);
-    memcpy(text + SEED, key, len);
-    crypto_hash(CRYPTO_SHA256, text, SEED + len, hash);
-    memcpy(out, hash, 2 * sizeof(*out));
-}
 
 static void lock(struct bucket *bucket)
 {
@@ -108,7 +93,7 @@ struct limits *limits_take_over(int fd, size_t keys)
         fd, LAYOUT, sizeof(struct limits) + buckets * sizeof(struct bucket), &fresh);
     if (fresh) {
         limits->mask = buckets - 1;
-        crypto_random(limits->seed, SEED);
+        crypto_random(limits->seed, SIPHASH_KEY);
         init_locks(limits);
     }
     return limits;
@@ -151,7 +136,7 @@ static void age(struct cell *cell, int64_t used)
 static void enter(struct limits *limits, const void *key, size_t len, int64_t now_ms,
                   struct place *place)
 {
-    identify(limits, key, len, place->id);
+    siphash(limits->seed, key, len, place->id);
     place->bucket = &limits->buckets[place->id[0] & limits->mask];
     place->now = now_ms * NS_PER_MS;
     lock(place->bucket);
