@@ -22,7 +22,10 @@
  *       the part. Of fields with the same name the last counts. The request's deadline is
  *       replaced while the form comes (a slow phone may take minutes) and begins anew after it.
  *   req:keep(path) -> boolean          the file of that form outlives the task
- *   req:respond(status, headers, body, lines|nil) headers {name = text | number | {text...}}
+ *   req:respond(status, headers|nil, body, lines|nil, names|nil, ...)
+ *       headers {name = text | number | {text...}}. For what most answers have, without a table:
+ *       a value (text, a whole number, or nil for none) for each of up to 16 names, which goes
+ *       over the one of the same name in `headers`
  *   req:send_file(status, headers, path, offset, length) -> true | nil, err      (waits)
  *       err.code NOT_FOUND, INVALID (slice outside of the file), CLOSED, IO
  *   req:responded() -> boolean
@@ -208,16 +211,6 @@ int exchange_wait(lua_State *L, struct exchange *exchange, task_push_cb push)
 
 /* ---- Its life ---- */
 
-static int l_gc(lua_State *L)
-{
-    void **slot = box_slot(L, 1, REQ_TYPE);
-    struct exchange *exchange = *slot;
-    if (exchange)
-        exchange->slot = NULL;
-    *slot = NULL;
-    return 0;
-}
-
 static void on_end(void *arg, lua_State *L, const char *problem)
 {
     (void)L;
@@ -225,8 +218,8 @@ static void on_end(void *arg, lua_State *L, const char *problem)
     if (problem)
         log_error("%s %s: %s", http_req_method(exchange->req),
                   http_req_path(exchange->req, NULL), problem);
-    if (exchange->slot)
-        *exchange->slot = NULL;
+    *exchange->slot = NULL;
+    luaL_unref(exchange->L, LUA_REGISTRYINDEX, exchange->anchor);
     http_req_release(exchange->req);
     upload_free(exchange->upload);
     buf_free(&exchange->body);
@@ -253,18 +246,13 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
-static const luaL_Reg meta[] = {
-    {"__gc", l_gc},
-    {NULL, NULL},
-};
-
 /* Each generation has a metatable of its own; the first request may come before its
  * modules required host.http. */
 static void register_type(lua_State *L)
 {
     luaL_getmetatable(L, REQ_TYPE);
     if (lua_isnil(L, -1))
-        box_type(L, REQ_TYPE, methods, meta);
+        box_type(L, REQ_TYPE, methods, NULL);
     lua_pop(L, 1);
 }
 
@@ -286,6 +274,10 @@ static void on_request(void *arg, struct http_req *req)
     exchange->host = host;
     exchange->slot = box_new(vm->L, REQ_TYPE);
     *exchange->slot = exchange;
+    /* Anchored until it is over: a finaliser for each would be most of what collecting costs. */
+    exchange->L = vm->L;
+    lua_pushvalue(vm->L, -1);
+    exchange->anchor = luaL_ref(vm->L, LUA_REGISTRYINDEX);
     task_spawn(vm, vm->L, 1, exchange_setting(exchange, "http.request_timeout_ms"),
                on_end, exchange);
 }

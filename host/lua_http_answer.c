@@ -2,11 +2,14 @@
 #include "lua_http_exchange.h"
 #include "lua_util.h"
 #include <string.h>
+#include <strings.h>
 
 #define LINES_TYPE "host.http.lines"
 
 enum {
     HEADERS_MAX = 64, /* of an answer */
+    FIELDS_MAX = 16,  /* of those that are given as arguments */
+    DIGITS_MAX = 20,
 };
 
 static void add_header(lua_State *L, struct http_header *headers, size_t *count,
@@ -82,18 +85,79 @@ int lua_http_lines(lua_State *L)
     return 1;
 }
 
+/* Takes the headers of this name out. */
+static size_t without(struct http_header *headers, size_t count,
+                      const struct http_header *name)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (headers[i].name_len != name->name_len ||
+            strncasecmp(headers[i].name, name->name, name->name_len) != 0)
+            headers[kept++] = headers[i];
+    return kept;
+}
+
+/* A whole number as text, written backwards from the end of `digits`. */
+static const char *write_whole(lua_State *L, int arg, char digits[DIGITS_MAX],
+                               size_t *len)
+{
+    lua_Number number = lua_tonumber(L, arg);
+    luaL_argcheck(L, number >= 0 && number < 1e15, arg, "a number of 0 to 1e15 expected");
+    uint64_t whole = (uint64_t)number;
+    size_t at = DIGITS_MAX;
+    do {
+        digits[--at] = (char)('0' + whole % 10);
+        whole /= 10;
+    } while (whole);
+    *len = DIGITS_MAX - at;
+    return digits + at;
+}
+
+/* The names in the table at `arg` (which anchors them) with the values behind it. */
+static size_t collect_fields(lua_State *L, int arg, int top, struct http_header *headers,
+                             size_t count, char digits[FIELDS_MAX][DIGITS_MAX])
+{
+    luaL_argcheck(L, top - arg <= FIELDS_MAX, top, "too many values");
+    for (int value = arg + 1; value <= top; value++) {
+        struct http_header header;
+        if (lua_isnil(L, value))
+            continue;
+        lua_rawgeti(L, arg, value - arg);
+        if (lua_type(L, -1) != LUA_TSTRING)
+            luaL_argerror(L, value, "has no name");
+        header.name = lua_tolstring(L, -1, &header.name_len);
+        lua_pop(L, 1);
+        if (lua_type(L, value) == LUA_TNUMBER)
+            header.value =
+                write_whole(L, value, digits[value - arg - 1], &header.value_len);
+        else
+            header.value = luaL_checklstring(L, value, &header.value_len);
+        count = without(headers, count, &header);
+        add_header(L, headers, &count, header);
+    }
+    return count;
+}
+
 int lua_http_respond(lua_State *L)
 {
+    enum { FIELDS = 6 };
     struct http_header headers[HEADERS_MAX];
+    char digits[FIELDS_MAX][DIGITS_MAX];
     struct exchange *exchange = exchange_check(L);
     int status = (int)luaL_checkinteger(L, 2);
     size_t len;
     struct err err;
-    lua_settop(L, 5);
+    int top = lua_gettop(L);
+    if (top > FIELDS)
+        luaL_checktype(L, FIELDS, LUA_TTABLE);
+    else
+        lua_settop(L, FIELDS);
     const char *body = luaL_optlstring(L, 4, "", &len);
     const struct lines *lines =
         lua_isnil(L, 5) ? NULL : luaL_checkudata(L, 5, LINES_TYPE);
     size_t count = collect_headers(L, 3, headers);
+    if (top > FIELDS)
+        count = collect_fields(L, FIELDS, top, headers, count, digits);
     if (http_req_respond_with(exchange->req, status, lines ? lines->text : NULL,
                               lines ? lines->len : 0, headers, count, body, len,
                               &err) < 0)

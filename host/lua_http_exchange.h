@@ -13,7 +13,9 @@
 struct exchange {
     struct http_req *req;
     struct host *host;
-    void **slot;       /* the box; NULL once Lua collected it */
+    void **slot;  /* the box, which `anchor` in the registry of L keeps */
+    lua_State *L; /* the generation's main one */
+    int anchor;
     struct task *task; /* waiting, else NULL */
     bool ended;        /* the operation that may be waited for has its result */
     struct err err;    /* that result; code NULL when it went well */

@@ -35,6 +35,10 @@ local ALLOWED_HEADERS = "Authorization, Content-Type, X-API-Key, X-Tenant, X-Req
   .. "X-CSRF-Token, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Tracking-Code, "
   .. "traceparent"
 
+-- What most answers have, in the order in which `respond` gives the values.
+local FIELDS = { "X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
+  "Content-Type", "Location", "ETag" }
+
 -- What helmet sends by default; a reply's own headers go over it.
 local SECURITY_HEADERS = {
   ["Content-Security-Policy"] = "default-src 'self';base-uri 'self';font-src 'self' https: data:;"
@@ -81,6 +85,9 @@ local function new_context(req)
     user_agent = agent and clean_agent(agent),
     origin = origin,
     req = req,
+    -- Room for what every request adds: the table need not grow.
+    actor = nil, trace_id = nil, started_ms = nil, route = nil, status = nil,
+    rate_limit = nil, rate_remaining = nil, rate_reset_ms = nil,
   })
 end
 
@@ -91,11 +98,19 @@ local function add_all(ctx, headers, more)
   end
 end
 
--- The headers of an answer but for security: the request's id, limits, CORS, then its own.
-local function headers_of(ctx, extra)
-  local headers = { ["X-Request-Id"] = ctx.request_id }
-  rate_limit.add_headers(ctx, headers)
-  headers["Vary"] = varies and "Origin" or nil
+local function has_security(headers)
+  for name in pairs(headers) do
+    if SECURITY_HEADERS[name] then
+      return true
+    end
+  end
+  return false
+end
+
+-- What an answer has beside security and FIELDS: CORS, then the route's, then its own. Most have
+-- no more than their own, and get those: only `mixed` may be written to.
+local function mixed(ctx, extra)
+  local headers = { ["Vary"] = varies and "Origin" or nil }
   local origin = ctx.origin
   if origin and origins[origin] then
     headers["Access-Control-Allow-Origin"] = origin
@@ -115,6 +130,15 @@ local function headers_of(ctx, extra)
   return headers
 end
 
+local function more_headers(ctx, extra)
+  local route = ctx.route
+  if varies or ctx.headers or ctx.own_security or route and route.headers
+    or extra and has_security(extra) then
+    return mixed(ctx, extra)
+  end
+  return extra
+end
+
 -- Adds the security headers of which the answer has none of its own.
 local function add_security(headers)
   for name, value in pairs(SECURITY_HEADERS) do
@@ -122,14 +146,30 @@ local function add_security(headers)
   end
 end
 
-local function respond(ctx, status, headers, body)
-  ctx.status = status
+-- All headers, for who does not answer by `respond`.
+local function all_headers(ctx, extra)
+  local headers = mixed(ctx, extra)
+  local limit, remaining, reset_s = rate_limit.standing(ctx)
+  headers["X-Request-Id"] = ctx.request_id
+  headers["RateLimit-Limit"] = ("%d"):format(limit)
+  headers["RateLimit-Remaining"] = ("%d"):format(remaining)
+  headers["RateLimit-Reset"] = ("%d"):format(reset_s)
+  add_security(headers)
+  return headers
+end
+
+-- @param headers of more_headers
+-- @param content_type, location, etag each may be nil
+local function respond(ctx, status, headers, body, content_type, location, etag)
+  local limit, remaining, reset_s = rate_limit.standing(ctx)
+  local lines = security_lines
   if ctx.own_security then
     add_security(headers)
-    ctx.req:respond(status, headers, body)
-  else
-    ctx.req:respond(status, headers, body, security_lines)
+    lines = nil
   end
+  ctx.status = status
+  ctx.req:respond(status, headers, body, lines, FIELDS, ctx.request_id, limit, remaining, reset_s,
+    content_type, location, etag)
 end
 
 local function fail(ctx, err)
@@ -144,9 +184,8 @@ local function fail(ctx, err)
   if ctx.req:responded() then
     return
   end
-  local headers = headers_of(ctx, err.headers)
-  headers["Content-Type"] = envelope.TYPE
-  respond(ctx, err.status, headers, envelope.failure(err, ctx.request_id))
+  respond(ctx, err.status, more_headers(ctx, err.headers),
+    envelope.failure(err, ctx.request_id), envelope.TYPE)
 end
 
 local function quoted(etag)
@@ -162,8 +201,10 @@ local function disposition(file)
     encoded)
 end
 
-local function send_file(ctx, answer, headers)
-  local file = answer.file
+local function send_file(ctx, answer)
+  local file, headers = answer.file, all_headers(ctx, answer.headers)
+  headers["ETag"] = answer.etag and quoted(answer.etag) or headers["ETag"]
+  headers["Last-Modified"] = file.modified_ms and conditions.http_date(file.modified_ms)
   headers["Content-Type"] = file.type or "application/octet-stream"
   headers["Accept-Ranges"] = "bytes"
   if file.name then
@@ -183,7 +224,6 @@ local function send_file(ctx, answer, headers)
     headers["Content-Range"] = ("bytes %d-%d/%d"):format(offset, offset + length - 1, file.size)
   end
   ctx.status = status
-  add_security(headers)
   local sent, err = ctx.req:send_file(status, headers, file.path, offset or 0, length)
   if not sent and err.code == "NOT_FOUND" then
     errors.raise("NOT_FOUND", "There is nothing here")
@@ -191,56 +231,52 @@ local function send_file(ctx, answer, headers)
   errors.check(sent, err)
 end
 
--- The tag of the answer, and what the request's conditions make of it: true when that was the
--- answer. A 304 goes by the tag that the client holds, and varies as the 200 would.
-local function is_conditional(ctx, answer, headers)
+-- What the request's conditions make of the answer: true when that was the answer. A 304 goes by
+-- the tag that the client holds, and varies as the 200 would.
+local function is_held(ctx, answer)
   local etag, modified_ms = answer.etag, answer.file and answer.file.modified_ms
-  if not etag and not modified_ms then
-    return false
-  end
-  headers["ETag"] = etag and quoted(etag) or headers["ETag"]
-  headers["Last-Modified"] = modified_ms and conditions.http_date(modified_ms)
-  if answer.status ~= 200 or ctx.method ~= "GET" and ctx.method ~= "HEAD" then
+  if not etag and not modified_ms or answer.status ~= 200
+    or ctx.method ~= "GET" and ctx.method ~= "HEAD" then
     return false
   end
   local result, tag = conditions.evaluate(ctx.req, etag, modified_ms)
   if result == "failed" then
     errors.raise("PRECONDITION_FAILED", "There is another version of it")
   elseif result == "held" then
-    headers["ETag"] = tag and quoted(tag) or headers["ETag"]
+    local headers = mixed(ctx, answer.headers)
+    tag = tag or etag
+    headers["Last-Modified"] = modified_ms and conditions.http_date(modified_ms)
     headers["Vary"] = (headers["Vary"] and headers["Vary"] .. ", " or "") .. "Accept-Encoding"
-    respond(ctx, 304, headers, "")
+    respond(ctx, 304, headers, "", nil, nil, tag and quoted(tag))
     return true
   end
   return false
 end
 
 local function send(ctx, answer)
-  if answer.kind == "none" then
+  local kind = answer.kind
+  if kind == "none" then
     return
-  end
-  local headers = headers_of(ctx, answer.headers)
-  if answer.kind == "own" then
-    add_security(headers)
+  elseif kind == "own" then
     ctx.status = answer.status
-    return answer.write(headers)
-  end
-  if is_conditional(ctx, answer, headers) then
+    return answer.write(all_headers(ctx, answer.headers))
+  elseif is_held(ctx, answer) then
     return
+  elseif kind == "file" then
+    return send_file(ctx, answer)
   end
-  if answer.kind == "file" then
-    send_file(ctx, answer, headers)
-  elseif answer.kind == "raw" then
-    respond(ctx, answer.status, headers, answer.body)
+  local headers = more_headers(ctx, answer.headers)
+  local etag = answer.etag and quoted(answer.etag)
+  if kind == "raw" then
+    respond(ctx, answer.status, headers, answer.body, nil, nil, etag)
   else
-    headers["Content-Type"] = envelope.TYPE
-    headers["Location"] = answer.location
-    respond(ctx, answer.status, headers, envelope.success(answer.data, answer.meta))
+    respond(ctx, answer.status, headers, envelope.success(answer.data, answer.meta),
+      envelope.TYPE, answer.location, etag)
   end
 end
 
 local function options(ctx, leaf)
-  local headers = headers_of(ctx, { Allow = leaf.allow })
+  local headers = mixed(ctx, { Allow = leaf.allow })
   if headers["Access-Control-Allow-Origin"] then
     headers["Access-Control-Allow-Methods"] = leaf.allow
     headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS

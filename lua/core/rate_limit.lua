@@ -162,15 +162,14 @@ function M.count(ctx, name)
   take_or_raise(ctx, classes[name], network(ctx.ip))
 end
 
---- Adds the headers of every answer. What was refused before it reached its class (no such route,
--- no such session) is counted here.
-function M.add_headers(ctx, headers)
+--- Where the caller stands, for the headers of every answer. What was refused before it reached its
+-- class (no such route, no such session) is counted here.
+-- @return limit, remaining, seconds until all are back
+function M.standing(ctx)
   if not ctx.rate_limit then
     take(ctx, classes.open, network(ctx.ip))
   end
-  headers["RateLimit-Limit"] = ("%d"):format(ctx.rate_limit)
-  headers["RateLimit-Remaining"] = ("%d"):format(ctx.rate_remaining)
-  headers["RateLimit-Reset"] = ("%d"):format(math.ceil(ctx.rate_reset_ms / 1000))
+  return ctx.rate_limit, ctx.rate_remaining, math.ceil(ctx.rate_reset_ms / 1000)
 end
 
 --- The /64 network of an IPv6 address; an IPv4 address itself.

@@ -64,6 +64,18 @@ static const char main_lua[] =
     "    or pcall(req.respond, req, 200, nil, '', {})\n"
     "  req:respond(200, {['X-Own'] = 'b'}, tostring(M.bad), lines)\n"
     "end\n"
+    "local names = {'X-Text', 'X-None', 'X-Whole', 'x-own'}\n"
+    "paths['/fields'] = function(req)\n"
+    "  local function refused(...)\n"
+    "    return not pcall(req.respond, req, 200, nil, '', nil, ...)\n"
+    "  end\n"
+    "  local bad = refused(names, 'a\\nb') and refused(names, -1) and refused(names, "
+    "1e15)\n"
+    "    and refused(names, {}) and refused('X', 'a') and refused({}, 'a')\n"
+    "    and refused(names, 1, 2, 3, 4, 5) and refused(names, 0 / 0)\n"
+    "  req:respond(200, {['X-Own'] = 'old', ['X-Other'] = 'c'}, tostring(bad), lines,\n"
+    "    names, 'a', nil, 999999999999999, 'new')\n"
+    "end\n"
     "paths['/head'] = function(req)\n"
     "  local method, path, ip, id, trace, agent, origin = req:head()\n"
     "  req:respond(200, nil, table.concat({method, path, ip, tostring(id), "
@@ -224,6 +236,11 @@ static void answers_for_tasks_that_do_not(void)
     CHECK(strstr(client.got, "X-Same: as always\r\n"));
     CHECK(strstr(client.got, "X-Own: b\r\n"));
     CHECK(!strstr(client.got, "not ours"));
+    CHECK_STR(ask(200, "GET /fields HTTP/1.1\r\nHost: x\r\n\r\n"), "true");
+    CHECK(strstr(client.got, "X-Text: a\r\n") && strstr(client.got, "x-own: new\r\n"));
+    CHECK(strstr(client.got, "X-Whole: 999999999999999\r\n"));
+    CHECK(strstr(client.got, "X-Other: c\r\n") && strstr(client.got, "X-Same: as"));
+    CHECK(!strstr(client.got, "X-None") && !strstr(client.got, "old"));
     const char *head = ask(200, "GET /head?q HTTP/1.1\r\nHost: x\r\nUser-Agent: a b\r\n"
                                 "X-Request-Id: r-1\r\n\r\n");
     CHECK(strncmp(head, "GET|/head|", 10) == 0 && strstr(head, "|r-1|nil|a b|nil"));
