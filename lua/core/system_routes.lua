@@ -43,9 +43,9 @@ local HEALTH = schema.object({
 local alive, alive_at
 
 local function get_health()
-  local now = time.now()
+  local now = time.now_ms()
   if now ~= alive_at then
-    alive = reply.raw(200, NO_STORE, json.encode({ status = "ok", timestamp = now }))
+    alive = reply.raw(200, NO_STORE, json.encode({ status = "ok", timestamp = time.iso(now) }))
     alive_at = now
   end
   return alive
