@@ -256,6 +256,8 @@ static void register_type(lua_State *L)
     lua_pop(L, 1);
 }
 
+static unsigned timeout_ms; /* read once: the settings of a process never change */
+
 static void on_request(void *arg, struct http_req *req)
 {
     struct host *host = arg;
@@ -278,8 +280,7 @@ static void on_request(void *arg, struct http_req *req)
     exchange->L = vm->L;
     lua_pushvalue(vm->L, -1);
     exchange->anchor = luaL_ref(vm->L, LUA_REGISTRYINDEX);
-    task_spawn(vm, vm->L, 1, exchange_setting(exchange, "http.request_timeout_ms"),
-               on_end, exchange);
+    task_spawn(vm, vm->L, 1, timeout_ms, on_end, exchange);
 }
 
 static int l_stats(lua_State *L)
@@ -312,5 +313,6 @@ int luaopen_host_http(lua_State *L)
 /* Requests go to the generation that is current when they come. */
 void lua_http_install(struct host *host)
 {
+    timeout_ms = (unsigned)conf_int(host->conf, "http.request_timeout_ms");
     http_server_on_request(host->http, on_request, host);
 }
