@@ -82,6 +82,8 @@ static int push_outcome(lua_State *L, void *arg)
         tx_abandoned(&tx->defer);
     else if (tx && op->kind != OP_QUERY)
         tx_end(tx);
+    else if (!tx && op->conn && op->whole && err)
+        roll_back(op->pool, op->conn);
     else if (!tx && op->conn)
         db_pool_release(op->pool, op->conn);
     op_free(op);
@@ -181,6 +183,16 @@ static int l_query(lua_State *L)
     return run_pooled(L, op_new(L, OP_QUERY, check_pool(L), 1));
 }
 
+static int l_transact(lua_State *L)
+{
+    int over = task_over(L);
+    if (over)
+        return over;
+    struct op *op = op_new(L, OP_QUERY, check_pool(L), 1);
+    op->whole = true;
+    return run_pooled(L, op);
+}
+
 static int l_query_shaped(lua_State *L)
 {
     int over = task_over(L);
@@ -225,9 +237,10 @@ static int l_stats(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"query", l_query}, {"query_shaped", l_query_shaped},     {"begin", l_begin},
-    {"stats", l_stats}, {"execute_script", l_execute_script}, {"shape", lua_db_shape},
-    {NULL, NULL},
+    {"query", l_query},       {"query_shaped", l_query_shaped},
+    {"transact", l_transact}, {"begin", l_begin},
+    {"stats", l_stats},       {"execute_script", l_execute_script},
+    {"shape", lua_db_shape},  {NULL, NULL},
 };
 
 int luaopen_host_db(lua_State *L)

@@ -29,6 +29,7 @@ struct op {
     struct db_wait wait;
     enum op_kind kind;
     bool retried;
+    bool whole; /* its statement is a transaction: a failure may leave it open */
     struct task *task;
     struct db_pool *pool;
     struct db_conn *conn;     /* NULL while in line */
@@ -75,6 +76,8 @@ void lua_db_shape_register(lua_State *L);
 int push_tx(lua_State *L, struct op *op);
 /* It is Lua's garbage from now on. */
 void tx_end(struct tx *tx);
+/* Ends whatever transaction is open on a connection, then gives it back to the pool. */
+void roll_back(struct db_pool *pool, struct db_conn *conn);
 /* Left open by its task, or not to be used any more. */
 void tx_abandoned(struct task_defer *node);
 void lua_db_tx_register(lua_State *L);

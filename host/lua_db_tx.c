@@ -24,16 +24,22 @@ static void on_rolled_back(void *arg, struct db_conn *conn, const struct db_err 
     db_pool_release(pool, conn);
 }
 
+void roll_back(struct db_pool *pool, struct db_conn *conn)
+{
+    if (db_conn_reusable(conn))
+        db_conn_text(conn, "ROLLBACK", strlen("ROLLBACK"), on_rolled_back, pool);
+    else
+        db_pool_release(pool, conn);
+}
+
 void tx_abandoned(struct task_defer *node)
 {
     struct tx *tx = (struct tx *)node; /* its first member */
     struct db_conn *conn = tx->conn;
     tx->conn = NULL;
     tx_end(tx);
-    if (conn && db_conn_reusable(conn))
-        db_conn_text(conn, "ROLLBACK", strlen("ROLLBACK"), on_rolled_back, tx->pool);
-    else if (conn)
-        db_pool_release(tx->pool, conn);
+    if (conn)
+        roll_back(tx->pool, conn);
 }
 
 int push_tx(lua_State *L, struct op *op)

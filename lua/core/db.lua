@@ -1,7 +1,9 @@
 -- The database for services and plugins: transactions, and statements bound to the tenant.
 --
--- ctx.tx is the transaction under way: {handle, after_commit}. The body of a transaction must
--- only touch the database, since it runs again after a deadlock.
+-- ctx.tx is the transaction under way: {handle, queue, after_commit}. The body of a transaction
+-- must only touch the database, since it runs again after a deadlock. It has a connection (handle)
+-- from the first statement that is sent; those that are queued go in one compound statement, which
+-- begins and ends the transaction, too, when there is nothing else in it.
 --
 -- ctx.unit makes several transactions one: {tx, closed}, shared by all contexts derived from the
 -- one it was opened on. The first transaction that succeeds stays open in it, later ones become
@@ -33,6 +35,58 @@ local LEARN_KEYS = [[
 SELECT TABLE_NAME AS name, INDEX_NAME AS key_name, COLUMN_NAME AS column_name
 FROM information_schema.STATISTICS
 WHERE TABLE_SCHEMA = DATABASE() AND NON_UNIQUE = 0]]
+
+-- The queued statements as one. @return sql, their parameters, how many those are
+local function compound(queue, first, last)
+  local sql = queue.sql
+  if #sql == 1 and first == "" then
+    return sql[1], queue.params, queue.count
+  end
+  return "BEGIN NOT ATOMIC " .. first .. table.concat(sql, ";\n") .. last, queue.params, queue.count
+end
+
+-- Sends what is queued. @return true, or nil, err
+local function flush(tx)
+  local queue = tx.queue
+  if not queue then
+    return true
+  end
+  tx.queue = nil
+  local sql, params, count = compound(queue, "", "; END")
+  return tx.handle:query(sql, unpack(params, 1, count))
+end
+
+-- The connection of a transaction, with all sent that is queued.
+local function handle_of(tx)
+  tx.handle = tx.handle or errors.check(host.begin())
+  errors.check(flush(tx))
+  return tx.handle
+end
+
+-- @return true, or nil, err
+local function commit(tx)
+  local queue = tx.queue
+  if tx.handle then
+    local sent, err = flush(tx)
+    if not sent then
+      tx.handle:rollback()
+      return nil, err
+    end
+    return tx.handle:commit()
+  elseif queue then
+    tx.queue = nil
+    local sql, params, count = compound(queue, "START TRANSACTION;\n", "; COMMIT; END")
+    return host.transact(sql, unpack(params, 1, count))
+  end
+  return true
+end
+
+local function roll_back(tx)
+  tx.queue = nil
+  if tx.handle then
+    tx.handle:rollback()
+  end
+end
 
 -- In the place of a unit's transaction that the database has rolled back: nothing that follows
 -- may succeed on its own.
@@ -69,7 +123,7 @@ end
 local function send(ctx, sql, ...)
   local tx = transaction_of(ctx)
   if tx then
-    return check(tx.handle:query(sql, ...))
+    return check(handle_of(tx):query(sql, ...))
   end
   return check(host.query(sql, ...))
 end
@@ -77,7 +131,7 @@ end
 local function send_shaped(ctx, shape, max, sql, ...)
   local tx = transaction_of(ctx)
   if tx then
-    return check(tx.handle:query_shaped(shape, max, sql, ...))
+    return check(handle_of(tx):query_shaped(shape, max, sql, ...))
   end
   return check(host.query_shaped(shape, max, sql, ...))
 end
@@ -139,6 +193,32 @@ local function cached_plan(ctx, sql, checked)
   return plan
 end
 
+local NAMES_MAX, SLOTS_MAX = 190, 230 -- LuaJIT's functions have no more than 200 and 250
+
+-- fn(tenant, ...) -> the parameters of a plan in its order. Made once for each plan: putting tables
+-- together was most of what a statement with many parameters cost in Lua.
+local function arrangement(plan)
+  local sources = plan.sources
+  if plan.given > NAMES_MAX or plan.given + #sources > SLOTS_MAX then
+    return function(tenant, ...)
+      local given, values = { ... }, {}
+      for i = 1, #sources do
+        values[i] = sources[i] == 0 and tenant or given[sources[i]]
+      end
+      return unpack(values, 1, #sources)
+    end
+  end
+  local names, places = { [0] = "tenant" }, {}
+  for i = 1, plan.given do
+    names[i] = "p" .. i
+  end
+  for i, source in ipairs(sources) do
+    places[i] = names[source]
+  end
+  return loadstring(("local %s = ... return %s"):format(
+    table.concat(names, ", ", 0), table.concat(places, ", ")))
+end
+
 -- The parameters of a plan in its order, with the tenant's id where the statement says :tenant.
 local function bound(ctx, plan, ...)
   local sources = plan.sources
@@ -151,12 +231,18 @@ local function bound(ctx, plan, ...)
       :format(given_count, plan.given, plan.sql), 0)
   end
   local tenant = ctx:require_tenant().id
-  local given, values = { ... }, {}
-  for i = 1, #sources do
-    local source = sources[i]
-    values[i] = source == 0 and tenant or given[source]
+  plan.arrange = plan.arrange or arrangement(plan)
+  return plan.arrange(tenant, ...)
+end
+
+local function append(queue, sql, ...)
+  local params, count = queue.params, queue.count
+  local given, more = { ... }, select("#", ...)
+  for i = 1, more do
+    params[count + i] = given[i]
   end
-  return unpack(values, 1, #sources)
+  queue.count = count + more
+  queue.sql[#queue.sql + 1] = sql
 end
 
 local Scope = {}
@@ -185,6 +271,20 @@ end
 --- For statements that change something: {affected=, insert_id=} (and RETURNING's rows).
 Scope.exec = Scope.query
 
+--- For changes of which only their success matters: they go with the next statement of the
+-- transaction, at the latest with its commit, which may then fail in their place. Without a
+-- transaction the same as exec.
+function Scope:queue(sql, ...)
+  local ctx = self.ctx
+  local tx = transaction_of(ctx)
+  if not tx then
+    return self:exec(sql, ...)
+  end
+  local plan = cached_plan(ctx, sql, self.checked)
+  tx.queue = tx.queue or { sql = {}, params = {}, count = 0 }
+  append(tx.queue, plan.sql, bound(ctx, plan, ...))
+end
+
 --- Statements of the context's tenant: `:tenant` stands for its id, and every tenant-owned table
 -- must be bound by it (see core.db_scope).
 function M.scope(ctx)
@@ -197,17 +297,23 @@ function M.platform(ctx)
 end
 
 local function attempt(ctx, unit, fn)
-  local tx = { handle = errors.check(host.begin()) }
+  local tx = {}
   local ok, a, b, c = xpcall(fn, errors.capture, ctx:with({ tx = tx }))
+  if ok and unit then
+    local begun, err = xpcall(handle_of, errors.capture, tx)
+    if not begun then
+      ok, a = false, err
+    end
+  end
   if not ok then
-    tx.handle:rollback()
+    roll_back(tx)
     return false, a
   end
   if unit then
     unit.tx = tx
     return true, tx, a, b, c
   end
-  local done, err = tx.handle:commit()
+  local done, err = commit(tx)
   if done then
     return true, tx, a, b, c
   end
@@ -221,8 +327,13 @@ local function run_part(ctx, unit, fn)
   errors.check(tx.handle:query("SAVEPOINT part"))
   local ok, a, b, c = xpcall(fn, errors.capture, ctx:with({ tx = tx }))
   if ok then
-    return a, b, c
+    local sent, err = flush(tx)
+    if sent then
+      return a, b, c
+    end
+    a = errors.from_host(err)
   end
+  tx.queue = nil
   if a.host_code == "DEADLOCK" or not tx.handle:query("ROLLBACK TO SAVEPOINT part") then
     tx.handle:rollback()
     unit.tx = LOST
@@ -290,10 +401,10 @@ function M.close_unit(ctx, fn)
   local ok, result = xpcall(fn, errors.capture, tx and ctx:with({ tx = tx }) or ctx)
   unit.closed = true
   if tx and ok and result then
-    errors.check(tx.handle:commit())
+    errors.check(commit(tx))
     run_after_commit(tx)
   elseif tx then
-    tx.handle:rollback()
+    roll_back(tx)
   end
   if not ok then
     error(result, 0)
@@ -307,7 +418,7 @@ function M.abandon_unit(ctx)
   if unit then
     unit.closed = true
     if unit.tx then
-      unit.tx.handle:rollback()
+      roll_back(unit.tx)
     end
   end
 end

@@ -101,8 +101,12 @@ end
 
 local function sequence(log)
   local list = {}
-  for i, statement in ipairs(log) do
-    list[i] = bare(statement)
+  for _, statement in ipairs(log) do
+    local text = bare(statement)
+    local inside = text:match("^BEGIN NOT ATOMIC (.*) END$") -- a compound statement's, each with a ;
+    for one in (inside or text .. ";"):gmatch("([^;]+); ?") do
+      list[#list + 1] = one
+    end
   end
   table.sort(list) -- what runs at the same time comes in any order
   return list

@@ -5,7 +5,7 @@ local db = require("core.db")
 local M = {}
 
 function M.insert(ctx, row)
-  db.platform(ctx):exec(
+  db.platform(ctx):queue(
     [[INSERT INTO audit_logs (id, tenant_id, user_id, actor, action, resource_type, resource_id,
         old_values, new_values, ip_address, user_agent, request_id)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)]],

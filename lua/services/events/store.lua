@@ -9,7 +9,7 @@ local EVENT = [[id, tenant_id, seq, event_id, event, resource_type, resource_id,
   request_id, traceparent, occurred_at]]
 
 function M.insert_outbox(ctx, row)
-  db.platform(ctx):exec(
+  db.platform(ctx):queue(
     [[INSERT INTO outbox (tenant_id, event_id, event, resource_type, resource_id, actor, payload,
         request_id, traceparent, occurred_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NOW(3))]],
     row.tenant_id, row.event_id, row.event, row.resource_type, row.resource_id, row.actor,

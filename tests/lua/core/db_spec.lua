@@ -148,6 +148,87 @@ describe("the database", function()
       assert.same({ "inside", "after" }, order)
     end)
 
+    describe("with statements queued", function()
+      local function queue(ctx, name, note)
+        db.scope(ctx):queue(
+          "INSERT INTO spec_things (tenant_id, name, note) VALUES (:tenant, ?, ?)", name, note)
+      end
+
+      it("keeps them all, NULL at the end too", function()
+        assert.equal("passed on", db.transaction(ctx_of(A), function(tx)
+          queue(tx, "one")
+          queue(tx, "two", "; END")
+          return "passed on"
+        end))
+        assert.equal("one two", names(ctx_of(A)))
+        local row = db.scope(ctx_of(A)):one(
+          "SELECT note FROM spec_things WHERE tenant_id = :tenant AND name = ?", "two")
+        assert.equal("; END", row.note)
+      end)
+
+      it("sends them before the next statement", function()
+        db.transaction(ctx_of(A), function(tx)
+          queue(tx, "one")
+          queue(tx, "two")
+          assert.equal("one two", names(tx))
+          queue(tx, "three")
+          assert.equal("", names(ctx_of(A)))
+        end)
+        assert.equal("one three two", names(ctx_of(A)))
+      end)
+
+      it("keeps none when one fails, and leaves no transaction open", function()
+        add(ctx_of(A), "taken")
+        for _ = 1, 20 do
+          local ok, err = pcall(db.transaction, ctx_of(A), function(tx)
+            queue(tx, "lost")
+            queue(tx, "taken")
+          end)
+          assert.is_false(ok)
+          assert.equal("CONFLICT", err.code)
+          assert.equal("PRIMARY", err.key)
+          assert.equal("taken", names(ctx_of(A)))
+        end
+        add(ctx_of(A), "afterwards") -- commits on its own, on the connection used before
+        assert.equal("afterwards taken", names(ctx_of(A)))
+      end)
+
+      it("keeps none when the body raises", function()
+        assert.is_false(pcall(db.transaction, ctx_of(A), function(tx)
+          queue(tx, "one")
+          error("no")
+        end))
+        assert.equal("", names(ctx_of(A)))
+      end)
+
+      it("undoes a part of a unit alone, and has the failure in it", function()
+        local ctx = ctx_of(A)
+        db.open_unit(ctx)
+        db.transaction(ctx, function(tx)
+          queue(tx, "kept")
+        end)
+        for _, name in ipairs({ "kept", "raised" }) do
+          assert.is_false(pcall(db.transaction, ctx, function(tx)
+            queue(tx, "dropped")
+            queue(tx, name)
+            if name == "raised" then
+              error("no")
+            end
+          end))
+        end
+        db.close_unit(ctx, function(last)
+          queue(last, "last")
+          return true
+        end)
+        assert.equal("kept last", names(ctx_of(A)))
+      end)
+
+      it("is sent at once without a transaction", function()
+        queue(ctx_of(A), "one")
+        assert.equal("one", names(ctx_of(A)))
+      end)
+    end)
+
     it("starts again after a deadlock", function()
       add(ctx_of(A), "one")
       add(ctx_of(A), "two")
