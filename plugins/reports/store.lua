@@ -30,8 +30,9 @@ local function new_where()
 end
 
 local function add_params(where, ...)
+  local params, given = where.params, { ... }
   for i = 1, select("#", ...) do
-    where.params[#where.params + 1] = (select(i, ...))
+    params[#params + 1] = given[i]
   end
 end
 
@@ -46,21 +47,28 @@ local function add_set(where, column, values)
   end
 end
 
+local ranges = {} -- [number of cells] = SQL
+
+local function ranges_of(count)
+  ranges[count] = ranges[count]
+    or "(" .. ("r.cell BETWEEN ? AND ? OR "):rep(count):sub(1, -5) .. ")"
+  return ranges[count]
+end
+
 -- A statement is prepared once for each text that it has: so it has few, whatever the box is. The
 -- last cell again changes nothing.
 local function add_box(where, box)
   local cells = geo.cover(box)
   if #cells > 0 then
-    local ranges, bounds = {}, {}
     for i = #cells + 1, 2 ^ math.ceil(math.log(#cells) / math.log(2)) do
       cells[i] = cells[i - 1]
     end
+    local params = where.params
     for _, cell in ipairs(cells) do
-      ranges[#ranges + 1] = "r.cell BETWEEN ? AND ?"
-      bounds[#bounds + 1] = cell
-      bounds[#bounds + 1] = cell .. "~" -- above every letter of a geohash
+      params[#params + 1] = cell
+      params[#params + 1] = cell .. "~" -- above every letter of a geohash
     end
-    add(where, "(" .. table.concat(ranges, " OR ") .. ")", unpack(bounds))
+    add(where, ranges_of(#cells))
   end
   add(where, "r.latitude BETWEEN ? AND ?", box.south, box.north)
   add(where, "r.longitude BETWEEN ? AND ?", box.west, box.east)
@@ -119,7 +127,7 @@ end
 -- when the code is taken.
 function M.insert(ctx, row)
   local cell = row.latitude and geo.encode(row.latitude, row.longitude) or nil
-  db.scope(ctx):exec([[INSERT INTO reports (id, tenant_id, reporter_id, reporter_contact,
+  db.scope(ctx):queue([[INSERT INTO reports (id, tenant_id, reporter_id, reporter_contact,
       tracking_code, title, description, category, severity_level, status, location_description,
       latitude, longitude, location_accuracy, cell, source, tags, metadata, sla_due_at,
       created_at, updated_at)
@@ -247,7 +255,7 @@ end
 
 --- Appends a line to the history.
 function M.add_history(ctx, change)
-  db.scope(ctx):exec([[INSERT INTO report_status_history
+  db.scope(ctx):queue([[INSERT INTO report_status_history
       (id, tenant_id, report_id, from_status, to_status, reason, changed_by, created_at)
     VALUES (?, :tenant, ?, ?, ?, ?, ?, ?)]],
     uuid.v7(), change.report_id, change.from_status, change.to_status, change.reason,

@@ -67,6 +67,27 @@ function M.box_around(latitude, longitude, radius)
   }
 end
 
+-- The cells that were asked for: a town lies in few. [precision][key of place] = prefix
+local known, known_count = {}, 0
+local KNOWN_MAX = 4000
+
+local function cell_at(precision, row, column, height, width)
+  local of_size = known[precision]
+  local key = row * (360 / width + 1) + column -- the box may end at 180 degrees, one column on
+  local cell = of_size and of_size[key]
+  if not cell then
+    if known_count >= KNOWN_MAX then
+      known, known_count, of_size = {}, 0, nil
+    end
+    cell = M.encode(math.min(90, (row + 0.5) * height - 90),
+      math.min(180, (column + 0.5) * width - 180), precision)
+    known[precision] = of_size or {}
+    known[precision][key] = cell
+    known_count = known_count + 1
+  end
+  return cell
+end
+
 --- Covers a box with geohash prefixes: the smallest cells of which at most `max` are needed.
 -- @return list of prefixes; empty when even the largest cells are too many (ask without cells)
 function M.cover(box, max)
@@ -81,8 +102,7 @@ function M.cover(box, max)
       local cells, seen = {}, {}
       for y = row, last_row do
         for x = column, last_column do
-          local cell = M.encode(math.min(90, (y + 0.5) * height - 90),
-            math.min(180, (x + 0.5) * width - 180), precision)
+          local cell = cell_at(precision, y, x, height, width)
           if not seen[cell] then
             seen[cell] = true
             cells[#cells + 1] = cell
