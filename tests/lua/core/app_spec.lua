@@ -32,9 +32,18 @@ local function fake_request(options)
     end
     return options.body
   end
-  function req.respond(_, status, answer_headers, body, lines)
+  function req.respond(_, status, more, body, lines, fields, ...)
     assert(not req.status, "answered twice")
-    req.status, req.headers, req.text, req.lines = status, answer_headers, body, lines
+    req.status, req.headers, req.text, req.lines = status, {}, body, lines
+    for name, value in pairs(more or {}) do
+      req.headers[name] = value
+    end
+    for i, name in ipairs(fields) do
+      local value = select(i, ...)
+      if value ~= nil then
+        req.headers[name] = tostring(value)
+      end
+    end
   end
   return req
 end
