@@ -43,7 +43,7 @@ test-lua: test-deps $(BIN) ## specs of core, services and plugins, inside the ho
 	$(Q)$(BIN) test
 
 test-http: test-deps $(BIN) $(TEMPLATE)/fresh $(BUILD)/conformance/installed ## black-box specs over HTTP and WebSocket
-	$(Q)$(WITH) $(BUSTED) tests/http
+	$(Q)$(WITH) sh tests/support/run-beside 3 tests/http/*_spec.lua
 
 test-faults: test-deps $(BIN) $(TEMPLATE)/fresh ## dead databases, full disks, clocks that step, slow clients
 	$(Q)$(WITH) sh tests/support/run-beside 2 tests/faults/*_spec.lua
