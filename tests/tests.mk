@@ -34,7 +34,7 @@ test-deps: deps
 
 test-host: test-deps $(BIN) ## C unit tests, one program per module
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) -f host/build.mk BUILD=$(BUILD) FLAVOUR=$(FLAVOUR) BIN=$(BIN) OBJ=$(OBJ) LIBS="$(LIBS)" tests
-	$(Q)sh tests/support/run-host-tests $(OBJ)/tests
+	$(Q)JOBS=$(shell nproc) sh tests/support/run-host-tests $(OBJ)/tests
 
 test-arch: test-deps ## the layer rules, read off the tree
 	$(Q)$(BUSTED) tests/arch
