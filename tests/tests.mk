@@ -16,6 +16,9 @@ WITH    = TEST_BIN=$(BIN) TEST_TEMPLATE=$(abspath $(TEMPLATE)) TEST_CORPORA=$(BU
 
 FUZZ_SECONDS ?= 5
 
+# How many HTTP specs run at a time. With sanitizers each needs more of the machine.
+BESIDE := $(if $(filter asan,$(FLAVOUR)),2,3)
+
 .PHONY: test-fuzz test-full test-valgrind test-collect test-collected test-clients test-alerts
 .PHONY: test test-release test-asan test-host test-arch test-lua test-http test-faults test-kill test-deps
 
@@ -43,7 +46,7 @@ test-lua: test-deps $(BIN) ## specs of core, services and plugins, inside the ho
 	$(Q)$(BIN) test
 
 test-http: test-deps $(BIN) $(TEMPLATE)/fresh $(BUILD)/conformance/installed ## black-box specs over HTTP and WebSocket
-	$(Q)$(WITH) sh tests/support/run-beside 3 tests/http/*_spec.lua
+	$(Q)$(WITH) sh tests/support/run-beside $(BESIDE) tests/http/*_spec.lua
 
 test-faults: test-deps $(BIN) $(TEMPLATE)/fresh ## dead databases, full disks, clocks that step, slow clients
 	$(Q)$(WITH) sh tests/support/run-beside 2 tests/faults/*_spec.lua
