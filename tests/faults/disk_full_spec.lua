@@ -216,7 +216,7 @@ describe("a full disk under the access log", function()
     local found
     for i = 1, 200 do
       assert.equal(200, api:get("/health", { root = true, headers = { ["X-Request-Id"] = "again-" .. i } }).status)
-      found = servers.shell(("grep -q again-%d %s/access.log"):format(i, disk.folder)) == 0
+      found = servers.shell(("grep -q again- %s/access.log"):format(disk.folder)) == 0 -- lines are gathered
       if found then
         break
       end
