@@ -1,0 +1,71 @@
+/* sandbox_vm.h - one Lua state that runs what strangers wrote, within limits.
+ *
+ * A state holds one release: its text chunks are loaded in order, then it is asked what they
+ * declared, then runs are begun in it. All states of a process share one budget of memory. The
+ * caller needs no header of Lua and no thread: everything happens inside the calls, and none of
+ * them takes longer than its budget of CPU. */
+#pragma once
+#include "buf.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sandbox_vm;
+struct sandbox_run;
+
+/* Bytes, of all states that share it. */
+struct sandbox_memory {
+    size_t used, peak, max;
+};
+
+struct sandbox_limits {
+    int64_t cpu_us;    /* of the whole run, its waits not counted */
+    size_t output_max; /* bytes of the result's JSON */
+    size_t log_max;    /* bytes of the run's log */
+};
+
+enum sandbox_outcome {
+    SANDBOX_CALLS, /* asks for a capability: sandbox_run_text, then sandbox_run_answer */
+    SANDBOX_ENDED, /* over: sandbox_run_text, sandbox_run_ok */
+    SANDBOX_TURN,  /* had its turn of CPU (5 ms): resume it later */
+};
+
+/* With the JIT off and the libraries in place; NULL: no memory. `memory` outlives it. */
+struct sandbox_vm *sandbox_vm_new(struct sandbox_memory *memory);
+
+/* Ends its runs: they must not be touched any more. */
+void sandbox_vm_free(struct sandbox_vm *vm);
+
+/* Adds a text chunk, in order. A prelude part is ours and gets the primitives; the others are
+ * the author's. All parts together may take 100 ms of CPU. -1 with JSON {code, message, file,
+ * line, traceback} in `problem`; the state is good for nothing but sandbox_vm_free then. */
+int sandbox_vm_load(struct sandbox_vm *vm, const char *name, const char *text, size_t len,
+                    bool prelude, struct buf *problem);
+
+/* After the last part: JSON of what the author's chunks declared. -1 as above. */
+int sandbox_vm_declared(struct sandbox_vm *vm, struct buf *out, struct buf *problem);
+
+/* Begins a run with that input; nothing of it is executed before the first resume, and what is
+ * wrong with the input is a run that ends with an error. `json` is copied or read here. NULL: no
+ * memory. */
+struct sandbox_run *sandbox_run_new(struct sandbox_vm *vm, const char *json, size_t len,
+                                    const struct sandbox_limits *limits);
+
+/* Goes on until it calls out, ends, or has had its turn. */
+enum sandbox_outcome sandbox_run_resume(struct sandbox_run *run);
+
+/* What the run's call gave, before the next resume: the value, or the error when not `ok`. */
+void sandbox_run_answer(struct sandbox_run *run, bool ok, const char *json, size_t len);
+
+/* After SANDBOX_CALLS: JSON {name, arguments, file, line}; after SANDBOX_ENDED: JSON of the
+ * result. Valid until the next call with this run. */
+const struct buf *sandbox_run_text(const struct sandbox_run *run);
+
+/* After SANDBOX_ENDED: whether it ended without an error. */
+bool sandbox_run_ok(const struct sandbox_run *run);
+
+/* What it has used so far. */
+int64_t sandbox_run_cpu_us(const struct sandbox_run *run);
+
+/* Also of one that is under way. */
+void sandbox_run_free(struct sandbox_run *run);
