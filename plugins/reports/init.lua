@@ -4,8 +4,10 @@ local json = require("core.json")
 local access = require("plugins.reports.rules.access")
 local extensions = require("plugins.reports.extensions")
 local personal = require("plugins.reports.personal")
+local reading = require("plugins.reports.reading")
 local seed = require("plugins.reports.seed")
 local service = require("plugins.reports.service")
+local status = require("plugins.reports.status")
 local tracking = require("plugins.reports.rules.tracking")
 local view = require("plugins.reports.rules.view")
 
@@ -15,9 +17,9 @@ local M = {}
 M.seed = { acting = seed.acting, context = seed.context, find_by_title = seed.find_by_title }
 
 M.create = service.create
-M.progress = service.progress
-M.lock = service.lock
-M.get_for_work_order = service.get_for_work_order
+M.progress = status.progress
+M.lock = status.lock
+M.get_for_work_order = status.get_for_work_order
 M.register_section = extensions.register_section
 M.register_filter = extensions.register_filter
 
@@ -42,23 +44,23 @@ M.events = {
 M.topics = {
   report = {
     allow = function(ctx, id)
-      local report = service.find(ctx, id)
+      local report = reading.find(ctx, id)
       return report and room_of(report.id)
     end,
     snapshot = function(ctx, id)
-      return json.raw((service.show(ctx, id)))
+      return json.raw((reading.show(ctx, id)))
     end,
   },
   track = {
     anonymous = true,
     allow = function(ctx, code)
-      local report, own = service.find_by_code(ctx, code)
+      local report, own = reading.find_by_code(ctx, code)
       if report then
         return room_of(report.id), own.tenant.id
       end
     end,
     snapshot = function(ctx, code)
-      return json.raw((service.track(ctx, code)))
+      return json.raw((reading.track(ctx, code)))
     end,
   },
 }
@@ -74,10 +76,10 @@ M.personal = personal
 M.file_parents = {
   report = {
     can_read = function(ctx, id)
-      return service.find(ctx, id, shown_code(ctx)) ~= nil
+      return reading.find(ctx, id, shown_code(ctx)) ~= nil
     end,
     can_write = function(ctx, id)
-      local report = service.find(ctx, id)
+      local report = reading.find(ctx, id)
       return report ~= nil and access.can_update(access.person(ctx), report)
     end,
   },

@@ -7,13 +7,16 @@ local json = require("core.json")
 local reply = require("core.reply")
 local list = require("plugins.reports.list")
 local schema = require("plugins.reports.schema")
+local near = require("plugins.reports.near")
+local reading = require("plugins.reports.reading")
 local service = require("plugins.reports.service")
+local status = require("plugins.reports.status")
 
 local PATH = "/api/v1/reports/"
 
 -- The state of a report for whoever asks, or has just changed it.
 local function show(ctx, id)
-  local text, version = service.show(ctx, id)
+  local text, version = reading.show(ctx, id)
   return reply.ok(json.raw(text), { etag = etag.of_text(text, version) })
 end
 
@@ -56,7 +59,7 @@ return {
     summary = "Public reports around a position, nearest first.",
     returns = answers.nearby,
     handler = function(ctx, input)
-      return reply.ok(service.nearby(ctx, input.query))
+      return reply.ok(near.nearby(ctx, input.query))
     end,
   },
   {
@@ -65,7 +68,7 @@ return {
     answers = { [404] = "no such code" },
     returns = answers.tracked, versioned = true,
     handler = function(ctx, input)
-      local text, tag = service.track(ctx, input.params.code)
+      local text, tag = reading.track(ctx, input.params.code)
       return reply.ok(json.raw(text), { etag = tag })
     end,
   },
@@ -104,7 +107,7 @@ return {
     answers = { [409] = "not from this status; the allowed ones are in details" },
     returns = answers.full, versioned = true,
     handler = function(ctx, input)
-      service.set_status(ctx, input.params.id, input.body, etag.wanted_version(ctx))
+      status.set_status(ctx, input.params.id, input.body, etag.wanted_version(ctx))
       return show(ctx, input.params.id)
     end,
   },
@@ -117,7 +120,7 @@ return {
       [409] = "not from this status; the allowed ones are in details" },
     returns = answers.full, versioned = true,
     handler = function(ctx, input)
-      service.merge(ctx, input.params.id, input.body.into, etag.wanted_version(ctx))
+      status.merge(ctx, input.params.id, input.body.into, etag.wanted_version(ctx))
       return show(ctx, input.params.id)
     end,
   },

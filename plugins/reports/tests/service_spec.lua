@@ -3,7 +3,10 @@ local context = require("core.context")
 local errors = require("core.errors")
 local json = require("core.json")
 local identity = require("services.identity")
+local near = require("plugins.reports.near")
+local reading = require("plugins.reports.reading")
 local service = require("plugins.reports.service")
+local status = require("plugins.reports.status")
 local store = require("plugins.reports.store")
 
 local function raised(code, fn, ...)
@@ -14,11 +17,11 @@ local function raised(code, fn, ...)
 end
 
 local function shown(ctx, id)
-  return json.decode((service.show(ctx, id)))
+  return json.decode((reading.show(ctx, id)))
 end
 
 local function tracked(ctx, code)
-  return json.decode((service.track(ctx, code)))
+  return json.decode((reading.track(ctx, code)))
 end
 
 describe("reports", function()
@@ -72,21 +75,21 @@ describe("reports", function()
   it("are nowhere to be found from another tenant", function()
     local made = service.create(anonymous, input())
     local elsewhere = within(other, { "reports.read", "reports.update", "reports.delete" })
-    raised("NOT_FOUND", service.show, elsewhere, made.id)
-    raised("NOT_FOUND", service.set_status, elsewhere, made.id, { status = "acknowledged" })
+    raised("NOT_FOUND", reading.show, elsewhere, made.id)
+    raised("NOT_FOUND", status.set_status, elsewhere, made.id, { status = "acknowledged" })
     raised("NOT_FOUND", service.delete, elsewhere, made.id)
-    raised("NOT_FOUND", service.track, elsewhere, made.trackingCode)
+    raised("NOT_FOUND", reading.track, elsewhere, made.trackingCode)
   end)
 
   it("are shown to whoever has the code as they are now, also when that was asked just before",
     function()
       local made = service.create(anonymous, input())
       assert.equal("submitted", tracked(anonymous, made.trackingCode).status)
-      service.set_status(staff, made.id, { status = "acknowledged" })
+      status.set_status(staff, made.id, { status = "acknowledged" })
       assert.equal("acknowledged", tracked(anonymous, made.trackingCode).status)
-      raised("NOT_FOUND", service.track, within(other, {}), made.trackingCode)
+      raised("NOT_FOUND", reading.track, within(other, {}), made.trackingCode)
       service.delete(within(tenant, { "reports.read", "reports.delete" }), made.id)
-      raised("NOT_FOUND", service.track, anonymous, made.trackingCode)
+      raised("NOT_FOUND", reading.track, anonymous, made.trackingCode)
     end)
 
   it("name possible duplicates: near and of the same kind, or of like words", function()
@@ -96,10 +99,10 @@ describe("reports", function()
       local _, meta = service.create(anonymous, input(fields))
       return json.decode(json.encode(meta)).possibleDuplicates
     end
-    local near = duplicates({ location = { latitude = 40.1003, longitude = 20.1 },
+    local close = duplicates({ location = { latitude = 40.1003, longitude = 20.1 },
       title = "Something else entirely" })
-    assert.equal(first.id, near[1].id)
-    assert.near(33, near[1].distance, 1)
+    assert.equal(first.id, close[1].id)
+    assert.near(33, close[1].distance, 1)
     local alike = duplicates({ category = "pothole", title = "Road hole",
       location = { description = "unknown" } })
     assert.equal("Hole in the road", alike[1].title)
@@ -109,12 +112,12 @@ describe("reports", function()
 
   it("refuse a stale version and a move that is not allowed", function()
     local made = service.create(anonymous, input())
-    raised("PRECONDITION_FAILED", service.set_status, staff, made.id,
+    raised("PRECONDITION_FAILED", status.set_status, staff, made.id,
       { status = "acknowledged" }, 7)
-    local err = raised("INVALID_TRANSITION", service.set_status, staff, made.id,
+    local err = raised("INVALID_TRANSITION", status.set_status, staff, made.id,
       { status = "closed" })
     assert.same({ "acknowledged", "rejected", "duplicate" }, { unpack(err.details[1].allowed) })
-    service.set_status(staff, made.id, { status = "acknowledged" }, 1)
+    status.set_status(staff, made.id, { status = "acknowledged" }, 1)
     assert.equal(2, shown(staff, made.id).version)
   end)
 
@@ -131,7 +134,7 @@ describe("reports", function()
     end
 
     it("become duplicates of their survivor, in history, audit and an event", function()
-      service.merge(staff, report, survivor, 1)
+      status.merge(staff, report, survivor, 1)
       local detail = shown(staff, report)
       assert.same({ "duplicate", survivor, 2 },
         { detail.status, detail.duplicateOf, detail.version })
@@ -149,36 +152,36 @@ describe("reports", function()
 
     it("bring their own duplicates along", function()
       local last = service.create(anonymous, input()).id
-      service.merge(staff, report, survivor)
-      service.merge(staff, survivor, last)
+      status.merge(staff, report, survivor)
+      status.merge(staff, survivor, last)
       assert.equal(last, shown(staff, survivor).duplicateOf)
       local moved = shown(staff, report)
       assert.same({ last, "duplicate", 3 }, { moved.duplicateOf, moved.status, moved.version })
     end)
 
     it("go neither into themselves nor into a duplicate", function()
-      assert.equal("into", raised("VALIDATION_ERROR", service.merge, staff, report,
+      assert.equal("into", raised("VALIDATION_ERROR", status.merge, staff, report,
         report).details[1].field)
-      service.merge(staff, report, survivor)
+      status.merge(staff, report, survivor)
       local third = service.create(anonymous, input()).id
-      raised("VALIDATION_ERROR", service.merge, staff, third, report)
+      raised("VALIDATION_ERROR", status.merge, staff, third, report)
       assert.is_nil(shown(staff, third).duplicateOf)
     end)
 
     it("are known, the tenant's, as they were read, and not too far on", function()
-      raised("NOT_FOUND", service.merge, staff, report, "01a1fe30-4a20-7801-8518-f6b2802ed6f8")
+      raised("NOT_FOUND", status.merge, staff, report, "01a1fe30-4a20-7801-8518-f6b2802ed6f8")
       local theirs = service.create(within(other, {}), input()).id
-      raised("NOT_FOUND", service.merge, staff, report, theirs)
-      raised("NOT_FOUND", service.merge, within(other, { "reports.read", "reports.update" }),
+      raised("NOT_FOUND", status.merge, staff, report, theirs)
+      raised("NOT_FOUND", status.merge, within(other, { "reports.read", "reports.update" }),
         report, theirs)
-      raised("FORBIDDEN", service.merge, within(tenant, { "reports.read" }), report, survivor)
-      raised("PRECONDITION_FAILED", service.merge, staff, report, survivor, 2)
-      service.merge(staff, report, survivor)
-      raised("INVALID_TRANSITION", service.merge, staff, report, survivor)
+      raised("FORBIDDEN", status.merge, within(tenant, { "reports.read" }), report, survivor)
+      raised("PRECONDITION_FAILED", status.merge, staff, report, survivor, 2)
+      status.merge(staff, report, survivor)
+      raised("INVALID_TRANSITION", status.merge, staff, report, survivor)
     end)
 
     it("are so by merging only, since a status names no survivor", function()
-      local err = raised("VALIDATION_ERROR", service.set_status, staff, report,
+      local err = raised("VALIDATION_ERROR", status.set_status, staff, report,
         { status = "duplicate" })
       assert.matches("/merge", err.details[1].message, 1, true)
       assert.equal("submitted", shown(staff, report).status)
@@ -199,14 +202,14 @@ describe("reports", function()
   end)
 
   it("are found near a position, nearest first, and no further than asked", function()
-    local near = service.create(anonymous, input({ location = { latitude = 10, longitude = 10 } }))
+    local close = service.create(anonymous, input({ location = { latitude = 10, longitude = 10 } }))
     local far = service.create(anonymous, input({
       location = { latitude = 10.003, longitude = 10 } }))
-    local found = service.nearby(anonymous, { lat = 10.0001, lng = 10, radius = 400, limit = 10 })
-    assert.equal(near.id, found[1].id)
+    local found = near.nearby(anonymous, { lat = 10.0001, lng = 10, radius = 400, limit = 10 })
+    assert.equal(close.id, found[1].id)
     assert.equal(far.id, found[2].id)
     assert.equal(11, found[1].distance)
-    assert.equal(1, #service.nearby(anonymous, { lat = 10.0001, lng = 10, radius = 100,
+    assert.equal(1, #near.nearby(anonymous, { lat = 10.0001, lng = 10, radius = 100,
       limit = 10 }))
   end)
 end)

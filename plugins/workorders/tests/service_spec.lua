@@ -5,7 +5,9 @@ local errors = require("core.errors")
 local identity = require("services.identity")
 local json = require("core.json")
 local list = require("plugins.reports.list")
+local reading = require("plugins.reports.reading")
 local reports = require("plugins.reports.service")
+local status = require("plugins.reports.status")
 local remediations = require("plugins.workorders.remediations")
 local service = require("plugins.workorders.service")
 local teams_store = require("plugins.workorders.teams_store")
@@ -18,7 +20,7 @@ local function raised(code, fn, ...)
 end
 
 local function report_of(ctx, id)
-  return json.decode((reports.show(ctx, id)))
+  return json.decode((reading.show(ctx, id)))
 end
 
 describe("work orders", function()
@@ -108,7 +110,7 @@ describe("work orders", function()
 
   it("are not made of a report that is done", function()
     local report_id = new_report()
-    reports.set_status(dana, report_id, { status = "rejected", reason = "no hazard" })
+    status.set_status(dana, report_id, { status = "rejected", reason = "no hazard" })
     raised("CONFLICT", service.create, dana, { reportId = report_id })
   end)
 

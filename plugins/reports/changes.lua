@@ -1,0 +1,64 @@
+-- What every change of a report has in common: who may make it, and who hears of it.
+
+local stamps = require("core.stamps")
+local errors = require("core.errors")
+local events = require("services.events")
+local files = require("services.files")
+local access = require("plugins.reports.rules.access")
+local store = require("plugins.reports.store")
+local view = require("plugins.reports.rules.view")
+
+local M = {}
+
+--- Raises that there is no such report, or none for the caller.
+function M.not_found()
+  errors.raise("NOT_FOUND", "No such report")
+end
+
+-- What the event log keeps: no contact, since that is read with the detail by those who may.
+local function snapshot(report, attachments)
+  local data = view.full(report)
+  data.thumbnailUrl = attachments and attachments[1] and attachments[1].thumbnailUrl or nil
+  return data
+end
+
+--- Emits an event of a report, inside the transaction that changes it.
+-- @param attachments the list of the report's as it is answered, or nil to read it
+-- @param extra fields of the event that are not the report's, or nil
+function M.announce(ctx, name, report, attachments, extra)
+  local data = snapshot(report, attachments or files.list(ctx, "report", report.id))
+  for key, value in pairs(extra or {}) do
+    data[key] = value
+  end
+  stamps.touch(ctx, report.id)
+  events.emit(ctx, name, { resource_type = "report", resource_id = report.id, data = data })
+end
+
+--- Raises 412 when the caller has read another version than the row's; nil is none named.
+function M.check_version(report, version)
+  if version and version ~= report.version then
+    errors.raise("PRECONDITION_FAILED", "The report has changed since you read it")
+  end
+end
+
+--- Raises unless the caller may see the row, which may be nil (404), and change it (403).
+-- @param allowed function(person, report) -> whether they may
+function M.check_rights(ctx, report, allowed)
+  local person = access.person(ctx)
+  if not report or not access.can_read(person, report) then
+    M.not_found()
+  end
+  if not allowed(person, report) then
+    errors.raise("FORBIDDEN", "You may not change this report")
+  end
+end
+
+--- Returns the locked row of a report that the caller may change and has read in this version.
+function M.lock(ctx, id, allowed, version)
+  local report = store.get(ctx, id, true)
+  M.check_rights(ctx, report, allowed)
+  M.check_version(report, version)
+  return report
+end
+
+return M

@@ -1,0 +1,66 @@
+-- Reports close to a place: what may be the same hazard, and what is around.
+
+local json = require("core.json")
+local time = require("core.time")
+local store = require("plugins.reports.store")
+local view = require("plugins.reports.rules.view")
+local words = require("plugins.reports.rules.words")
+
+local M = {}
+
+local HOUR_MS = 3600 * 1000
+local DUPLICATE_DAYS = 14
+local DUPLICATE_RADIUS_M = 50
+-- Similar words are looked for among this many reports close by, and as many of the newest.
+local SIMILAR_RADIUS_M = 1000
+local SIMILAR_EXAMINED = 50
+local SIMILAR_CANDIDATES = 6
+local MAX_DUPLICATES = 5
+-- Public lists leave out what is nobody's hazard.
+local NOT_A_HAZARD = { "rejected", "duplicate" }
+
+local function is_duplicate(report, candidate, alike)
+  return candidate.category == report.category and candidate.distance
+    and candidate.distance <= DUPLICATE_RADIUS_M or alike(candidate.title)
+end
+
+--- Returns reports that may be the same hazard as this row, nearest first, as JSON: one bounded
+-- query to find them, one to show them.
+function M.possible_duplicates(ctx, report)
+  local since = time.iso(time.now_ms() - DUPLICATE_DAYS * 24 * HOUR_MS)
+  local own_words = words.list(report.title)
+  local candidates = store.find_similar(ctx, report, {
+    since = since, hidden = NOT_A_HAZARD, words = own_words,
+    radius = DUPLICATE_RADIUS_M, words_radius = SIMILAR_RADIUS_M,
+    examined = SIMILAR_EXAMINED, limit = SIMILAR_CANDIDATES,
+  })
+  local function alike(title)
+    return words.are_common(own_words, title)
+  end
+  local found, seen = {}, {}
+  for _, candidate in ipairs(candidates) do
+    if #found < MAX_DUPLICATES and not seen[candidate.id]
+      and is_duplicate(report, candidate, alike) then
+      found[#found + 1] = candidate.id
+    end
+    seen[candidate.id] = true
+  end
+  return json.raw(#found == 0 and "[]"
+    or "[" .. store.show_all(ctx, found, report, view.NEAR) .. "]")
+end
+
+--- Returns public views of reports around a position, nearest first, each with its distance.
+function M.nearby(ctx, query)
+  ctx:require_tenant()
+  local found = json.array({})
+  local rows = store.find_near(ctx, query.lat, query.lng, {
+    radius = query.radius, limit = query.limit, hidden = NOT_A_HAZARD,
+  })
+  for i, row in ipairs(rows) do
+    row.distance = math.floor(row.distance + 0.5)
+    found[i] = view.public(row)
+  end
+  return found
+end
+
+return M

@@ -1,0 +1,144 @@
+-- Reading one report: with all that hangs on it for those who sign in, by its tracking code for
+-- whoever has that.
+
+local etag = require("core.etag")
+local json = require("core.json")
+local files = require("services.files")
+local identity = require("services.identity")
+local access = require("plugins.reports.rules.access")
+local changes = require("plugins.reports.changes")
+local contact = require("plugins.reports.contact")
+local extensions = require("plugins.reports.extensions")
+local store = require("plugins.reports.store")
+local tracked = require("plugins.reports.tracked")
+local tracking = require("plugins.reports.rules.tracking")
+local tracking_store = require("plugins.reports.tracking_store")
+local view = require("plugins.reports.rules.view")
+
+local M = {}
+
+local SORTED = { sorted = true }
+
+--- Returns the row of a report that the caller may read, or nil. `code` is a tracking code that
+-- was shown, or nil.
+function M.find(ctx, id, code)
+  local report = store.get(ctx, id)
+  if report and access.can_read(access.person(ctx), report, code) then
+    return report
+  end
+end
+
+-- Texts of JSON as further fields of an object's text. In this order: the same state has the same
+-- text, and so the same tag, in every process.
+local function extended(text, ...)
+  local parts = { text:sub(1, -2) }
+  for i = 1, select("#", ...), 2 do
+    local name, value = select(i, ...)
+    parts[#parts + 1] = ',"' .. name .. '":' .. value
+  end
+  parts[#parts + 1] = "}"
+  return table.concat(parts)
+end
+
+local function attachments_of(ctx, kept)
+  return kept.has_attachments == 1 and json.encode(files.list(ctx, "report", kept.id), SORTED)
+    or "[]"
+end
+
+local PRESENCE = "has_"
+
+-- How a detail is read: the statement, which tells what sections have something to read, and the
+-- shapes. Made at the first use: by then the plugins have registered their sections.
+local plan
+local function detail_plan()
+  if not plan then
+    local columns, sql = {}, {}
+    for i, name in ipairs(extensions.section_names()) do
+      columns[i] = PRESENCE .. name
+      sql[i] = ", " .. extensions.section_exists(name, "r.id") .. " AS " .. columns[i]
+    end
+    plan = {
+      staff = view.detail_shape(true, columns),
+      reporter = view.detail_shape(false, {}),
+      staff_sql = store.show_sql(table.concat(sql)),
+      sql = store.show_sql(""),
+    }
+  end
+  return plan
+end
+
+local function with_sections(ctx, text, kept)
+  for _, name in ipairs(extensions.section_names()) do
+    local section = kept[PRESENCE .. name] == 1
+      and json.encode(extensions.read_section(ctx, name, { kept.id })[kept.id], SORTED) or "[]"
+    text = extended(text, name, section)
+  end
+  return text
+end
+
+--- Returns one report with everything the caller may see of it, as JSON text, and its version.
+function M.show(ctx, id)
+  local person = access.person(ctx)
+  local is_staff = person.reads_all
+  local how = detail_plan()
+  local text, kept, history = store.show(ctx, id, is_staff and how.staff or how.reporter,
+    is_staff and how.staff_sql or how.sql)
+  if not text or not access.can_read(person, kept) then
+    changes.not_found()
+  end
+  text = extended(text,
+    "reporter", json.encode(view.reporter(kept, contact.open(ctx, kept)), SORTED),
+    "attachments", attachments_of(ctx, kept),
+    "history", "[" .. history .. "]")
+  return is_staff and with_sections(ctx, text, kept) or text, kept.version
+end
+
+-- The tenant in which a code was found, whom whoever has the code need not name; nil when they name
+-- another.
+local function tenant_of(ctx, found)
+  if ctx.tenant then
+    return ctx.tenant.id == found.tenant_id and ctx.tenant or nil
+  end
+  return identity.find_tenant(ctx, found.tenant_id)
+end
+
+-- A context of that tenant, or nil.
+local function context_of(ctx, found)
+  local tenant = tenant_of(ctx, found)
+  return tenant and ctx:with({ tenant = tenant })
+end
+
+--- Returns the row of a report by its tracking code and a context of its tenant, or nil.
+function M.find_by_code(ctx, text)
+  local code = tracking.normalize(text)
+  local found = code and tracking_store.find(ctx, code)
+  local own = found and context_of(ctx, found)
+  return own and store.get(own, found.id), own
+end
+
+local function read_tracked(ctx, found)
+  local text, kept, history = store.show(ctx, found.id, view.TRACKED, detail_plan().sql)
+  if text then
+    text = extended(text, "attachments", attachments_of(ctx, kept),
+      "history", "[" .. history .. "]")
+    return { text = text, tag = etag.of_text(text), tenant_id = found.tenant_id }
+  end
+end
+
+--- Returns the public view of a report by its tracking code, with its history, as JSON text, and
+-- its tag.
+function M.track(ctx, text)
+  local code = tracking.normalize(text) or changes.not_found()
+  local answer = tracked.find(code)
+  if answer then
+    return tenant_of(ctx, answer) and answer.text or changes.not_found(), answer.tag
+  end
+  local found = tracking_store.find(ctx, code)
+  local own = found and context_of(ctx, found)
+  answer = own and tracked.keep(code, found.id, function()
+    return read_tracked(own, found)
+  end) or changes.not_found()
+  return answer.text, answer.tag
+end
+
+return M

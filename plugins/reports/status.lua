@@ -1,0 +1,140 @@
+-- Where a report stands: each step writes its history and its audit row; the event follows once
+-- per call.
+
+local db = require("core.db")
+local errors = require("core.errors")
+local time = require("core.time")
+local audit = require("services.audit")
+local changes = require("plugins.reports.changes")
+local states = require("plugins.reports.rules.states")
+local store = require("plugins.reports.store")
+
+local M = {}
+
+-- Moves a locked report one step on; the event follows once per call, from the caller.
+local function step(ctx, report, to, reason)
+  local now = time.now()
+  local from = report.status
+  states.machine:check(from, to)
+  local resolved_at = report.resolved_at
+  if to == "resolved" then
+    resolved_at = now
+  elseif to == "reopened" then
+    resolved_at = nil
+  end
+  store.set_status(ctx, { id = report.id, status = to, duplicate_of = report.duplicate_of,
+    resolved_at = resolved_at, updated_at = now })
+  store.add_history(ctx, { report_id = report.id, from_status = from, to_status = to,
+    reason = reason, changed_by = ctx.actor.user_id, created_at = now })
+  audit.write(ctx, { action = "report.status", resource_type = "report", resource_id = report.id,
+    old = { status = from },
+    new = { status = to, reason = reason, duplicateOf = report.duplicate_of } })
+  report.status, report.resolved_at = to, resolved_at
+end
+
+local function may_move(person)
+  return person.updates
+end
+
+--- Moves a report to another status.
+-- @param change {status, reason|nil}; rejecting needs a reason
+function M.set_status(ctx, id, change, version)
+  if change.status == "rejected" and not change.reason then
+    errors.validation({ { field = "reason", code = "required",
+      message = "must say why the report is rejected" } })
+  elseif change.status == "duplicate" then
+    errors.validation({ { field = "status", code = "check",
+      message = "must not be duplicate: POST /reports/:id/merge names the report it is one of" } })
+  end
+  db.transaction(ctx, function(tx)
+    local report = changes.lock(tx, id, may_move, version)
+    local from = report.status
+    step(tx, report, change.status, change.reason)
+    changes.announce(tx, "report.updated", store.get(tx, id), nil, { previousStatus = from })
+  end)
+end
+
+-- Both reports, locked in the order of their ids: two merges never wait for each other.
+local function lock_both(ctx, id, other)
+  local found = {}
+  for _, wanted in ipairs(id < other and { id, other } or { other, id }) do
+    found[wanted] = store.get(ctx, wanted, true)
+  end
+  return found[id], found[other]
+end
+
+local function check_survivor(report, survivor)
+  local message
+  if survivor.id == report.id then
+    message = "must be another report"
+  elseif survivor.status == "duplicate" then
+    message = "must not be a duplicate itself"
+  end
+  if message then
+    errors.validation({ { field = "into", code = "check", message = message } })
+  end
+end
+
+-- The duplicates of a report that becomes one itself are its survivor's from now on.
+local function move_duplicates(ctx, from, survivor)
+  for _, report in ipairs(store.lock_duplicates(ctx, from.id)) do
+    store.set_status(ctx, { id = report.id, status = report.status, duplicate_of = survivor.id,
+      resolved_at = report.resolved_at, updated_at = time.now() })
+    audit.write(ctx, { action = "report.merge", resource_type = "report", resource_id = report.id,
+      old = { duplicateOf = from.id }, new = { duplicateOf = survivor.id } })
+    changes.announce(ctx, "report.updated", store.get(ctx, report.id))
+  end
+end
+
+--- Makes a report a duplicate of another, which goes on in its place.
+-- @param into the id of the survivor
+-- @param version the version of the duplicate that the caller has read (If-Match), or nil
+function M.merge(ctx, id, into, version)
+  db.transaction(ctx, function(tx)
+    local report, survivor = lock_both(tx, id, into)
+    changes.check_rights(tx, report, may_move)
+    changes.check_rights(tx, survivor, may_move)
+    changes.check_version(report, version)
+    check_survivor(report, survivor)
+    local from = report.status
+    report.duplicate_of = survivor.id
+    step(tx, report, "duplicate")
+    move_duplicates(tx, report, survivor)
+    changes.announce(tx, "report.updated", store.get(tx, id), nil, { previousStatus = from })
+  end)
+end
+
+--- Carries a report forward because work on it did (a plugin's call, inside its transaction).
+-- Does nothing when the report is there or beyond.
+-- @param cause one sentence for the history
+function M.progress(ctx, id, status, cause)
+  local report = store.get(ctx, id, true)
+  local steps = report and states.steps(report.status, status) or {}
+  local from = report and report.status
+  for _, to in ipairs(steps) do
+    step(ctx, report, to, cause)
+  end
+  if #steps > 0 then
+    changes.announce(ctx, "report.updated", store.get(ctx, id), nil, { previousStatus = from })
+  end
+end
+
+--- Returns the locked report that a work order is about to be made from; 404 when there is none,
+-- 409 when it takes no work any more.
+function M.get_for_work_order(ctx, id)
+  local report = store.get(ctx, id, true)
+  if not report then
+    changes.not_found()
+  end
+  if not states.takes_work(report.status) then
+    errors.raise("CONFLICT", "A report that is " .. report.status .. " takes no work order")
+  end
+  return report
+end
+
+--- Locks a report until the transaction ends: what hangs on it is decided one at a time.
+function M.lock(ctx, id)
+  store.get(ctx, id, true)
+end
+
+return M
