@@ -10,6 +10,7 @@ local M = {}
 local Context = {}
 Context.__index = Context
 
+local SCRIPT_FILE_MAX = 90 -- bytes: the audit trail keeps names of 120
 local ANONYMOUS = { kind = "anonymous", permissions = {} }
 local ALL = setmetatable({}, {
   __index = function()
@@ -39,6 +40,19 @@ function M.system(fields)
     trace = fields and fields.trace,
     actor = { kind = kind, name = name, permissions = ALL, platform_admin = true },
   })
+end
+
+--- A context in which a tenant's script acts: what it does is its own, and nobody's account.
+-- @param fields tenant, file and release = whose script it is, permissions = a set, request_id and
+--   trace or nil; further ones are kept
+function M.script(fields)
+  fields.actor = {
+    kind = "script",
+    name = ("script:%s@%s"):format(fields.file:sub(-SCRIPT_FILE_MAX), tostring(fields.release)),
+    permissions = fields.permissions,
+  }
+  fields.file, fields.release, fields.permissions = nil, nil, nil
+  return M.new(fields)
 end
 
 --- Whether the actor has the permission.

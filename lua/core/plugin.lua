@@ -251,6 +251,29 @@ local function add_listeners(listeners)
   end
 end
 
+-- What a module lets tenants' scripts do: {capabilities = {table name = array of entries},
+-- permissions = {"reports.read", ...}}.
+local function add_scripts(loading, where, scripts)
+  for prefix, entries in pairs(scripts.capabilities or {}) do
+    local named = {}
+    for _, entry in ipairs(entries) do
+      if entry.name ~= prefix and entry.name:match("^(%w+)%.%l[%l_]*$") ~= prefix then
+        problem(loading, where, "capability '%s' is not of the table '%s'", entry.name, prefix)
+      elseif not schema.is(entry.arguments) or type(entry.run) ~= "function" then
+        problem(loading, where, "capability '%s' needs arguments, a schema, and run", entry.name)
+      elseif entry.writes and not entry.made_up then
+        problem(loading, where, "capability '%s' writes: it needs made_up", entry.name)
+      end
+      named[entry.name] = entry
+    end
+    merge_table(loading, where, "capability", named, registry.capabilities)
+  end
+  for _, permission in ipairs(scripts.permissions or {}) do
+    check_permission(loading, where, "scripts", permission)
+    registry.script_permissions[permission] = true
+  end
+end
+
 local function add_jobs(loading, module)
   local where = module.folder .. "/jobs.lua"
   local jobs = load_file(loading, module, "jobs")
@@ -278,7 +301,9 @@ local function add_module(loading, module)
   merge_table(loading, where, "event", init.events, registry.events)
   merge_table(loading, where, "topic", init.topics, registry.topics)
   merge_table(loading, where, "file parent", init.file_parents, registry.file_parents)
+  merge_table(loading, where, "audience", init.audiences, registry.audiences)
   registry.personal[#registry.personal + 1] = init.personal
+  add_scripts(loading, where, init.scripts or {})
   add_listeners(init.listeners)
   if module.files["routes.lua"] then
     local routes = load_file(loading, module, "routes")

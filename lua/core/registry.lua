@@ -10,11 +10,14 @@ local M = {
   events = {}, -- event -> {socket, rooms}
   topics = {}, -- word before the colon of a topic -> {allow, snapshot, anonymous}
   file_parents = {}, -- parent type -> {can_read, can_write}
+  audiences = {}, -- kind of group -> function(ctx, id or name) -> ids of users, or nil: no such group
   personal = {}, -- array of {stats, export, erase}: what modules hold of a person
   listeners = {}, -- event -> array of job names
   jobs = {}, -- name -> {run, timeout_ms, max_attempts}
   schedules = {}, -- array of {name, every_ms, job}
   hooks = {}, -- name -> function; `ready` is an array of functions
+  capabilities = {}, -- "reports.create" -> what tenants' scripts can call (services/scripts)
+  script_permissions = {}, -- set: what those may do
 }
 
 return M

@@ -84,6 +84,21 @@ describe("the loader", function()
     assert.is_true(route.tenant)
   end)
 
+  it("collects what scripts can call and may do", function()
+    local registry = load_tree({
+      ["plugins/things/init.lua"] = [[local s = require("core.schema")
+        return { audiences = { crew = print }, scripts = { permissions = { "things.read" },
+          capabilities = { things = {
+            { name = "things.get", arguments = s.object({}), run = print },
+            { name = "things.make_one", arguments = s.object({}), run = print, writes = true,
+              made_up = print } } } } }]],
+    })
+    assert.is_function(registry.capabilities["things.get"].run)
+    assert.is_true(registry.capabilities["things.make_one"].writes)
+    assert.is_function(registry.audiences.crew)
+    assert.same({ ["things.read"] = true }, registry.script_permissions)
+  end)
+
   it("orders by what is required", function()
     local registry = load_tree({
       ["plugins/aaa/manifest.lua"] =
@@ -132,6 +147,18 @@ describe("the loader", function()
         summary = "x", permission = "public", returns = {}, handler = function() end } }]] },
     ["a file that does not compile"] = { "plugins/things/routes.lua",
       ["plugins/things/routes.lua"] = "return {" },
+    ["a capability of another table"] = { "'others.get' is not of the table 'things'",
+      ["plugins/things/init.lua"] = [[return { scripts = { capabilities = { things = {
+        { name = "others.get", arguments = require("core.schema").object({}), run = print } } } } }]] },
+    ["a capability without a schema"] = { "'things.get' needs arguments",
+      ["plugins/things/init.lua"] = [[return { scripts = { capabilities = { things = {
+        { name = "things.get", arguments = {}, run = print } } } } }]] },
+    ["a writing capability that a dry run cannot do"] = { "'things.make' writes: it needs made_up",
+      ["plugins/things/init.lua"] = [[return { scripts = { capabilities = { things = {
+        { name = "things.make", arguments = require("core.schema").object({}), run = print,
+          writes = true } } } } }]] },
+    ["a permission of scripts nobody declares"] = { "permission 'things.reed' is in no manifest",
+      ["plugins/things/init.lua"] = [[return { scripts = { permissions = { "things.reed" } } }]] },
     ["a schedule without its job"] = { "there is no job 'things.lost'",
       ["plugins/things/jobs.lua"] = [[return { handlers = { ["things.count"] = { run = print } },
         schedules = { { name = "x", every_ms = 1, job = "things.lost" } } }]] },
