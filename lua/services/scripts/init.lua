@@ -1,0 +1,5 @@
+--- Tenants' scripts: rules that change how the product works for one tenant.
+
+local M = {}
+
+return M

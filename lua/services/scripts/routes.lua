@@ -1,0 +1,12 @@
+--- HTTP of the scripts, put together from its parts.
+
+local PARTS = {}
+
+local routes = {}
+for _, name in ipairs(PARTS) do
+  for _, route in ipairs(require("services.scripts." .. name)) do
+    routes[#routes + 1] = route
+  end
+end
+
+return routes
