@@ -16,18 +16,26 @@ WITH    = TEST_BIN=$(BIN) TEST_TEMPLATE=$(abspath $(TEMPLATE)) TEST_CORPORA=$(BU
 
 FUZZ_SECONDS ?= 5
 
-# How many HTTP specs run at a time. With sanitizers each needs more of the machine.
-BESIDE := $(if $(filter asan,$(FLAVOUR)),2,3)
+# How many specs of whole servers run at a time: they mostly wait. With sanitizers each needs more
+# of the machine. Those that take longest begin first.
+BESIDE  := $(if $(filter asan,$(FLAVOUR)),3,5)
+LONGEST := $(patsubst %,tests/%_spec.lua,kill/kill http/reload_storm http/token_keys http/lifecycle \
+	http/limits faults/outage http/websocket http/nodes http/nodes_delivery faults/disk_full faults/under_way)
+in_order = $(filter $(1),$(LONGEST)) $(filter-out $(LONGEST),$(1))
+
+HTTP   := $(call in_order,$(wildcard tests/http/*_spec.lua))
+FAULTS := $(call in_order,$(wildcard tests/faults/*_spec.lua))
+KILL   := $(call in_order,$(wildcard tests/kill/*_spec.lua))
 
 .PHONY: test-fuzz test-full test-valgrind test-collect test-collected test-clients test-alerts
-.PHONY: test test-release test-asan test-host test-arch test-lua test-http test-faults test-kill test-deps
+.PHONY: test test-release test-asan test-host test-arch test-lua test-http test-faults test-kill test-served test-deps
 
 test: ## everything: C, Lua, HTTP, kill -9, once more under ASan and UBSan (under 15 minutes)
 	$(Q)$(MAKE) --no-print-directory test-release
 	$(Q)$(MAKE) --no-print-directory test-asan
 	@echo "make test: all passed"
 
-test-release: test-arch test-host test-fuzz test-lua test-http test-faults test-kill
+test-release: test-arch test-host test-fuzz test-lua test-served
 
 test-asan: ## the same suites on a binary with ASan and UBSan, which tells of leaks, too
 	$(Q)$(ASAN) $(MAKE) --no-print-directory FLAVOUR=asan test-host test-lua test-http
@@ -46,13 +54,16 @@ test-lua: test-deps $(BIN) ## specs of core, services and plugins, inside the ho
 	$(Q)$(BIN) test
 
 test-http: test-deps $(BIN) $(TEMPLATE)/fresh $(BUILD)/conformance/installed ## black-box specs over HTTP and WebSocket
-	$(Q)$(WITH) sh tests/support/run-beside $(BESIDE) tests/http/*_spec.lua
+	$(Q)$(WITH) sh tests/support/run-beside $(BESIDE) $(HTTP)
 
 test-faults: test-deps $(BIN) $(TEMPLATE)/fresh ## dead databases, full disks, clocks that step, slow clients
-	$(Q)$(WITH) sh tests/support/run-beside 2 tests/faults/*_spec.lua
+	$(Q)$(WITH) sh tests/support/run-beside $(BESIDE) $(FAULTS)
 
 test-kill: test-deps $(BIN) $(TEMPLATE)/fresh ## 100 times kill -9 under load
-	$(Q)$(WITH) $(BUSTED) tests/kill
+	$(Q)$(WITH) sh tests/support/run-beside $(BESIDE) $(KILL)
+
+test-served: test-deps $(BIN) $(TEMPLATE)/fresh $(BUILD)/conformance/installed ## test-http, test-faults and test-kill in one go
+	$(Q)$(WITH) sh tests/support/run-beside $(BESIDE) $(call in_order,$(HTTP) $(FAULTS) $(KILL))
 
 test-clients: test-deps $(BIN) $(TEMPLATE)/fresh $(BUILD)/clients/installed ## public clients: curl, load generators, slow attacks, a browser
 	$(Q)sh tests/support/install-packages $(CLIENT_PACKAGES)
