@@ -3,7 +3,17 @@
  * A state holds one release: its text chunks are loaded in order, then it is asked what they
  * declared, then runs are begun in it. All states of a process share one budget of memory. The
  * caller needs no header of Lua and no thread: everything happens inside the calls, and none of
- * them takes longer than its budget of CPU. */
+ * them takes longer than its budget of CPU.
+ *
+ * Nothing that a script does ends the process. Every error, also of memory, is a problem:
+ *
+ *   {"code": "SCRIPT_ERROR", "message": "...", "file": "rules/x.lua", "line": 3,
+ *    "traceback": "rules/x.lua:3: in function 'f'\nrules/x.lua:9: in the file"}
+ *
+ * File and line are the author's, never the prelude's, and are left out where no line of theirs
+ * had a part in it. Codes: SCRIPT_ERROR, LIMIT_CPU, LIMIT_MEMORY, LIMIT_OUTPUT, the code that an
+ * answer gave, or one that the prelude chose. What the prelude gets and what it must define
+ * stands in lua_sandbox_vm.h. */
 #pragma once
 #include "buf.h"
 #include <stdbool.h>
@@ -13,15 +23,27 @@
 struct sandbox_vm;
 struct sandbox_run;
 
-/* Bytes, of all states that share it. */
+enum {
+    SANDBOX_SOURCE_MAX = 64 * 1024,    /* bytes of one of the author's chunks */
+    SANDBOX_DECLARED_MAX = 128 * 1024, /* bytes of JSON of what was declared */
+    SANDBOX_JSON_DEPTH = 30,           /* levels of a value that comes out of a script */
+    SANDBOX_BLOCK_CLASSES = 8,
+};
+
+/* Bytes, of all states that share it. The caller sets `max` and leaves the rest zero. No single
+ * block is larger than a quarter of it. */
 struct sandbox_memory {
     size_t used, peak, max;
+    /* The states' own: who shares it, when to collect next, large blocks by their size. */
+    struct sandbox_vm *vms;
+    size_t collect_at;
+    unsigned blocks[SANDBOX_BLOCK_CLASSES];
 };
 
 struct sandbox_limits {
     int64_t cpu_us;    /* of the whole run, its waits not counted */
-    size_t output_max; /* bytes of the result's JSON */
-    size_t log_max;    /* bytes of the run's log */
+    size_t output_max; /* bytes of the result's JSON, and of a call's */
+    size_t log_max;    /* bytes of the run's log; further lines are left out */
 };
 
 enum sandbox_outcome {
@@ -33,12 +55,12 @@ enum sandbox_outcome {
 /* With the JIT off and the libraries in place; NULL: no memory. `memory` outlives it. */
 struct sandbox_vm *sandbox_vm_new(struct sandbox_memory *memory);
 
-/* Ends its runs: they must not be touched any more. */
+/* Ends its runs: they must not be touched any more. NULL is allowed. */
 void sandbox_vm_free(struct sandbox_vm *vm);
 
 /* Adds a text chunk, in order. A prelude part is ours and gets the primitives; the others are
- * the author's. All parts together may take 100 ms of CPU. -1 with JSON {code, message, file,
- * line, traceback} in `problem`; the state is good for nothing but sandbox_vm_free then. */
+ * the author's. All parts together may take 100 ms of CPU. -1 with JSON of the problem in
+ * `problem`; the state is good for nothing but sandbox_vm_free then. */
 int sandbox_vm_load(struct sandbox_vm *vm, const char *name, const char *text, size_t len,
                     bool prelude, struct buf *problem);
 
@@ -46,19 +68,21 @@ int sandbox_vm_load(struct sandbox_vm *vm, const char *name, const char *text, s
 int sandbox_vm_declared(struct sandbox_vm *vm, struct buf *out, struct buf *problem);
 
 /* Begins a run with that input; nothing of it is executed before the first resume, and what is
- * wrong with the input is a run that ends with an error. `json` is copied or read here. NULL: no
- * memory. */
+ * wrong with the input, or with memory for it, is a run that ends with an error. `json` is
+ * copied or read here. Never NULL. */
 struct sandbox_run *sandbox_run_new(struct sandbox_vm *vm, const char *json, size_t len,
                                     const struct sandbox_limits *limits);
 
 /* Goes on until it calls out, ends, or has had its turn. */
 enum sandbox_outcome sandbox_run_resume(struct sandbox_run *run);
 
-/* What the run's call gave, before the next resume: the value, or the error when not `ok`. */
+/* What the run's call gave, before the next resume: the value, or {code, message} when not `ok`,
+ * which ends the run with that error at the author's line. `json` is copied or read here. */
 void sandbox_run_answer(struct sandbox_run *run, bool ok, const char *json, size_t len);
 
-/* After SANDBOX_CALLS: JSON {name, arguments, file, line}; after SANDBOX_ENDED: JSON of the
- * result. Valid until the next call with this run. */
+/* After SANDBOX_CALLS: JSON {name, arguments, file, line}; after SANDBOX_ENDED: {value} or
+ * {error: problem}, both with log: [text...], and logCut: true where lines were left out. Valid
+ * until the next call with this run. */
 const struct buf *sandbox_run_text(const struct sandbox_run *run);
 
 /* After SANDBOX_ENDED: whether it ended without an error. */
@@ -67,5 +91,5 @@ bool sandbox_run_ok(const struct sandbox_run *run);
 /* What it has used so far. */
 int64_t sandbox_run_cpu_us(const struct sandbox_run *run);
 
-/* Also of one that is under way. */
+/* Also of one that is under way. NULL is allowed. */
 void sandbox_run_free(struct sandbox_run *run);
