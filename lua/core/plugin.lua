@@ -252,7 +252,7 @@ local function add_listeners(listeners)
 end
 
 -- What a module lets tenants' scripts do: {capabilities = {table name = array of entries},
--- permissions = {"reports.read", ...}}.
+-- permissions = {"reports.read", ...}, actions = {"report.create" = {event =, shows =}}}.
 local function add_scripts(loading, where, scripts)
   for prefix, entries in pairs(scripts.capabilities or {}) do
     local named = {}
@@ -268,6 +268,7 @@ local function add_scripts(loading, where, scripts)
     end
     merge_table(loading, where, "capability", named, registry.capabilities)
   end
+  merge_table(loading, where, "action", scripts.actions, registry.script_actions)
   for _, permission in ipairs(scripts.permissions or {}) do
     check_permission(loading, where, "scripts", permission)
     registry.script_permissions[permission] = true
@@ -327,6 +328,12 @@ local function check_references(loading)
       if not registry.jobs[job] then
         problem(loading, "listeners", "event '%s': there is no job '%s'", event, job)
       end
+    end
+  end
+  for name, action in pairs(registry.script_actions) do
+    if not registry.emits[action.event] then
+      problem(loading, "actions", "'%s': event '%s' is emitted by no manifest", name,
+        tostring(action.event))
     end
   end
   for _, schedule in ipairs(registry.schedules) do

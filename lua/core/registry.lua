@@ -18,6 +18,7 @@ local M = {
   hooks = {}, -- name -> function; `ready` is an array of functions
   capabilities = {}, -- "reports.create" -> what tenants' scripts can call (services/scripts)
   script_permissions = {}, -- set: what those may do
+  script_actions = {}, -- "report.create" -> {event, shows}: what they can stand in front of
 }
 
 return M

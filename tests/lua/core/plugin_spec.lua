@@ -159,6 +159,9 @@ describe("the loader", function()
           writes = true } } } } }]] },
     ["a permission of scripts nobody declares"] = { "permission 'things.reed' is in no manifest",
       ["plugins/things/init.lua"] = [[return { scripts = { permissions = { "things.reed" } } }]] },
+    ["an action that nothing tells of"] = { "'things.make': event 'things.maid' is emitted by no",
+      ["plugins/things/init.lua"] = [[return { scripts = { actions = {
+        ["things.make"] = { event = "things.maid" } } } }]] },
     ["a schedule without its job"] = { "there is no job 'things.lost'",
       ["plugins/things/jobs.lua"] = [[return { handlers = { ["things.count"] = { run = print } },
         schedules = { { name = "x", every_ms = 1, job = "things.lost" } } }]] },

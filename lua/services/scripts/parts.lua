@@ -1,0 +1,90 @@
+--- The text of a release as the sandbox is given it: a catalogue of what the platform offers, the
+-- prelude, the author's files. See prelude/README.md.
+
+local crypto = require("core.crypto")
+local errors = require("core.errors")
+local fs = require("core.fs")
+local json = require("core.json")
+local registry = require("core.registry")
+local sys = require("core.sys")
+local actions = require("services.scripts.actions")
+
+local M = {}
+
+--- The chunks of the prelude, in order.
+M.PRELUDE = { "env", "calls", "hooks", "run" }
+
+local FOLDER = "/lua/services/scripts/prelude/"
+local CHUNK_MAX = 65536
+local ID_DIGITS = 13 -- of hex: 52 bits, exact as a number
+local SORTED = { sorted = true }
+
+local common -- the parts before the author's files, once read
+
+local function sorted_keys(set)
+  local list = json.array({})
+  for name in pairs(set) do
+    list[#list + 1] = name
+  end
+  table.sort(list)
+  return list
+end
+
+local function capabilities()
+  local list = json.array({})
+  for i, name in ipairs(sorted_keys(registry.capabilities)) do
+    local parameters = registry.capabilities[name].parameters
+    list[i] = { name = name, parameters = parameters and json.array(parameters) }
+  end
+  return list
+end
+
+-- JSON inside a Lua string: between long brackets, which JSON text cannot end.
+local function catalogue()
+  local text = json.encode({ events = sorted_keys(registry.emits),
+    actions = actions.names(), capabilities = capabilities() }, SORTED)
+  return ("local sandbox = ...\nsandbox.catalogue = sandbox.json_decode([=====[%s]=====])")
+    :format(text)
+end
+
+-- Read once per generation: a save makes a new one.
+local function common_parts()
+  if not common then
+    local parts = { { name = "prelude/catalogue.lua", text = catalogue(), prelude = true } }
+    for _, name in ipairs(M.PRELUDE) do
+      local text = errors.check(fs.read_now(sys.root() .. FOLDER .. name .. ".lua", CHUNK_MAX))
+      parts[#parts + 1] = { name = "prelude/" .. name .. ".lua", text = text, prelude = true }
+    end
+    common = parts
+  end
+  return common
+end
+
+--- The parts of a release and a number that stands for exactly these texts: the same files have
+-- the same number in every worker, under whatever release they are.
+-- @param files array of {path, content}; what is not Lua is left out
+-- @return number, parts
+function M.of(files)
+  local parts = {}
+  for i, part in ipairs(common_parts()) do
+    parts[i] = part
+  end
+  local own = {}
+  for _, file in ipairs(files) do
+    if file.path:find("%.lua$") then
+      own[#own + 1] = { name = file.path, text = file.content }
+    end
+  end
+  table.sort(own, function(a, b) return a.name < b.name end)
+  for _, part in ipairs(own) do
+    parts[#parts + 1] = part
+  end
+  local texts = {}
+  for i, part in ipairs(parts) do
+    texts[i] = ("%s %d\n%s"):format(part.name, #part.text, part.text)
+  end
+  local digest = crypto.hex(crypto.hash("sha256", table.concat(texts, "\n")))
+  return tonumber(digest:sub(1, ID_DIGITS), 16), parts
+end
+
+return M
