@@ -40,6 +40,12 @@ local function date_from_days(days)
   return month <= 2 and year + 1 or year, month, day
 end
 
+--- Days since 1970-01-01 of a date of the Gregorian calendar.
+M.days = days_from_date
+
+--- The date of a day counted from 1970-01-01: year, month, day.
+M.date = date_from_days
+
 local function parts(ms)
   local days = math.floor(ms / DAY_MS)
   local rest = ms - days * DAY_MS

@@ -3,15 +3,14 @@
 
 local db = require("core.db")
 local errors = require("core.errors")
-local fs = require("core.fs")
 local json = require("core.json")
+local zone = require("core.zone")
 local audit = require("services.audit")
 local identity = require("services.identity")
 local store = require("services.settings.store")
 
 local M = {}
 
-local ZONES, ZONE_MAX, ZONE_MAGIC = "/usr/share/zoneinfo/", 65536, "TZif"
 local UTC = "UTC"
 
 -- Settings in the JSON column of this name; branding, time zone and domain have their own.
@@ -51,11 +50,6 @@ function M.get(ctx)
   return shown(store.find(ctx))
 end
 
-local function is_zone(name)
-  local content = fs.read(ZONES .. name, ZONE_MAX)
-  return content ~= nil and content:sub(1, #ZONE_MAGIC) == ZONE_MAGIC
-end
-
 -- Addresses of a tenant's domain become members of it: so it must be the caller's own.
 local function domain_problem(ctx, domain)
   local address = not ctx.actor.platform_admin and store.find_address(ctx, ctx.actor.user_id)
@@ -69,7 +63,7 @@ end
 --- Checks what a schema cannot tell; called with the other checks, so that all is told at once.
 function M.check(ctx, input, problem)
   local body = input.body or {}
-  if type(body.timezone) == "string" and not is_zone(body.timezone) then
+  if type(body.timezone) == "string" and not zone.find(body.timezone) then
     problem("timezone", "enum", "must be a name of the time zone database like Europe/Rome")
   end
   local domain = body.emailDomain
