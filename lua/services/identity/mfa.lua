@@ -76,11 +76,10 @@ end
 -- @return {secret, otpauthUrl, qrSvg}
 function M.setup(ctx)
   local user = store.find_user(ctx, ctx.actor.user_id)
-  if user.mfa_enabled then
+  local secret = totp.secret()
+  if not secrets.set_factor_secret(ctx, user.id, sealed.seal(SEAL, secret, user.id)) then
     errors.raise("CONFLICT", "Two-step sign-in is on already: switch it off first")
   end
-  local secret = totp.secret()
-  secrets.set_factor_secret(ctx, user.id, sealed.seal(SEAL, secret, user.id))
   local text, address = totp.address(secret, ISSUER, user.email)
   return { secret = text, otpauthUrl = address, qrSvg = qr.svg(address) }
 end

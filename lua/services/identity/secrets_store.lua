@@ -56,10 +56,11 @@ function M.lock_factor(ctx, user_id)
       WHERE id = ? AND deleted_at IS NULL FOR UPDATE]], user_id)
 end
 
---- Keeps a secret that is not in force yet.
+--- Keeps a secret that is not in force yet. @return whether it did: not while another one is
 function M.set_factor_secret(ctx, user_id, sealed_secret)
-  db.platform(ctx):exec(
-    "UPDATE users SET mfa_secret = ?, mfa_last_step = NULL WHERE id = ?", sealed_secret, user_id)
+  return db.platform(ctx):exec(
+    [[UPDATE users SET mfa_secret = ?, mfa_last_step = NULL
+      WHERE id = ? AND mfa_enabled = FALSE]], sealed_secret, user_id).affected == 1
 end
 
 function M.enable_factor(ctx, user_id, step)

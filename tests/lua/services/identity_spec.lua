@@ -222,6 +222,28 @@ describe("identity", function()
     end)
   end)
 
+  describe("the second step", function()
+    it("keeps its secret when a set-up that began before comes later", function()
+      local mfa = require("services.identity.mfa")
+      local secrets = require("services.identity.secrets_store")
+      local ctx = as(login("owner@fagioli.example").accessToken)
+      local user_id = ctx.actor.user_id
+      mfa.setup(ctx)
+      local kept = sql("SELECT mfa_secret FROM users WHERE id = ?", user_id).mfa_secret
+      local set_factor_secret = secrets.set_factor_secret
+      secrets.set_factor_secret = function(...) -- meanwhile another request has switched it on
+        secrets.enable_factor(ctx, user_id, 1)
+        return set_factor_secret(...)
+      end
+      finally(function()
+        secrets.set_factor_secret = set_factor_secret
+        secrets.remove_factor(ctx, user_id)
+      end)
+      refused("CONFLICT", mfa.setup, ctx)
+      assert.equal(kept, sql("SELECT mfa_secret FROM users WHERE id = ?", user_id).mfa_secret)
+    end)
+  end)
+
   describe("registering", function()
     local function register(fields, headers)
       local body = { email = "new@example.org", password = "long enough 7",
