@@ -1,5 +1,6 @@
 -- Whoever was signed out, banned or given another role is that for the next request, whichever
 -- process of the node it comes to, and soon after on all other nodes, with Redis or without.
+local client = require("tests.support.client")
 local processes = require("tests.support.process")
 local servers = require("tests.support.server")
 
@@ -7,14 +8,23 @@ local WORKERS, ROUNDS, ASKS = 3, 15, 12
 local SOON_S = 5 -- a second is promised; the machine may have other things to do
 local LOCKED_S = 12 -- less than what a worker keeps for 30 s
 
-local function statuses(api, token)
+-- What ask() returns, asked many times at once: every process is asked.
+local function at_once(ask)
   local calls = {}
   for i = 1, ASKS do
-    calls[i] = function()
-      return api:get("/users/profile", { token = token }).status
-    end
+    calls[i] = ask
   end
-  return require("tests.support.client").at_once(calls)
+  return client.at_once(calls)
+end
+
+local function profile_of(api, token)
+  return function()
+    return api:get("/users/profile", { token = token }).status
+  end
+end
+
+local function statuses(api, token)
+  return at_once(profile_of(api, token))
 end
 
 local function all(status)
@@ -25,10 +35,10 @@ local function all(status)
   return list
 end
 
---- Asks until `api` answers with `status`. @return whether it did
-local function becomes(status, api, token)
+--- Asks until ask() returns `status`. @return whether it did
+local function becomes(status, ask)
   for _ = 1, SOON_S * 20 do
-    if api:get("/users/profile", { token = token }).status == status then
+    if ask() == status then
       return true
     end
     servers.sleep(0.05)
@@ -44,14 +54,14 @@ end
 -- For LOCKED_S nobody reads or writes that table; all others can be.
 -- @return ends it before its time
 local function lock_security_events(server)
-  local _, client = servers.shell(("setsid mariadb --no-defaults -uroot -S %s/run/mariadb.sock fixxit "
+  local _, holder = servers.shell(("setsid mariadb --no-defaults -uroot -S %s/run/mariadb.sock fixxit "
     .. "-e 'LOCK TABLES security_events WRITE; SELECT SLEEP(%d)' >/dev/null 2>&1 & echo $!")
     :format(server.data, LOCKED_S))
   for _ = 1, 100 do
     if is_locked(server) then
       return function()
-        servers.shell("kill " .. tonumber(client))
-        assert(processes.await_end(tonumber(client), SOON_S), "the lock's holder did not end")
+        servers.shell("kill " .. tonumber(holder))
+        assert(processes.await_end(tonumber(holder), SOON_S), "the lock's holder did not end")
       end
     end
     servers.sleep(0.05)
@@ -108,7 +118,7 @@ describe("revocation", function()
       local session = login()
       assert.same(all(200), statuses(two.api, session.token))
       logout(session)
-      assert.is_true(becomes(401, two.api, session.token))
+      assert.is_true(becomes(401, profile_of(two.api, session.token)))
       assert.same(all(401), statuses(one.api, session.token))
     end
     heard()
@@ -127,28 +137,44 @@ describe("revocation", function()
       local answer = one.api:put(what, { token = admin.token, json = body })
       assert.equal(200, answer.status, answer.body)
     end
-    local function becomes_reader(status)
-      for _ = 1, SOON_S * 20 do
-        if two.api:get("/workorders", { token = session.token }).status == status then
-          return true
-        end
-        servers.sleep(0.05)
-      end
-      return false
+    local function list()
+      return two.api:get("/workorders", { token = session.token }).status
     end
-    assert.is_true(becomes_reader(200))
+    assert.is_true(becomes(200, list))
     change("/admin" .. path .. "/role", { role = "member" })
     assert.equal(403, one.api:get("/workorders", { token = session.token }).status)
-    assert.is_true(becomes_reader(403))
+    assert.is_true(becomes(403, list))
     change("/admin" .. path .. "/role", { role = "technician" })
-    assert.is_true(becomes_reader(200))
+    assert.is_true(becomes(200, list))
     change(path .. "/status", { status = "banned", reason = "a test" })
     assert.same(all(401), statuses(one.api, session.token))
-    assert.is_true(becomes(401, two.api, session.token))
+    assert.is_true(becomes(401, profile_of(two.api, session.token)))
     change(path .. "/status", { status = "active" })
     assert.same(all(401), statuses(two.api, session.token))
     assert.same(all(200), statuses(two.api, login("tech2@riverton.example").token))
     assert.same(all(200), statuses(one.api, admin.token))
+  end)
+
+  it("of an API key is heard of by the other nodes, with Redis and without", function()
+    local admin = login("admin@riverton.example")
+    local function ends()
+      local made = one.api:post("/api-keys", { token = admin.token,
+        json = { name = "meter", scopes = { "users.read" } } }).json.data
+      local function by_key(api)
+        return function()
+          return api:get("/users?limit=1", { headers = { ["x-api-key"] = made.key } }).status
+        end
+      end
+      assert.same(all(200), at_once(by_key(two.api)))
+      assert.equal(200, one.api:delete("/api-keys/" .. made.id, { token = admin.token }).status)
+      assert.same(all(401), at_once(by_key(one.api)))
+      assert.is_true(becomes(401, by_key(two.api)))
+    end
+    ends()
+    one.dependencies.redis:signal("STOP")
+    local ok, problem = pcall(ends)
+    one.dependencies.redis:signal("CONT")
+    assert(ok, problem)
   end)
 
   it("is asked of the database when the changes cannot be followed", function()
@@ -156,8 +182,8 @@ describe("revocation", function()
     assert.same(all(200), statuses(two.api, session.token))
     local unlock = lock_security_events(one)
     one:sql(("UPDATE sessions SET ended_at = NOW(3) WHERE user_id = '%s'"):format(session.user.id))
-    assert.is_true(becomes(401, one.api, session.token))
-    assert.is_true(becomes(401, two.api, session.token))
+    assert.is_true(becomes(401, profile_of(one.api, session.token)))
+    assert.is_true(becomes(401, profile_of(two.api, session.token)))
     assert.is_true(is_locked(one), "the table was not locked any more")
     unlock()
   end)
