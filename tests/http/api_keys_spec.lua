@@ -5,6 +5,8 @@ local servers = require("tests.support.server")
 local PASSWORD = "Fixxit-demo-2026"
 local WRONG_PER_MINUTE, SCALE = 1, 100 -- of settings that are as low as they can be
 local ASKS = 9
+local PER_DAY = 1 -- what was agreed with Northgrid, of the same scale
+local UNKNOWN = "01a1fe30-4a20-7801-8518-f6b2802ed6f8"
 
 describe("an API key", function()
   local server, api, owner, admin, count
@@ -13,6 +15,8 @@ describe("an API key", function()
     server = servers.start({ env = { FIXXIT_SERVER_WORKERS = 3, FIXXIT_LIMITS_SCALE = SCALE,
       FIXXIT_LIMITS_WRONG_KEY_PER_MINUTE = WRONG_PER_MINUTE } })
     api = server.api
+    server:sql(([[UPDATE tenants SET api_limits = '{"requests":%d,"periodSeconds":86400}'
+      WHERE slug = 'northgrid']]):format(PER_DAY))
     owner = api:login("owner@riverton.example").token
     admin = api:login("admin@riverton.example").token
     count = 0
@@ -139,6 +143,58 @@ describe("an API key", function()
       { scopes = { "workspaces.manage" } })).details[1].field)
     ok(call("PUT", "/api-keys/" .. mine.id, owner, { scopes = { "reports.read" } }))
     all_answer(403, mine.key)
+  end)
+
+  it("is read and changed in the version that was read; its use is no change", function()
+    local made = new_key({ "users.read" })
+    local path = "/api-keys/" .. made.id
+    local function with(header, tag, method, body, more)
+      return api:request(method, path .. (more or ""), { token = admin, json = body,
+        headers = { [header] = tag } })
+    end
+    local answer = call("GET", path, admin)
+    local first = answer.headers.etag
+    assert.same({ made.name, made.prefix }, { ok(answer).name, ok(answer).prefix })
+    assert.is_nil(answer.json.data.key)
+    assert.equal(304, with("if-none-match", first, "GET").status)
+    server:sql(("UPDATE api_keys SET last_used_at = NOW(3) WHERE id = '%s'"):format(made.id))
+    ok(with("if-none-match", first, "GET"))
+    local second = with("if-match", first, "PUT", { name = "changed" })
+    assert.equal("changed", ok(second).name)
+    for method, body in pairs({ PUT = { name = "late" }, DELETE = false }) do
+      assert.equal("PRECONDITION_FAILED",
+        refused(412, with("if-match", first, method, body or nil)).code)
+    end
+    local third = with("if-match", second.headers.etag, "POST", {}, "/rotate")
+    ok(third)
+    refused(412, with("if-match", second.headers.etag, "POST", {}, "/rotate"))
+    all_answer(200, third.json.data.key)
+    ok(with("if-match", third.headers.etag, "DELETE"))
+    refused(404, call("GET", path, admin))
+    for _, id in ipairs({ "x", UNKNOWN }) do
+      refused(404, call("GET", "/api-keys/" .. id, admin))
+    end
+  end)
+
+  it("has a limit of its own beside its owner's and the other keys'", function()
+    local keeper = api:login("owner@northgrid.example").token
+    local busy = new_key({ "users.read" }, nil, keeper)
+    local quiet = new_key({ "users.read" }, nil, keeper)
+    local calls, statuses = {}, { [200] = 0, [429] = 0 }
+    for i = 1, PER_DAY * SCALE + 3 do
+      calls[i] = function()
+        return by_key(busy.key, "GET", "/users?limit=1").status
+      end
+    end
+    for _, status in ipairs(client.at_once(calls)) do
+      statuses[status] = statuses[status] + 1
+    end
+    assert.same({ [200] = PER_DAY * SCALE, [429] = 3 }, statuses)
+    local answer = by_key(busy.key, "GET", "/users?limit=1")
+    assert.equal("RATE_LIMITED", refused(429, answer).code)
+    assert.truthy(tonumber(answer.headers["retry-after"]) > 0)
+    all_answer(200, quiet.key)
+    ok(call("GET", "/users?limit=1", keeper))
   end)
 
   it("is refused at once when it is revoked, expired, or its owner banned", function()

@@ -6,13 +6,14 @@ local FEW = { "users.read" }
 local PASSWORD = "Fixxit-demo-2026"
 
 describe("roles", function()
-  local server, api, owner, admin, admin_id, stranger
+  local server, api, owner, owner_id, admin, admin_id, stranger
 
   setup(function()
     server = servers.start({ env = { FIXXIT_SERVER_WORKERS = 2, FIXXIT_LIMITS_SCALE = 10000 } })
     api = server.api
-    owner = api:login("owner@riverton.example").token
-    local session = api:login("admin@riverton.example")
+    local session = api:login("owner@riverton.example")
+    owner, owner_id = session.token, session.user.id
+    session = api:login("admin@riverton.example")
     admin, admin_id = session.token, session.user.id
     stranger = api:login("owner@northgrid.example").token
   end)
@@ -99,6 +100,26 @@ describe("roles", function()
     end
     local mine = new_role(FEW)
     refused(409, call("POST", "/roles", owner, { name = mine.name, permissions = FEW }))
+  end)
+
+  it("are read one by one, and changed in the version that was read", function()
+    local mine = new_role(FEW)
+    local path = "/roles/" .. mine.id
+    local answer = call("GET", path, owner)
+    assert.same(mine, ok(answer))
+    local function with(header, method, body)
+      return api:request(method, path, { token = owner, json = body,
+        headers = { [header] = answer.headers.etag } })
+    end
+    assert.equal(304, with("if-none-match", "GET").status)
+    ok(with("if-match", "PUT", { description = "Looks" }))
+    assert.equal("PRECONDITION_FAILED", refused(412, with("if-match", "PUT", { name = "late" })).code)
+    refused(412, with("if-match", "DELETE"))
+    assert.equal("Looks", ok(with("if-none-match", "GET")).description)
+    assert.is_true(ok(call("GET", "/roles/dispatcher", owner)).builtIn)
+    for _, id in ipairs({ "emperor", owner_id, "Owner", mine.name }) do
+      refused(404, call("GET", "/roles/" .. id:gsub(" ", "%%20"), owner))
+    end
   end)
 
   it("give and take with the very next request", function()

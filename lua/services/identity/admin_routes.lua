@@ -61,7 +61,7 @@ return {
   { method = "DELETE", path = "/users/:id", summary = "Remove a member from the tenant; the "
       .. "account goes, too, when it belongs to no other.",
     permission = "users.delete", answers = with(MEMBER_PROBLEMS, { [200] = "removed" }),
-    returns = false,
+    returns = false, versioned = true,
     handler = function(ctx, input)
       members.remove(ctx, input.params.id)
       return reply.ok(json.null)
@@ -80,14 +80,14 @@ return {
     handler = change_of(members.set_permissions) },
   { method = "POST", path = "/users/:id/roles/:roleId", summary = "Give a member one of the "
       .. "tenant's own roles besides the one that they have.",
-    permission = "roles.assign", body = schema.nothing,
+    permission = "roles.assign", body = schema.nothing, versioned = true,
     answers = with(MEMBER_PROBLEMS, { [200] = "the member", [404] = "no such member or role" }),
     returns = answers.member_detail,
     handler = function(ctx, input)
       return shown(members.give_role(ctx, input.params.id, input.params.roleId))
     end },
   { method = "DELETE", path = "/users/:id/roles/:roleId", summary = "Take such a role away.",
-    permission = "roles.assign",
+    permission = "roles.assign", versioned = true,
     answers = with(MEMBER_PROBLEMS, { [200] = "the member", [404] = "no such member or role" }),
     returns = answers.member_detail,
     handler = function(ctx, input)
@@ -113,6 +113,12 @@ return {
       local role = custom_roles.create(ctx, input.body)
       return reply.created(ROLE_URL .. "/" .. role.id, role, { etag = etag.of_shown(role) })
     end },
+  { method = "GET", path = "/roles/:id", summary = "A role.",
+    permission = "roles.assign", versioned = true, params = schema.role_id,
+    answers = { [200] = "the role", [404] = "no such role" }, returns = schema.role,
+    handler = function(ctx, input)
+      return shown(custom_roles.get(ctx, input.params.id))
+    end },
   { method = "PUT", path = "/roles/:id", summary = "Change a role; those who have it have the new "
       .. "one with their next request.",
     permission = "roles.assign", versioned = true,
@@ -124,7 +130,7 @@ return {
       return shown(custom_roles.update(ctx, input.params.id, input.body))
     end },
   { method = "DELETE", path = "/roles/:id", summary = "Delete a role.",
-    permission = "roles.assign", params = schema.role_id,
+    permission = "roles.assign", versioned = true, params = schema.role_id,
     answers = { [200] = "deleted", [403] = "built-in, or more than the caller may",
       [404] = "no such role", [409] = "it is the one role of somebody" },
     returns = false,

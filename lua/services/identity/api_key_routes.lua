@@ -69,6 +69,10 @@ local NEW_KEY = s.object(key_fields({ key = secret() }), { name = "NewApiKey" })
 local ROTATED = s.object({ id = s.string({ format = "uuid" }), key = secret(), prefix = s.string(),
   previousUntil = time() }, { name = "RotatedApiKey" })
 
+local function answer(key, tag)
+  return reply.ok(key, { etag = tag })
+end
+
 return {
   { method = "GET", path = "/api-keys", summary = "The tenant's API keys.",
     permission = "apikeys.read", query = LIST, answers = { [200] = "keys, the newest first" },
@@ -85,29 +89,35 @@ return {
       if input.body.expiresAt == json.null then
         input.body.expiresAt = nil
       end
-      local key = api_keys.create(ctx, input.body)
-      return reply.created(URL .. key.id, key)
+      local key, tag = api_keys.create(ctx, input.body)
+      return reply.created(URL .. key.id, key, { etag = tag })
+    end },
+  { method = "GET", path = "/api-keys/:id", summary = "An API key.",
+    permission = "apikeys.read", answers = { [200] = "the key", [404] = "no such key" },
+    returns = KEY, versioned = true,
+    handler = function(ctx, input)
+      return answer(api_keys.get(ctx, input.params.id))
     end },
   { method = "PUT", path = "/api-keys/:id", summary = "Change an API key.",
-    permission = "apikeys.update", body = CHANGES,
+    permission = "apikeys.update", body = CHANGES, versioned = true,
     answers = { [200] = "the key", [403] = "more than the caller may", [404] = "no such key" },
     returns = KEY,
     handler = function(ctx, input)
-      return reply.ok(api_keys.update(ctx, input.params.id, input.body))
+      return answer(api_keys.update(ctx, input.params.id, input.body))
     end },
   { method = "DELETE", path = "/api-keys/:id", summary = "Revoke an API key.",
     permission = "apikeys.delete", answers = { [200] = "revoked", [404] = "no such key" },
-    returns = false,
+    returns = false, versioned = true,
     handler = function(ctx, input)
       api_keys.revoke(ctx, input.params.id)
       return reply.ok(json.null)
     end },
   { method = "POST", path = "/api-keys/:id/rotate", summary = "Exchange my API key for another.",
-    permission = "apikeys.update", secret = true, body = ROTATION,
+    permission = "apikeys.update", secret = true, body = ROTATION, versioned = true,
     answers = { [200] = "the new key, shown once", [403] = "another's key",
       [404] = "no such key" },
     returns = ROTATED,
     handler = function(ctx, input)
-      return reply.ok(api_keys.rotate(ctx, input.params.id, input.body.graceHours))
+      return answer(api_keys.rotate(ctx, input.params.id, input.body.graceHours))
     end },
 }

@@ -4,6 +4,7 @@
 local crypto = require("core.crypto")
 local db = require("core.db")
 local errors = require("core.errors")
+local etag = require("core.etag")
 local json = require("core.json")
 local networks = require("core.networks")
 local paging = require("core.paging")
@@ -47,6 +48,11 @@ local function shown(row)
     lastUsedAt = row.last_used_at or json.null,
     createdAt = row.created_at,
   }
+end
+
+local function tagged(row)
+  local key = shown(row)
+  return key, etag.of(row.version, key)
 end
 
 local function told(row)
@@ -103,7 +109,7 @@ end
 
 --- Makes a key that acts for the caller.
 -- @param input name, scopes, expiresAt, ipAllowList
--- @return what is shown of it, with `key`: nobody can read that again
+-- @return what is shown of it, with `key`: nobody can read that again; its entity tag
 function M.create(ctx, input)
   local set = rights.set_of(input.scopes, "scopes")
   rights.require_all(ctx, set, "give a key this")
@@ -120,16 +126,30 @@ function M.create(ctx, input)
       ip_allow_list = json.encode(allowed), expires_at = time.db(input.expiresAt) })
     return finish(tx_ctx, id, "api_key.create")
   end)
-  local answer = shown(row)
+  local answer, tag = tagged(row)
   answer.key = key
-  return answer
+  return answer, tag
 end
 
+local function not_found()
+  errors.raise("NOT_FOUND", "There is no such key")
+end
+
+--- A key of the tenant; 404 when there is none. @return what is shown of it, its entity tag
+function M.get(ctx, id)
+  return tagged(store.find(ctx, id) or not_found())
+end
+
+-- The locked row of a key, in the version that the request names, if it does.
 local function lock(ctx, id)
   if not store.lock(ctx, id) then
-    errors.raise("NOT_FOUND", "There is no such key")
+    not_found()
   end
-  return store.find(ctx, id)
+  local row, wanted = store.find(ctx, id), etag.wanted_version(ctx)
+  if wanted and wanted ~= row.version then
+    errors.raise("PRECONDITION_FAILED", "The key has changed since you read it")
+  end
+  return row
 end
 
 -- What a key gets anew must be the caller's to give, and its owner's to use.
@@ -152,12 +172,13 @@ local function check_scopes(ctx, row, set)
 end
 
 --- Changes a key. @param input name, scopes, expiresAt (null: none), ipAllowList; those given
+-- @return as M.get
 function M.update(ctx, id, input)
   local set = input.scopes and rights.set_of(input.scopes, "scopes")
   local expires_at = input.expiresAt ~= json.null and input.expiresAt or nil
   check_networks(input.ipAllowList or {})
   check_expiry(expires_at)
-  return shown(db.transaction(ctx, function(tx_ctx)
+  return tagged(db.transaction(ctx, function(tx_ctx)
     local row = lock(tx_ctx, id)
     if set then
       check_scopes(tx_ctx, row, set)
@@ -187,7 +208,7 @@ end
 
 --- Exchanges a key for another one of the same rights; only its owner can, since it acts for them.
 -- @param grace_hours how long the one of before still works
--- @return {id, key, prefix, previousUntil}
+-- @return {id, key, prefix, previousUntil}, the key's entity tag
 function M.rotate(ctx, id, grace_hours)
   local key, prefix, hash = generate()
   local row = db.transaction(ctx, function(tx_ctx)
@@ -198,7 +219,8 @@ function M.rotate(ctx, id, grace_hours)
     store.rotate(tx_ctx, id, { grace_hours = grace_hours, key_hash = hash, prefix = prefix })
     return finish(tx_ctx, id, "api_key.rotate", before)
   end)
-  return { id = id, key = key, prefix = prefix, previousUntil = row.previous_until or json.null }
+  local shown_now, tag = tagged(row)
+  return { id = id, key = key, prefix = prefix, previousUntil = shown_now.previousUntil }, tag
 end
 
 return M

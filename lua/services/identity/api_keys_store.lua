@@ -5,8 +5,8 @@ local store = require("services.identity.store")
 
 local M = {}
 
-local KEY = [[SELECT k.id, k.user_id, k.name, k.prefix, k.scopes, k.ip_allow_list, k.expires_at,
-    k.previous_until, k.last_used_at, k.created_at, u.first_name, u.last_name
+local KEY = [[SELECT k.id, k.user_id, k.name, k.prefix, k.scopes, k.ip_allow_list, k.version,
+    k.expires_at, k.previous_until, k.last_used_at, k.created_at, u.first_name, u.last_name
   FROM api_keys k JOIN users u ON u.id = k.user_id
   WHERE k.tenant_id = :tenant AND k.revoked_at IS NULL]]
 
@@ -78,7 +78,8 @@ end
 
 function M.update(ctx, id, row)
   db.scope(ctx):exec(
-    [[UPDATE api_keys SET name = ?, scopes = ?, ip_allow_list = ?, expires_at = ?
+    [[UPDATE api_keys SET name = ?, scopes = ?, ip_allow_list = ?, expires_at = ?,
+        version = version + 1
       WHERE tenant_id = :tenant AND id = ?]],
     row.name, row.scopes, row.ip_allow_list, row.expires_at, id)
 end
@@ -87,7 +88,8 @@ end
 function M.rotate(ctx, id, row)
   db.scope(ctx):exec(
     [[UPDATE api_keys SET previous_hash = IF(? > 0, key_hash, NULL),
-        previous_until = IF(? > 0, NOW(3) + INTERVAL ? HOUR, NULL), key_hash = ?, prefix = ?
+        previous_until = IF(? > 0, NOW(3) + INTERVAL ? HOUR, NULL), key_hash = ?, prefix = ?,
+        version = version + 1
       WHERE tenant_id = :tenant AND id = ?]],
     row.grace_hours, row.grace_hours, row.grace_hours, row.key_hash, row.prefix, id)
 end

@@ -17,6 +17,10 @@ local M = {}
 
 local ROLES_MAX = 100 -- of one tenant
 
+local function not_found()
+  errors.raise("NOT_FOUND", "There is no such role")
+end
+
 local function granted(row)
   return roles.effective({ granted = row.granted })
 end
@@ -48,6 +52,15 @@ function M.list(ctx)
     list[#list + 1] = shown(row)
   end
   return list
+end
+
+--- A role of the tenant, or a built-in one, which has its name for an id; 404 when there is none.
+function M.get(ctx, id)
+  if roles.is(id) then
+    return shown_built_in(id)
+  end
+  local row = uuid.is(id) and store.find(ctx, id)
+  return row and shown(row) or not_found()
 end
 
 --- The catalogue of permissions: {name, description, module, held = whether the caller has it}.
@@ -99,7 +112,7 @@ local function lock(ctx, id)
   if roles.is(id) then
     errors.raise("FORBIDDEN", "The built-in roles stay as they are")
   elseif not uuid.is(id) or not store.lock(ctx, id) then
-    errors.raise("NOT_FOUND", "There is no such role")
+    not_found()
   end
   local row = store.find(ctx, id)
   reply.require_match(ctx, etag.of_shown(shown(row)))
