@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024 };
+enum { BACKLOG = 1024, UNSENT_MAX = 131072 };
 
 static int fail(int fd, struct err *err, const char *what)
 {
@@ -50,6 +51,11 @@ int listener_tcp(const char *address, int port, struct err *err)
         }
         return fail(fd, err, "bind");
     }
+    /* Connections inherit it: what a slow reader has not taken yet waits in the queue that we
+     * count, instead of megabytes of the kernel's. */
+    int unsent = UNSENT_MAX;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent)) < 0)
+        return fail(fd, err, "setsockopt");
     if (listen(fd, BACKLOG) < 0)
         return fail(fd, err, "listen");
     return fd;

@@ -193,14 +193,17 @@ describe("a new key", function()
   it("that cannot be used keeps the server from starting, and says why", function()
     tokens.new_key(folder .. "/rsa", "RS256")
     servers.shell("echo no key > " .. folder .. "/text.pem")
+    server = servers.start() -- whose databases the others have
     for keys, message in pairs({ [""] = "must be a private key", ["a"] = "is not kid=path",
       ["a=" .. folder .. "/nothing.pem"] = "nothing.pem", ["a=" .. folder .. "/text.pem"] = "text.pem",
       ["a=" .. folder .. "/rsa.pem"] = "is a key for RS256",
       ["a=" .. folder .. "/a.pub.pem"] = "must be a private key",
       [("a=%s/a.pem,a=%s/b.pem"):format(folder, folder)] = "is there twice" }) do
-      local ok, problem = pcall(servers.start, { env = { FIXXIT_AUTH_ALGORITHM = "ES256", FIXXIT_AUTH_KEYS = keys } })
+      local ok, problem = pcall(servers.join, server,
+        { env = { FIXXIT_AUTH_ALGORITHM = "ES256", FIXXIT_AUTH_KEYS = keys } })
       assert.is_false(ok, keys)
       assert.truthy(tostring(problem):find(message, 1, true), tostring(problem))
     end
+    server:stop()
   end)
 end)

@@ -10,6 +10,7 @@ local END_S = 30
 local MARIADB = "mariadbd --no-defaults --datadir=%s/mysql --socket=%s/run/mariadb.sock "
   .. "--tmpdir=%s/mysql --pid-file=%s/run/mariadb.pid --log-error=%s/log/mariadb.log "
   .. "--skip-networking --character-set-server=utf8mb4 --max-connections=500 "
+  .. "--innodb-log-file-size=16M --innodb-autoextend-increment=4 " -- as the template was made
   .. "--innodb-flush-method=nosync --innodb-flush-log-at-trx-commit=1 $(test $(id -u) = 0 && echo --user=root)"
 local REDIS = "redis-server --port 0 --unixsocket %s/run/redis.sock --unixsocketperm 700 --save '' "
   .. "--appendonly no --dir %s/redis --logfile %s/log/redis.log --daemonize no"
