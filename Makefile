@@ -18,7 +18,7 @@ PACKAGES := gcc make pkg-config libc6-dev luajit libluajit-5.1-dev libluajit-5.1
 	libuv1-dev node-llhttp libmariadb-dev mariadb-server-core mariadb-client-core \
 	redis-server libhiredis-dev lua-cjson libjwt-dev libvips-dev libssl-dev \
 	libcrypt-dev libseccomp-dev zlib1g-dev libcurl4-openssl-dev libqrencode-dev \
-	lua-busted curl tzdata
+	lua-busted lua-check diffutils curl tzdata
 
 LIBS := luajit libuv libmariadb hiredis libjwt vips libseccomp libcrypt libcurl openssl libqrencode
 

@@ -141,6 +141,10 @@ return {
   cors = {
     origins = {}, -- exact origins such as "https://app.example.org"
   },
+  scripts = {
+    canary_failures = 3, -- a canary of scripts is taken back when so many of its runs failed
+    canary_failure_percent = 10, -- and they are so many of a hundred
+  },
   workspaces = {
     tier = "free", -- of new ones: free, pro or enterprise
   },

@@ -1,4 +1,4 @@
-/* Lua: host.process - child processes, for commands (dev, tests). They die with us.
+/* Lua: host.process - child processes: commands, and tools beside the loop. They die with us.
  *
  *   process.spawn{argv = {...}, env = {NAME = text}, cwd =, stdout =, stderr =, new_group
  * =}

@@ -1,5 +1,5 @@
-/* process.h - child processes for commands (dev, tests): started, watched, never left
- * behind.
+/* process.h - child processes: of commands (dev, tests), and tools that look at what people
+ * wrote. Started, watched, never left behind.
  *
  * A child is killed by the kernel when we die, inherits no descriptor but 0, 1 and 2, and
  * starts with default signal handling. Its end is noticed through a pidfd, so there is no
@@ -29,8 +29,8 @@ struct process_options {
 #define PROCESS_INHERIT "inherit"
 
 /* Returns NULL with `err` (NOT_FOUND, IO, ...) also when the program cannot be executed.
- * Waits for the exec, some hundred microseconds: not for use while serving requests. Must
- * be called on the thread that lives as long as the process itself (the loop's). */
+ * Waits for the exec, some hundred microseconds: not for what is asked often. Must be
+ * called on the thread that lives as long as the process itself (the loop's). */
 struct process *process_spawn(uv_loop_t *loop, const struct process_options *options,
                               process_exit_cb on_exit, void *arg, struct err *err);
 

@@ -147,5 +147,9 @@ return s.object({
     open_per_minute = count(1, 100000000),
   }),
   cors = s.object({ origins = names() }),
+  scripts = s.object({
+    canary_failures = count(1, 1000000),
+    canary_failure_percent = count(0, 100),
+  }),
   workspaces = s.object({ tier = s.enum({ "free", "pro", "enterprise" }) }),
 })

@@ -149,7 +149,8 @@ end
 local function unsupported(route)
   errors.raise("UNSUPPORTED_MEDIA_TYPE", route.multipart and not route.body
     and "The body must be multipart/form-data"
-    or "The body must be application/json" .. (route.multipart and " or multipart/form-data" or ""))
+    or "The body must be application/json" .. (route.multipart and " or multipart/form-data" or "")
+      .. (route.text and " or text" or ""))
 end
 
 local function multipart_options(route)
@@ -217,6 +218,14 @@ local function read_multipart(ctx, route)
   return form.fields, files, COERCE
 end
 
+-- A body that is text, as the field of the object that it stands for.
+local function read_text(field, body)
+  if not text.is_utf8(body) then
+    errors.validation({ { field = field, code = "format", message = "must be UTF-8" } })
+  end
+  return { [field] = body }
+end
+
 --- Reads the body of a request without validating it.
 -- @return the decoded value (an empty table when there is no body), the uploaded files, and the
 --   options with which it is to be validated
@@ -230,7 +239,8 @@ function M.read_body(ctx, route)
     return read_multipart(ctx, route)
   end
   local is_json = type_name == "application/json" or type_name:find("^application/.+%+json$")
-  if not route.body or not is_json then
+  local field = route.text and route.text[type_name]
+  if not field and (not route.body or not is_json) then
     unsupported(route)
   end
   local body, err = req:body(route.max_body or config.get().http.max_body_bytes)
@@ -238,7 +248,9 @@ function M.read_body(ctx, route)
     body_failed(err)
   end
   ctx.body_text = body
-  if body == "" then
+  if field then
+    return read_text(field, body), {}, nil
+  elseif body == "" then
     return {}, {}, nil
   end
   return M.decode_json(body), {}, nil

@@ -20,7 +20,7 @@ local SYSTEM = "Health, figures, and this description."
 local document, document_hash
 
 local function shape_of(route)
-  return ((route.base .. route.path):gsub(":[%w_]+", ":"))
+  return ((route.base .. route.path):gsub("[:*][%w_]+", ":"))
 end
 
 -- Paths that differ only in the names of their parameters are one to OpenAPI: a parameter that goes
@@ -42,7 +42,7 @@ local function build_paths(named)
   local paths, all_names = json.object({}), parameter_names()
   for _, route in ipairs(registry.routes) do
     local names, i = all_names[shape_of(route)], 0
-    local path = (route.base .. route.path):gsub(":[%w_]+", function()
+    local path = (route.base .. route.path):gsub("[:*][%w_]+", function()
       i = i + 1
       return "{" .. names[i] .. "}"
     end)

@@ -29,6 +29,7 @@ local ROUTE_KEYS = {
   permission = true, tenant = true, authenticate = "boolean", params = "table", query = "table",
   enter = "function", -- enter(ctx, params): leads into the tenant that the path names, or raises
   body = "table", check = "function", multipart = "table", max_body = "number", answers = "table",
+  text = "table", -- {["text/plain"] = "content"}: such a body is that field of the object
   secret = "boolean", handler = "function", name = "string",
   deprecated = "table", -- core.deprecation
   keys = "boolean", -- whether API keys may call it: unless it hands out secrets or has no tenant

@@ -12,6 +12,7 @@ local UNKNOWN = "01a1fe30-4a20-7801-8518-f6b2802ed6f8"
 
 -- These answer with secrets: a repeat must not get them again.
 local SECRET = { ["/api/v1/api-keys"] = true, ["/api/v1/auth/"] = true,
+  ["/api/v1/script-secrets/"] = true,
   ["/api/v1/users/switch"] = true, ["/api/v1/workspaces/{id}/switch"] = true }
 
 describe("the description of the API", function()
@@ -41,14 +42,14 @@ describe("the description of the API", function()
   end
 
   local function shape(path)
-    return (path:gsub("{[^}]*}", ":"):gsub(":%w+", ":"))
+    return (path:gsub("{[^}]*}", ":"):gsub("[:*]%w+", ":"))
   end
 
   -- The operation of a concrete path: a fixed segment goes over a parameter, as in the router.
   local function find(method, path)
     local best, best_count
     for template, methods in pairs(document.paths) do
-      local pattern, count = template:gsub("[%-%.]", "%%%0"):gsub("{[^}]*}", "[^/]+")
+      local pattern, count = template:gsub("[%-%.]", "%%%0"):gsub("{path}", ".+"):gsub("{[^}]*}", "[^/]+")
       if path:find("^" .. pattern .. "$") and methods[method:lower()]
         and (not best or count < best_count) then
         best, best_count = method .. " " .. template, count
@@ -400,6 +401,29 @@ describe("the description of the API", function()
     ask(200, "GET", "/files/" .. attachment.fileId, by(dispatcher))
     ask(200, "GET", "/files/thumbnail/" .. attachment.fileId .. "?w=64", by(dispatcher))
     ask(200, "DELETE", "/files/" .. attachment.fileId, by(dispatcher))
+
+    -- Scripts
+    local script = "/scripts/draft/rules/walk.lua"
+    ask(201, "PUT", script, by(owner, { content = "undefined()" }))
+    ask(200, "PUT", script, by(owner, { content = "local unused = 1\n" }))
+    ask(200, "GET", script, by(owner))
+    ask(400, "PUT", "/scripts/draft/Walk.lua", by(owner, { content = "" }))
+    ask(200, "POST", "/scripts/check", by(owner, {}))
+    ask(201, "POST", "/scripts/publish", by(owner, { message = "walk" }))
+    ask(201, "POST", "/scripts/publish", by(owner, { message = "walk on", canary = 10 }))
+    ask(200, "POST", "/scripts/files/rules/walk.lua/disable", by(owner, { reason = "rest" }))
+    ask(201, "PUT", "/script-secrets/walk", by(owner, { value = "on" }))
+    ask(200, "GET", "/scripts", by(owner))
+    ask(200, "GET", "/scripts/releases", by(owner))
+    ask(200, "GET", "/scripts/releases/1/diff", by(owner))
+    ask(200, "POST", "/scripts/rollback", by(owner, { release = 1 }))
+    ask(409, "POST", "/scripts/rollback", by(owner, { release = 1 }))
+    ask(200, "POST", "/scripts/files/rules/walk.lua/enable", by(owner, {}))
+    ask(200, "PUT", "/script-secrets/walk", by(owner, { value = "off" }))
+    ask(200, "DELETE", "/script-secrets/walk", by(owner))
+    ask(200, "PUT", script, by(owner, { content = "undefined()" }))
+    ask(422, "POST", "/scripts/publish", by(owner, { message = "broken" }))
+    ask(200, "DELETE", script, by(owner))
 
     -- The rest
     ask(200, "GET", "/realtime/snapshot?topic=report:" .. report.id, by(dispatcher))

@@ -80,12 +80,13 @@ local function failure()
 end
 
 local function problem()
-  local properties = texts("field", "code", "message", "from", "to", "action")
+  local properties = texts("field", "code", "message", "from", "to", "action", "file", "severity")
+  properties.line, properties.column = { type = "integer" }, { type = "integer" }
   properties.allowed = { type = "array", items = { type = "string" } }
   properties.offset = { type = "integer", description = "the byte at which JSON broke" }
   return { type = "object", properties = properties,
     description = "One of all that is wrong. A forbidden transition tells from, to or action, and "
-      .. "what is allowed." }
+      .. "what is allowed; a script its file and line." }
 end
 
 local function counts(required, ...)

@@ -85,6 +85,9 @@ local function request_body(route, named)
   if route.body then
     content["application/json"] = { schema = route.body:openapi(named) }
   end
+  for media_type in pairs(route.text or {}) do
+    content[media_type] = { schema = { type = "string" } }
+  end
   if route.multipart then
     content["multipart/form-data"] = { schema = multipart_schema(route, named) }
   end
@@ -112,14 +115,18 @@ local function envelope(route, named)
   }
 end
 
+-- The envelope, what else the route answers, or both: then the client's Accept decides.
 local function success_content(route, named)
-  local content = route.content
-  if not content then
-    return { ["application/json"] = { schema = envelope(route, named) } }
+  local content, types = route.content, {}
+  if not content or route.returns then
+    types["application/json"] = { schema = envelope(route, named) }
   end
-  return { [content.type] = {
-    schema = content.schema and content.schema:openapi(named) or json.object({}),
-  } }
+  if content then
+    types[content.type] = {
+      schema = content.schema and content.schema:openapi(named) or json.object({}),
+    }
+  end
+  return types
 end
 
 local function success(route, status, meaning, named)

@@ -1,0 +1,3 @@
+-- Child processes for what must not run on the loop.
+
+return require("host.process")

@@ -1,0 +1,188 @@
+--- Releases: published from the draft, taken back, listed. What runs changes in one row.
+
+local db = require("core.db")
+local errors = require("core.errors")
+local json = require("core.json")
+local paging = require("core.paging")
+local reply = require("core.reply")
+local uuid = require("core.uuid")
+local audit = require("services.audit")
+local events = require("services.events")
+local active = require("services.scripts.active")
+local check = require("services.scripts.check")
+local drafts = require("services.scripts.drafts")
+local store = require("services.scripts.store")
+local view = require("services.scripts.view")
+
+local M = {}
+
+local KEPT = 100 -- numbered releases of a tenant
+
+--- What list() can sort by.
+M.SORTS = { "release", "createdAt" }
+
+local COLUMNS = {
+  release = { sql = "r.number", key = "number" },
+  createdAt = "r.created_at",
+}
+
+local function no_release()
+  errors.raise("NOT_FOUND", "There is no such release")
+end
+
+-- Announces, tells and writes down that something else runs.
+local function finish(ctx, action, number, values)
+  active.announce(ctx)
+  audit.write(ctx, { action = "script." .. action, resource_type = "script_release",
+    resource_id = number and tostring(number) or "dev", old = values.old, new = values.new })
+  events.emit(ctx, "script.released", { resource_type = "script_release",
+    resource_id = number and tostring(number) or "dev",
+    data = { action = action, release = number or json.null, canary = values.new.canary,
+      reason = values.new.reason } })
+end
+
+local function number_of(ctx, id)
+  local row = id and store.find_running(ctx, id)
+  return row and row.number or json.null
+end
+
+-- What runs, for the audit trail.
+local function told(ctx, standing)
+  return { release = number_of(ctx, standing.release_id),
+    canaryRelease = number_of(ctx, standing.canary_id), canary = standing.canary_percent }
+end
+
+-- Old releases go, except those that run.
+local function prune(ctx)
+  local standing = store.find_standing(ctx)
+  for _, ids in ipairs({ store.list_outdated(ctx, KEPT), store.list_unnumbered(ctx) }) do
+    for _, id in ipairs(ids) do
+      if id ~= standing.release_id and id ~= standing.canary_id then
+        store.delete_release(ctx, id)
+      end
+    end
+  end
+end
+
+local function insert(ctx, files, row)
+  row.id = uuid.v7()
+  store.insert_release(ctx, row)
+  for _, file in ipairs(files) do
+    store.insert_release_file(ctx, row.id, file)
+  end
+  return row.id
+end
+
+local function refuse_unchecked(result)
+  errors.raise("CHECK_FAILED", "The draft does not check", { status = 422,
+    details = result.problems })
+end
+
+local function conflict()
+  errors.raise("CONFLICT", "The draft or what runs was changed in the meantime: look at it again")
+end
+
+--- Publishes the draft as the next release: for everything, or as a canary for a share of entities.
+-- @param input message, canary = percent or nil
+-- @return the release for the API, the draft's tag; 422 with all problems when the draft does not
+--   check, 409 when draft or active release changed meanwhile, 412 when If-Match names another draft
+function M.publish(ctx, input)
+  local before = store.find_standing(ctx)
+  local draft = drafts.read(ctx)
+  reply.require_match(ctx, drafts.tag(draft.version))
+  local result = check.run(ctx, draft.files)
+  if not result.ok then
+    refuse_unchecked(result)
+  end
+  local id = db.transaction(ctx, function(tx_ctx)
+    local standing = store.lock_standing(tx_ctx)
+    if standing.draft_version ~= draft.version
+      or standing.version ~= (before and before.version or 0) then
+      conflict()
+    end
+    local number = store.take_number(tx_ctx, standing)
+    local release_id = insert(tx_ctx, draft.files, { number = number, message = input.message,
+      hooks = result.declared })
+    store.set_active(tx_ctx, input.canary
+      and { release_id = standing.release_id, canary_id = release_id,
+        canary_percent = input.canary }
+      or { release_id = release_id })
+    prune(tx_ctx)
+    finish(tx_ctx, "publish", number, { old = told(tx_ctx, standing),
+      new = { release = number, canary = input.canary, message = input.message } })
+    return release_id
+  end)
+  return view.release(store.find_release(ctx, id), store.find_standing(ctx)),
+    drafts.tag(draft.version)
+end
+
+--- Makes an earlier release the active one again, and ends a canary; of the canary's own number:
+-- makes it the active one.
+-- @return the release for the API
+function M.rollback(ctx, number)
+  local id = db.transaction(ctx, function(tx_ctx)
+    local standing = store.lock_standing(tx_ctx)
+    local row = store.find_release_by_number(tx_ctx, number) or no_release()
+    if standing.release_id == row.id and not standing.canary_id then
+      errors.raise("CONFLICT", "This release is the active one")
+    end
+    store.set_active(tx_ctx, { release_id = row.id })
+    prune(tx_ctx)
+    finish(tx_ctx, "rollback", number, { old = told(tx_ctx, standing), new = { release = number } })
+    return row.id
+  end)
+  return view.release(store.find_release(ctx, id), store.find_standing(ctx))
+end
+
+--- Ends a canary because of what it did, in the caller's transaction with the standing locked.
+function M.withdraw_canary(ctx, standing, reason)
+  local number = number_of(ctx, standing.canary_id)
+  store.withdraw(ctx, standing.canary_id, reason)
+  store.set_active(ctx, { release_id = standing.release_id })
+  finish(ctx, "withdraw", number, { old = told(ctx, standing),
+    new = { release = number_of(ctx, standing.release_id), reason = reason } })
+end
+
+--- Makes these files the one release without a number, which runs at once: development.
+-- @return the result of the check; nothing changes when it is not ok
+function M.replace_dev(ctx, files)
+  local result = check.run(ctx, files)
+  if result.ok then
+    db.transaction(ctx, function(tx_ctx)
+      local standing = store.lock_standing(tx_ctx)
+      local id = insert(tx_ctx, files, { message = "saved", hooks = result.declared })
+      store.set_active(tx_ctx, { release_id = id })
+      prune(tx_ctx)
+      finish(tx_ctx, "save", nil, { old = told(tx_ctx, standing), new = {} })
+    end)
+  end
+  return result
+end
+
+--- One page of the releases, the newest first. @return releases, meta
+function M.list(ctx, query)
+  local page = paging.read(ctx, query, { columns = COLUMNS, id = "r.id", default = "-release" })
+  local rows = store.list_releases(ctx, page)
+  local meta = paging.meta(page, rows, page.page and store.count_releases(ctx) or nil)
+  local standing, list = store.find_standing(ctx) or {}, json.array({})
+  for i, row in ipairs(rows) do
+    list[i] = view.release(row, standing)
+  end
+  return list, meta
+end
+
+--- A release by its number for other parts: its row, or 404.
+function M.get(ctx, number)
+  return store.find_release_by_number(ctx, number) or no_release()
+end
+
+--- What runs, for the API: the active release and the canary, each or null.
+function M.running(ctx)
+  local standing = store.find_standing(ctx) or {}
+  local function shown(id)
+    return id and view.release(store.find_release(ctx, id), standing) or json.null
+  end
+  return { active = shown(standing.release_id), canary = shown(standing.canary_id) }, standing
+end
+
+return M
