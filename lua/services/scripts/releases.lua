@@ -85,7 +85,8 @@ end
 --- Publishes the draft as the next release: for everything, or as a canary for a share of entities.
 -- @param input message, canary = percent or nil
 -- @return the release for the API, the draft's tag; 422 with all problems when the draft does not
---   check, 409 when draft or active release changed meanwhile, 412 when If-Match names another draft
+--   check, 409 when draft or active release changed meanwhile, 412 when If-Match names another
+--   draft
 function M.publish(ctx, input)
   local before = store.find_standing(ctx)
   local draft = drafts.read(ctx)

@@ -1,0 +1,98 @@
+-- What the linter tells of an author's files, what differs between files, and how tools are bounded.
+local child = require("services.scripts.child")
+local diff = require("services.scripts.diff")
+local lint = require("services.scripts.lint")
+local paths = require("services.scripts.paths")
+
+local function problems(content, path)
+  local list = {}
+  for i, problem in ipairs(lint.run({ { path = path or "rules/a.lua", content = content } })) do
+    list[i] = ("%s %d:%d %s"):format(problem.severity, problem.line, problem.column, problem.message)
+  end
+  return list
+end
+
+describe("the linter", function()
+  it("knows an author's names, and no others", function()
+    assert.same({}, problems([[
+on_error = "deny"
+before("report.create", function(report)
+  if not report.title:find("x") then reject("title", "is missing") end
+  local text = json.encode({ a = math.max(1, 2), b = bit.band(3, 1) })
+  log(text, now(), time.add(now(), "1h"), budget())
+end)
+on("report.created", function(event) for _, v in ipairs(event) do log(tostring(v)) end end)
+route("GET", "/x", function() return json({ 1 }, 200) end)]]))
+    assert.same({
+      "error 1:1 unknown name 'print'",
+      "error 2:1 make 'x' local: a rule has no globals of its own",
+      "error 3:1 unknown name 'os'",
+      "error 4:1 accessing undefined field 'dump' of global 'string'",
+      "error 5:1 unknown name 'ffi'",
+      "error 6:1 'before' cannot be set: it belongs to the platform",
+      "error 7:1 'encode' cannot be changed: it belongs to the platform",
+      "error 8:1 unknown name 'pcall'",
+    }, problems("print(1)\nx = 1\nos.exit()\nstring.dump(log)\nffi.C.x()\nbefore = 1\njson.encode = 1\n"
+      .. "pcall(log)\n"))
+  end)
+
+  it("warns of what is unused, and does not mind style", function()
+    assert.same({ "warning 1:7 unused variable 'x'" },
+      problems("local x = 1\n" .. "on('report.created', function(event)   end)   \n"
+        .. "-- " .. ("long "):rep(60) .. "\n"))
+  end)
+
+  it("names the place where a file does not compile", function()
+    assert.same({ "error 2:7 expected identifier near '='" }, problems("local a\nlocal = 3\n"))
+    assert.equal(1, #problems("\27LJ\2 bytecode"))
+  end)
+
+  it("does not look at specs, notes and data", function()
+    for _, path in ipairs({ "spec/a_spec.lua", "a.md", "a.json" }) do
+      assert.same({}, problems("x = = 1", path))
+    end
+  end)
+
+  it("is quiet where its author says so", function()
+    assert.same({}, problems("local x = 1 -- luacheck: ignore\n"))
+  end)
+end)
+
+describe("a tool", function()
+  it("ends at its bounds, and leaves nothing behind", function()
+    local config, fs = require("core.config"), require("core.fs")
+    local code, output = child.run({ "sh", "-c", "cat a/b.txt; env | grep -c FIXXIT; exit 3" },
+      { { path = "a/b.txt", content = "hello\n" } })
+    assert.same({ 3, "hello\n0\n" }, { code, output })
+    assert.is_nil((child.run({ "sh", "-c", "kill -9 $$" }, {})))
+    assert.is_nil((child.run({ "sh", "-c", "head -c 9000000 /dev/zero >x" }, {})))
+    assert.same({}, fs.list(config.get().server.data .. "/tmp") or {})
+  end)
+end)
+
+describe("a diff", function()
+  it("is unified, per file", function()
+    local changes = diff.of(
+      { { path = "a.lua", content = "one\ntwo\n" }, { path = "gone.md", content = "x" }, { path = "same", content = "s" } },
+      { { path = "a.lua", content = "one\nthree\n" }, { path = "r/new.lua", content = "diff -ruN a b/x\n" },
+        { path = "same", content = "s" } })
+    assert.same({
+      { path = "a.lua", change = "changed",
+        diff = "--- a/a.lua\n+++ b/a.lua\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n" },
+      { path = "gone.md", change = "removed",
+        diff = "--- a/gone.md\n+++ b/gone.md\n@@ -1 +0,0 @@\n-x\n\\ No newline at end of file\n" },
+      { path = "r/new.lua", change = "added",
+        diff = "--- a/r/new.lua\n+++ b/r/new.lua\n@@ -0,0 +1 @@\n+diff -ruN a b/x\n" },
+    }, changes)
+    assert.same({}, diff.of({}, {}))
+    assert.equal("", diff.of({}, { { path = "a.lua", content = "" } })[1].diff)
+  end)
+end)
+
+describe("a path", function()
+  it("says what a file is", function()
+    assert.is_nil(paths.problem("rules/electrical-2_b.lua"))
+    assert.truthy(paths.problem("../x.lua"))
+    assert.same({ true, false, false }, { paths.is_rule("a.lua"), paths.is_rule("a_spec.lua"), paths.is_rule("a.md") })
+  end)
+end)
