@@ -368,3 +368,73 @@ describe("who may", function()
     assert.equal(403, with_key("PUT", "/script-secrets/a", { value = "x" }))
   end)
 end)
+
+describe("the command line", function()
+  local folder
+
+  local function command(words)
+    return server:command("scripts " .. words .. " --tenant northgrid --folder " .. folder)
+  end
+
+  local function write(path, text)
+    local name = folder .. "/" .. path
+    servers.shell("mkdir -p $(dirname " .. name .. ")")
+    local file = assert(io.open(name, "w"))
+    file:write(text)
+    file:close()
+  end
+
+  setup(function()
+    folder = os.tmpname()
+    os.remove(folder)
+  end)
+
+  teardown(function()
+    servers.shell("rm -rf " .. folder)
+  end)
+
+  local function succeeds(words, expected)
+    local code, output = command(words)
+    assert.equal(0, code, output)
+    assert.truthy(output:find(expected, 1, true), output)
+  end
+
+  local function fails(words, expected)
+    local code, output = command(words)
+    assert.equal(1, code, output)
+    assert.truthy(output:find(expected, 1, true), output)
+  end
+
+  it("checks, pushes, lists, rolls back and pulls", function()
+    fails("push --message first", "there is no folder")
+    write(RULE, WRONG)
+    write("README.txt", "for people")
+    fails("check", RULE .. ":2:3: error: unknown name 'reprot'")
+    fails("push --message first", "not published")
+    assert.equal(RULE, overview(northgrid).draft.files[1].path)
+    write(RULE, GOOD)
+    write("notes/why.md", "# Why\n")
+    succeeds("check", "README.txt: no script by its name")
+    succeeds("diff", "+before(\"report.create\"")
+    fails("push", "needs --message")
+    fails("push --message x --canary 100", "1 to 99")
+    succeeds("push --draft", "1 files added, 1 changed, 0 removed")
+    assert.equal(require("cjson").null, overview(northgrid).active)
+    succeeds("push --message first", "   1  active")
+    assert.equal(1, overview(northgrid).active.release)
+    write(RULE, "-- nothing\n")
+    succeeds("push --message second --canary 25", "   2  canary 25%")
+    succeeds("releases", "   2  canary 25%")
+    fails("rollback", "needs the number")
+    fails("rollback 7", "There is no such release")
+    succeeds("rollback 2", "   2  active")
+    assert.equal(2, overview(northgrid).active.release)
+    succeeds("pull --release 1", "2 files in " .. folder)
+    assert.equal(GOOD, servers.read_file(folder .. "/" .. RULE))
+    servers.shell("rm -rf " .. folder)
+    succeeds("pull", "2 files in " .. folder)
+    assert.equal("-- nothing\n", servers.read_file(folder .. "/" .. RULE))
+    fails("dance", "pull | check")
+    assert.equal(1, (server:command("scripts check --tenant nowhere")))
+  end)
+end)

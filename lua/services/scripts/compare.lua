@@ -1,7 +1,6 @@
 --- What differs between a tenant's releases.
 
 local diff = require("services.scripts.diff")
-local drafts = require("services.scripts.drafts")
 local releases = require("services.scripts.releases")
 local store = require("services.scripts.store")
 
@@ -20,11 +19,11 @@ function M.releases(ctx, number, from)
   return diff.of(files_of(ctx, before), files_of(ctx, row))
 end
 
---- What the draft would change.
-function M.draft(ctx)
+--- What these files would change, {{path, content}, ...}, over those that run.
+function M.with_files(ctx, files)
   local standing = store.find_standing(ctx)
   local id = standing and standing.release_id
-  return diff.of(id and store.list_release_files(ctx, id) or {}, drafts.read(ctx).files)
+  return diff.of(id and store.list_release_files(ctx, id) or {}, files)
 end
 
 return M

@@ -2,6 +2,7 @@
 
 local active = require("services.scripts.active")
 local canary = require("services.scripts.canary")
+local development = require("services.scripts.development")
 local releases = require("services.scripts.releases")
 local secrets = require("services.scripts.secrets")
 local switches = require("services.scripts.switches")
@@ -41,6 +42,7 @@ M.find_release = releases.get
 
 function M.start()
   active.start()
+  development.start()
 end
 
 function M.stop()

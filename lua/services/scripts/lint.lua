@@ -1,6 +1,6 @@
---- The linter: luacheck over a tenant's rules, which knows exactly the names that an author has. It
--- serves authors, who may quiet it (`-- luacheck: ignore`): what a rule can reach is the sandbox's to
--- decide, not the linter's.
+--- The linter: luacheck over rules, which knows exactly the names that an author has. It serves
+-- authors, who may quiet it (`-- luacheck: ignore`): what a rule can reach is for the sandbox to
+-- decide.
 
 local json = require("core.json")
 local child = require("services.scripts.child")
