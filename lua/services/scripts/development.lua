@@ -33,7 +33,7 @@ end
 -- What the folder held when it was last looked at; nil when that is not known.
 local function known(ctx, slug)
   local print = sys.shared_get(KEY .. slug)
-  if print then
+  if print ~= 0 then
     return print
   end
   local standing = store.find_standing(ctx)
@@ -67,7 +67,8 @@ local function look(slug)
   end
 end
 
-local function look_at_all()
+--- Compares the folders of all tenants with what they were.
+function M.look()
   for _, slug in ipairs(fs.list(folder.root()) or {}) do
     local ok, err = xpcall(look, errors.capture, slug)
     if not ok then
@@ -80,7 +81,7 @@ end
 function M.start()
   local role, index = sys.role()
   if config.get().env == "development" and role == "http" and index == 1 then
-    task.spawn(look_at_all)
+    task.spawn(M.look)
   end
 end
 
