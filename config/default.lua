@@ -121,6 +121,12 @@ return {
     from = "no-reply@fixxit.example",
     from_name = "Fixxit",
   },
+  sms = {
+    url = "https://api.twilio.com", -- or of a service with the same API
+    account = "", -- its SID; "": development keeps text messages in /dev/mailbox
+    token = "",
+    from = "", -- the number that sends, like +15005550006
+  },
   limits = {
     scale = 1, -- multiplies every count below
     keys = 100000, -- callers remembered at the same time, by all processes of a node

@@ -26,6 +26,8 @@ local KNOWN = {
   SMTP_HOST = "mail.host", SMTP_PORT = "mail.port", SMTP_USER = "mail.user",
   SMTP_PASS = "mail.password", SMTP_PASSWORD = "mail.password",
   EMAIL_FROM = "mail.from", EMAIL_FROM_NAME = "mail.from_name",
+  TWILIO_ACCOUNT_SID = "sms.account", TWILIO_AUTH_TOKEN = "sms.token",
+  TWILIO_PHONE_NUMBER = "sms.from", TWILIO_BASE_URL = "sms.url",
   RATE_LIMIT_WINDOW_MS = "limits.window_ms", RATE_LIMIT_MAX_REQUESTS = "limits.free_per_window",
   LOG_LEVEL = "log.level",
   FIXXIT_DATA = "server.data",

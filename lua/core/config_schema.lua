@@ -129,6 +129,12 @@ return s.object({
     from = s.string({ format = "email" }),
     from_name = text(),
   }),
+  sms = s.object({
+    url = s.string({ format = "url" }),
+    account = text(),
+    token = text(),
+    from = text(),
+  }),
   limits = s.object({
     scale = count(1, 10000),
     keys = count(1, 10000000),

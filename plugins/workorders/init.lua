@@ -2,6 +2,7 @@
 
 local reports = require("plugins.reports")
 local access = require("plugins.workorders.rules.access")
+local notices = require("plugins.workorders.notices")
 local personal = require("plugins.workorders.personal")
 local remediations = require("plugins.workorders.remediations")
 local service = require("plugins.workorders.service")
@@ -37,6 +38,10 @@ M.events = {
   ["workorder.updated"] = { socket = "workorder:updated", rooms = rooms },
   ["remediation.completed"] = { socket = "remediation:completed", rooms = rooms },
 }
+
+M.listeners = { ["workorder.assigned"] = { notices.ASSIGNED } }
+
+M.audiences = { team = teams.user_ids }
 
 -- Who does or reads work hears what is given to their teams.
 M.hooks = {

@@ -2,7 +2,9 @@ return {
   name = "workorders",
   version = "1.0.0",
   summary = "Work orders, the teams that do them, and what was done.",
-  requires = { "identity", "audit", "events", "files", "realtime", "reports" },
+  requires = {
+    "identity", "audit", "events", "files", "notifications", "realtime", "reports",
+  },
   permissions = {
     ["workorders.create"] = "Make work orders.",
     ["workorders.read"] = "See all work orders.",

@@ -2,6 +2,7 @@
 
 local json = require("core.json")
 local paging = require("core.paging")
+local uuid = require("core.uuid")
 local teams_store = require("plugins.workorders.teams_store")
 local view = require("plugins.workorders.rules.view")
 
@@ -29,6 +30,27 @@ function M.list(ctx, query)
     found[i] = view.team(row, members[row.id])
   end
   return found, meta
+end
+
+--- Returns the living team of that id or name, or nil.
+function M.find(ctx, id_or_name)
+  if uuid.is(id_or_name) then
+    return teams_store.get(ctx, id_or_name)
+  end
+  return teams_store.find_by_name(ctx, id_or_name)
+end
+
+--- Returns the ids of those in the team of that id or name, or nil when there is no such team.
+function M.user_ids(ctx, id_or_name)
+  local team = M.find(ctx, id_or_name)
+  if not team then
+    return nil
+  end
+  local ids = {}
+  for i, member in ipairs(teams_store.list_members(ctx, { team.id })) do
+    ids[i] = member.user_id
+  end
+  return ids
 end
 
 --- Returns the ids of the teams that a person is in.

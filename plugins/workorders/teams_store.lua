@@ -36,6 +36,11 @@ function M.get(ctx, id)
   return decode(db.scope(ctx):one("SELECT " .. COLUMNS .. LIVING .. "AND t.id = ?", id))
 end
 
+--- Returns the living team of that name, or nil.
+function M.find_by_name(ctx, name)
+  return decode(db.scope(ctx):one("SELECT " .. COLUMNS .. LIVING .. "AND t.name = ?", name))
+end
+
 --- Returns the members of these teams: {team_id, user_id, name} each.
 function M.list_members(ctx, team_ids)
   if #team_ids == 0 then

@@ -189,7 +189,7 @@ describe("Lua", function()
     local allowed = {
       ["^lua/core/"] = true,
       ["^lua/services/identity/[%w_]*store"] = true,
-      ["^lua/services/notifications/store"] = true,
+      ["^lua/services/notifications/[%w_]*store"] = true,
       ["^lua/services/events/store"] = true,
       ["^lua/services/jobs/store"] = true,
       ["^lua/services/files/store"] = true,

@@ -4,6 +4,7 @@ local pictures = require("tests.support.pictures")
 local servers = require("tests.support.server")
 
 local ROLES = { "owner", "admin", "dispatcher", "technician", "member", "viewer", "public" }
+local UNTOLD = "01a1fe30-4a20-7801-8518-f6b2802ed6f9"
 local UNKNOWN = "01a1fe30-4a20-7801-8518-f6b2802ed6f8"
 
 local ANYBODY = "anybody"
@@ -45,6 +46,12 @@ local DOORS = {
   ["GET /api/v1/files/thumbnail/:id"] = ANYBODY,
   ["POST /api/v1/files/upload"] = SIGNED_IN,
   ["GET /api/v1/health"] = ANYBODY,
+  ["GET /api/v1/notifications"] = SIGNED_IN,
+  ["DELETE /api/v1/notifications/:id"] = SIGNED_IN,
+  ["PUT /api/v1/notifications/:id/read"] = SIGNED_IN,
+  ["GET /api/v1/notifications/preferences"] = SIGNED_IN,
+  ["PUT /api/v1/notifications/preferences"] = SIGNED_IN,
+  ["PUT /api/v1/notifications/read-all"] = SIGNED_IN,
   ["GET /api/v1/openapi.json"] = ANYBODY,
   ["GET /api/v1/realtime/snapshot"] = ANYBODY,
   ["GET /api/v1/permissions"] = ADMINISTRATION,
@@ -169,6 +176,7 @@ local BODIES = {
   ["PUT /api/v1/roles/:id"] = { name = "theirs" },
   ["PUT /api/v1/users/:id/permissions"] = { remove = { "reports.read" } },
   ["PUT /api/v1/users/:id/status"] = { status = "banned", reason = "because" },
+  ["PUT /api/v1/notifications/:id/read"] = {},
   ["PUT /api/v1/remediations/:id"] = { description = "changed" },
   ["POST /api/v1/remediations/:id/photos"] = PICTURES,
   ["PUT /api/v1/reports/:id"] = { title = "changed" },
@@ -261,6 +269,9 @@ describe("access", function()
     things.sessions = api:get("/auth/sessions", { token = sessions.owner.token }).json.data[1].id
     things["export-data"] = api:post("/users/export-data",
       { token = sessions.owner.token }).json.data.id
+    things.notifications = UNTOLD
+    server:sql("INSERT INTO notifications (id, user_id, tenant_id, type, title, message) VALUES ('"
+      .. UNTOLD .. "', '" .. sessions.owner.user.id .. "', '" .. things.workspaces .. "', 't.x', 'x', '')")
     local code, text = server:command("routes")
     assert.equal(0, code, text)
     routes = {}

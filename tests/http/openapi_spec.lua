@@ -329,6 +329,20 @@ describe("the description of the API", function()
     ask(409, "DELETE", place .. "/members/" .. dispatcher.user.id, by(dispatcher))
     ask(200, "DELETE", place, by(dispatcher))
 
+    -- Notifications
+    local told = ask(200, "GET", "/notifications?limit=1", by(technician))[1]
+    ask(200, "GET", "/notifications?page=1&unread=true", by(technician))
+    ask(200, "PUT", "/notifications/" .. told.id .. "/read", by(technician, {}))
+    ask(200, "PUT", "/notifications/read-all", by(technician, {}))
+    ask(200, "DELETE", "/notifications/" .. told.id, by(technician))
+    ask(404, "DELETE", "/notifications/" .. told.id, by(technician))
+    ask(200, "PUT", "/notifications/preferences", by(technician, { channels = { push = true },
+      types = { ["report.updated"] = { email = false } }, digest = "hourly",
+      quietHours = { start = "20:00", ["end"] = "08:00" } }))
+    ask(200, "GET", "/notifications/preferences", by(technician))
+    ask(200, "GET", "/notifications/preferences", by(citizen))
+    ask(400, "PUT", "/notifications/preferences", by(technician, { digest = "never" }))
+
     -- Settings
     ask(200, "PUT", "/admin/settings", by(owner, { slaHours = { high = 12 }, timezone = "Europe/Rome" }))
     ask(400, "PUT", "/admin/settings", by(owner, { timezone = "Europe/Nowhere" }))

@@ -109,7 +109,7 @@ local function envelope(route, named)
     properties = {
       success = { const = true },
       data = data,
-      meta = is_list and ref("schemas", "PageMeta") or route.meta and route.meta:openapi(named)
+      meta = route.meta and route.meta:openapi(named) or is_list and ref("schemas", "PageMeta")
         or nil,
     },
   }

@@ -19,6 +19,7 @@ M.hooks = {
   authenticate = authentication.authenticate,
   resolve_tenant = tenants.resolve,
   find_tenant = tenants.find,
+  recipients = people.recipients,
   -- Those who work for a tenant hear who joins it and who leaves.
   rooms = function(ctx)
     return roles.is_staff(ctx.actor.role) and { WORKSPACE_ROOM .. ctx.tenant.id } or {}

@@ -41,7 +41,7 @@ end
 function M.tell(ctx, user, name, data)
   local template = mails[name]
   local values = data_for(user, data)
-  notifications.notify(ctx, {
+  notifications.letter(ctx, {
     user_id = user.id,
     type = "account." .. name,
     title = template.subject,

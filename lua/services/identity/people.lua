@@ -11,6 +11,7 @@ local view = require("services.identity.view")
 local M = {}
 
 local ACTIVE = { "active" }
+local RECIPIENTS_MAX = 1000
 
 --- What list() can sort by.
 M.SORTS = { "name", "email", "role", "status", "joinedAt" }
@@ -42,6 +43,24 @@ function M.with_role(ctx, role_names)
   local rows = store.list(ctx, filter, page_of(ctx, { limit = 1000 }))
   for i, row in ipairs(rows) do
     list[i] = { id = row.id, name = view.full_name(row), role = row.role }
+  end
+  return list
+end
+
+--- Whom a message can be sent to: the active members with these ids, or with one of these roles.
+-- For services; no permission is asked.
+-- @param wanted ids or roles, an array that is not empty
+-- @return array of {id, name, email, phone}, each once; nil when one of the roles is none
+function M.recipients(ctx, wanted)
+  for _, name in ipairs(wanted.roles or {}) do
+    if not roles.is(name) and not roles_store.find_by_name(ctx, name) then
+      return nil
+    end
+  end
+  local list = {}
+  local filter = { ids = wanted.ids, roles = wanted.roles, statuses = ACTIVE }
+  for i, row in ipairs(store.list(ctx, filter, page_of(ctx, { limit = RECIPIENTS_MAX }))) do
+    list[i] = { id = row.id, name = view.full_name(row), email = row.email, phone = row.phone }
   end
   return list
 end

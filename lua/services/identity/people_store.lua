@@ -55,9 +55,12 @@ local function add_set(conditions, params, sql, values)
   end
 end
 
--- The conditions of a filter {roles, staff, statuses, q} and their parameters.
+-- The conditions of a filter {ids, roles, staff, statuses, q} and their parameters.
 local function conditions_of(filter)
   local conditions, params = {}, {}
+  if filter.ids then
+    add_set(conditions, params, "m.user_id", filter.ids)
+  end
   if filter.roles then
     add_set(conditions, params, "m.role", filter.roles)
   end
@@ -78,7 +81,7 @@ local function conditions_of(filter)
   return table.concat(conditions), params
 end
 
---- Members that a filter {roles, staff, statuses, q} lets through. q is the start of a name or an
+--- Members that a filter {ids, roles, staff, statuses, q} lets through. q is the start of a name or an
 -- address.
 -- @param page of core.paging
 function M.list(ctx, filter, page)

@@ -1,4 +1,5 @@
---- Carries messages out: through the mail server that is configured, else into the mailbox.
+--- Carries messages out: through the server that is configured for the channel, else into the
+-- mailbox.
 --
 -- The mailbox takes a message in the transaction that marks it as sent. A mail server may take a
 -- mail and be lost before it says so: then it is sent again under the same Message-ID, by which
@@ -6,15 +7,15 @@
 --
 -- What goes wrong is told by its code alone: the words of a mail server name the recipient.
 
-local config = require("core.config")
 local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
-local mime = require("core.mime")
 local sealed = require("core.sealed")
-local smtp = require("core.smtp")
+local mail_carrier = require("services.notifications.mail_carrier")
 local mailbox = require("services.notifications.mailbox")
+local rendering = require("services.notifications.rendering")
 local sending = require("services.notifications.sending")
+local sms_carrier = require("services.notifications.sms_carrier")
 local store = require("services.notifications.store")
 
 local M = {}
@@ -24,36 +25,9 @@ M.BACKOFF_MS = { 5000, 30000, 120000, 600000, 3600000, 21600000, 64800000 }
 M.MAX_ATTEMPTS = #M.BACKOFF_MS + 1
 M.TIMEOUT_MS = 60000
 
-local SMTP_TIMEOUT_MS = 30000
-local TLS_PORT = 465 -- TLS from the start
+-- Push messages have no carrier: they reach the mailbox alone.
+local CARRIERS = { email = mail_carrier, sms = sms_carrier }
 local FOR_GOOD = { REFUSED = true, INVALID = true, VALIDATION_ERROR = true }
-
-local function server_url(mail)
-  return ("%s://%s:%d"):format(mail.port == TLS_PORT and "smtps" or "smtp", mail.host, mail.port)
-end
-
--- @return true, or nil and the code of what went wrong
-local function send_mail(id, content)
-  local mail = config.get().mail
-  local made, message = pcall(mime.message, {
-    from = { name = mail.from_name, address = mail.from },
-    to = { { name = content.name, address = content.to } },
-    subject = content.subject, text = content.text, html = content.html,
-    message_id = id .. mail.from:match("@.*$"),
-    headers = { ["Auto-Submitted"] = "auto-generated" },
-  })
-  if not made then
-    return nil, errors.is(message) and message.code or "INTERNAL"
-  end
-  local sent, err = smtp.send({
-    url = server_url(mail), from = mail.from, to = { content.to }, message = message,
-    user = mail.user ~= "" and mail.user or nil,
-    password = mail.user ~= "" and mail.password or nil,
-    tls = mail.tls, ca_file = mail.ca_file ~= "" and mail.ca_file or nil,
-    timeout_ms = SMTP_TIMEOUT_MS,
-  })
-  return sent, err and err.code
-end
 
 local function put_into_mailbox(ctx, row, content)
   db.transaction(ctx, function(tx_ctx)
@@ -69,9 +43,10 @@ local function carry(ctx, row)
   if not text then
     return "INVALID" -- sealed with a secret that is no longer ours
   end
-  local content = json.decode(text)
-  if config.get().mail.host ~= "" then
-    local sent, code = send_mail(row.id, content)
+  local content = rendering.of(row, json.decode(text))
+  local carrier = CARRIERS[row.channel]
+  if carrier and carrier.is_configured() then
+    local sent, code = carrier.send(row.id, content)
     if not sent then
       return code
     end
@@ -92,7 +67,7 @@ function M.deliver(ctx, payload, job)
   end
   local final = FOR_GOOD[problem] or job.attempt >= M.MAX_ATTEMPTS
   store.set_failed(ctx, row.id, problem, final)
-  local err = errors.new("SERVICE_UNAVAILABLE", "the mail was not taken: " .. problem)
+  local err = errors.new("SERVICE_UNAVAILABLE", "the message was not taken: " .. problem)
   err.permanent = final
   error(err, 0)
 end

@@ -1,10 +1,21 @@
---- Messages to people: inside the product, and by mail.
+--- Messages to people: inside the product, by mail, by text message.
 
+local notify = require("services.notifications.notify")
 local personal = require("services.notifications.personal")
 local sending = require("services.notifications.sending")
 
+-- Nobody but the person hears what they are told.
+local function rooms(event)
+  return { { room = "user_" .. event.data.userId .. "_notifications", data = event.data } }
+end
+
 return {
   mail = sending.mail,
-  notify = sending.notify,
+  letter = sending.letter,
+  notify = notify.notify,
   personal = personal,
+  events = {
+    ["notification.new"] = { socket = "notification:new", rooms = rooms },
+    ["notification.read"] = { socket = "notification:read", rooms = rooms },
+  },
 }

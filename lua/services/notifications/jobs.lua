@@ -1,4 +1,5 @@
 local delivery = require("services.notifications.delivery")
+local digest = require("services.notifications.digest")
 local sending = require("services.notifications.sending")
 local store = require("services.notifications.store")
 
@@ -9,6 +10,7 @@ return {
   handlers = {
     [sending.JOB] = { run = delivery.deliver, timeout_ms = delivery.TIMEOUT_MS,
       max_attempts = delivery.MAX_ATTEMPTS, backoff_ms = delivery.BACKOFF_MS },
+    [sending.DIGEST_JOB] = { run = digest.run },
     ["notifications.purge"] = {
       run = function(ctx)
         return { deleted = store.purge(ctx, KEEP_DAYS) }

@@ -1,6 +1,7 @@
 --- What was written to a person: for the copy of their data, and their erasure.
 
 local json = require("core.json")
+local preferences_store = require("services.notifications.preferences_store")
 local store = require("services.notifications.store")
 
 local M = {}
@@ -13,8 +14,15 @@ function M.export(ctx, user_id, add)
       createdAt = row.created_at }
   end
   add.json("notifications.json", list)
+  local said = preferences_store.find(ctx, user_id)
+  if said then
+    add.json("notification-preferences.json", json.raw(said.preferences))
+  end
 end
 
-M.erase = store.delete_of
+function M.erase(ctx, user_id)
+  store.delete_of(ctx, user_id)
+  preferences_store.delete(ctx, user_id)
+end
 
 return M

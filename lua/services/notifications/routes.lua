@@ -1,74 +1,70 @@
---- The mailbox of development and tests: a page for people, JSON for programs. Anybody who reaches
--- such a server may read it; production has no such routes.
+--- What one was told, how one wants to be told, and the mailbox of development.
 
-local json = require("core.json")
+local etag = require("core.etag")
 local reply = require("core.reply")
 local s = require("core.schema")
-local sys = require("core.sys")
-local mailbox = require("services.notifications.mailbox")
+local inbox = require("services.notifications.inbox")
+local mailbox_routes = require("services.notifications.mailbox_routes")
+local preferences = require("services.notifications.preferences")
+local schema = require("services.notifications.schema")
 
-local JSON_TYPE = "application/json; charset=utf-8"
-local PAGES = "/lua/services/notifications/pages/"
-local NO_STORE = { ["Cache-Control"] = "no-store" }
--- Mails are shown in a frame that runs no scripts; their own styles are inline.
-local PAGE_POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-  .. "connect-src 'self'; img-src 'self' data:; frame-src 'self'; base-uri 'none'; "
-  .. "frame-ancestors 'none'"
+local ID = s.object({ id = s.string({ format = "uuid" }) })
 
-local MESSAGE = s.object({
-  id = s.string({ format = "uuid" }),
-  channel = s.string({ describe = "such as email" }),
-  to = s.string(),
-  subject = s.string({ nullable = true }),
-  text = s.string({ nullable = true }),
-  html = s.string({ nullable = true }),
-  sentAt = s.string({ format = "date-time" }),
-}, { name = "MailboxMessage" })
-
-local function page(name, type)
-  return function()
-    return reply.file({ path = sys.root() .. PAGES .. name, type = type,
-      headers = { ["Cache-Control"] = "no-store", ["Content-Security-Policy"] = PAGE_POLICY } })
-  end
+local function answer_preferences(ctx)
+  local shown = preferences.get(ctx)
+  return reply.ok(shown, { etag = etag.of_shown(shown) })
 end
 
-local function route(method, path, summary, handler, more)
-  return { method = method, path = path, base = "", summary = summary, permission = "public",
-    rate = "open", tenant = false, authenticate = false, handler = handler, query = more.query,
-    content = more.content, returns = more.returns }
+-- They are a person's own: an API key has none. Who belongs to no tenant has an account, about
+-- which they are told.
+local function own(route)
+  route.permission, route.tenant = "user", false
+  return route
 end
 
-local function list(ctx, input)
-  local messages = mailbox.list(ctx, input.query.to and input.query.to:lower())
-  return reply.raw(200, { ["Content-Type"] = JSON_TYPE, ["Cache-Control"] = "no-store" },
-    json.encode(messages))
-end
-
-local function clear(ctx)
-  mailbox.clear(ctx)
-  return reply.ok(json.null, { headers = NO_STORE })
-end
-
-if not mailbox.is_there() then
-  return {}
-end
-
-return {
-  route("GET", "/dev/mailbox", "What was sent, as a page.",
-    page("mailbox.html", "text/html; charset=utf-8"),
-    { content = { type = "text/html" } }),
-  route("GET", "/dev/mailbox.js", "The script of that page.",
-    page("mailbox.js", "text/javascript; charset=utf-8"),
-    { content = { type = "text/javascript" } }),
-  route("GET", "/dev/mailbox.css", "The style of that page.",
-    page("mailbox.css", "text/css; charset=utf-8"),
-    { content = { type = "text/css" } }),
-  route("GET", "/dev/mailbox.json", "What was sent, newest first.", list, {
-    query = s.object({
-      to = s.string({ min = 1, max = 320, trim = true, optional = true,
-        describe = "only what was sent to this address or number" }),
-    }),
-    content = { type = "application/json", schema = s.array({ of = MESSAGE }) },
-  }),
-  route("DELETE", "/dev/mailbox", "Empty the mailbox.", clear, { returns = false }),
+local routes = {
+  own({ method = "GET", path = "/notifications", query = schema.query,
+    summary = "What I was told in this tenant and about my account, newest first.",
+    returns = schema.list, meta = schema.meta,
+    handler = function(ctx, input)
+      local list, meta = inbox.list(ctx, input.query)
+      return reply.ok(list, { meta = meta })
+    end }),
+  own({ method = "PUT", path = "/notifications/read-all",
+    summary = "Mark all of them as read.", returns = schema.read_all, body = s.object({}),
+    handler = function(ctx)
+      return reply.ok({ read = inbox.read_all(ctx) })
+    end }),
+  own({ method = "GET", path = "/notifications/preferences",
+    summary = "How I want to be told things.", returns = schema.preferences, versioned = true,
+    handler = answer_preferences }),
+  own({ method = "PUT", path = "/notifications/preferences", body = schema.preferences,
+    check = preferences.check, versioned = true,
+    summary = "Set how I want to be told things: channels, types, quiet hours, digest.",
+    answers = { [400] = "invalid fields, all of them" }, returns = schema.preferences,
+    handler = function(ctx, input)
+      preferences.put(ctx, input.body, function(shown)
+        reply.require_match(ctx, etag.of_shown(shown))
+      end)
+      return answer_preferences(ctx)
+    end }),
+  own({ method = "PUT", path = "/notifications/:id/read", params = ID, body = s.object({}),
+    summary = "Mark one as read.", returns = schema.notification,
+    answers = { [404] = "none of mine" },
+    handler = function(ctx, input)
+      return reply.ok(inbox.read(ctx, input.params.id))
+    end }),
+  own({ method = "DELETE", path = "/notifications/:id", params = ID,
+    summary = "Remove one for good.", returns = false,
+    answers = { [404] = "none of mine" },
+    handler = function(ctx, input)
+      inbox.delete(ctx, input.params.id)
+      return reply.ok(nil)
+    end }),
 }
+
+for _, route in ipairs(mailbox_routes) do
+  routes[#routes + 1] = route
+end
+
+return routes

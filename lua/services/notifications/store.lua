@@ -2,24 +2,28 @@
 -- alone: so it goes past the tenant check.
 
 local db = require("core.db")
+local time = require("core.time")
 
 local M = {}
 
+--- Inserts a notification; false when its idempotency key was used before.
 function M.insert_notification(ctx, row)
-  db.platform(ctx):exec(
-    [[INSERT INTO notifications (id, user_id, tenant_id, type, title, message, data)
-      VALUES (?, ?, ?, ?, ?, ?, ?)]],
-    row.id, row.user_id, row.tenant_id, row.type, row.title, row.message, row.data)
+  return db.platform(ctx):exec(
+    [[INSERT INTO notifications (id, user_id, tenant_id, type, title, message, data,
+        idempotency_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      ON DUPLICATE KEY UPDATE id = id]],
+    row.id, row.user_id, row.tenant_id, row.type, row.title, row.message, row.data,
+    row.idempotency_key).affected == 1
 end
 
 --- Inserts a delivery; false when its idempotency key was used before.
 function M.insert_delivery(ctx, row)
   return db.platform(ctx):exec(
     [[INSERT INTO notification_deliveries (id, notification_id, user_id, channel, type,
-        idempotency_key, content) VALUES (?, ?, ?, ?, ?, ?, ?)
+        idempotency_key, content, digest_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
       ON DUPLICATE KEY UPDATE id = id]],
     row.id, row.notification_id, row.user_id, row.channel, row.type, row.idempotency_key,
-    row.content).affected == 1
+    row.content, row.digest_at).affected == 1
 end
 
 --- A delivery that was not sent yet, or nil.
@@ -27,6 +31,14 @@ function M.find_waiting(ctx, id)
   return db.platform(ctx):one(
     [[SELECT id, channel, type, content FROM notification_deliveries
       WHERE id = ? AND state = 'waiting']], id)
+end
+
+--- What waits for a person's digest of that time (ms) or of one before, oldest first.
+function M.list_for_digest(ctx, user_id, at_ms, limit)
+  return db.platform(ctx):query(
+    [[SELECT id, channel, type, content FROM notification_deliveries
+      WHERE user_id = ? AND digest_at <= ? AND state = 'waiting' ORDER BY id LIMIT ?]],
+    user_id, time.db(at_ms), limit)
 end
 
 function M.set_sent(ctx, id)

@@ -1,0 +1,7 @@
+-- What follows from work orders' events.
+
+local notices = require("plugins.workorders.notices")
+
+return {
+  handlers = { [notices.ASSIGNED] = { run = notices.tell_assigned } },
+}
