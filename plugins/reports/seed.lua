@@ -53,6 +53,7 @@ function M.acting(ctx, role, index)
   return ctx:with({
     actor = {
       kind = "user", user_id = member.id, name = member.name, role = member.role,
+      silent = true, -- nobody wants mails of what never happened
       permissions = setmetatable({}, { __index = function(_, permission)
         return identity.role_has(member.role, permission)
       end }),

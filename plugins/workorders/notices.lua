@@ -8,8 +8,6 @@ local M = {}
 
 M.ASSIGNED = "workorders.tell_assigned"
 
-local TITLE_MAX = 200 -- bytes that a notification's title may have
-
 -- The data of a message, which a tenant's own wording can name: {{workorder.number}}.
 local function about(order)
   return { workOrderId = order.id, workorder = order }
@@ -17,12 +15,11 @@ end
 
 --- The job: tells whoever has been given the work, unless they took it themselves.
 function M.tell_assigned(ctx, event)
-  local order = event.data
+  local order, actor = event.data, event.actor
   local to
-  if order.assignedTo then
-    if event.actor and event.actor.userId == order.assignedTo then
-      return
-    end
+  if actor.silent or order.assignedTo and actor.userId == order.assignedTo then
+    return
+  elseif order.assignedTo then
     to = { users = { order.assignedTo } }
   else
     to = { groups = { team = { order.teamId } } }
@@ -31,9 +28,8 @@ function M.tell_assigned(ctx, event)
     notifications.notify(tx_ctx, {
       to = to,
       type = "workorder.assigned",
-      title = (order.number .. ": " .. order.title):sub(1, TITLE_MAX),
-      message = (order.assignedTo and "This work order is yours." or "This work order is your team's.")
-        .. (order.message and " " .. order.message or ""),
+      title = order.number .. (order.assignedTo and " is yours" or " is your team's"),
+      message = order.title .. (order.message and ": " .. order.message or ""),
       data = about(order),
       key = "event:" .. event.id,
     })

@@ -87,9 +87,9 @@ describe("who is given work", function()
     end)
     assert.equal(order.id, frame.data.data.workOrderId)
     local notification = told(technician, order)
-    assert.same({ frame.data.id, "workorder.assigned", order.number .. ": Lamp <out>", cjson.null },
+    assert.same({ frame.data.id, "workorder.assigned", order.number .. " is yours", cjson.null },
       { notification.id, notification.type, notification.title, notification.readAt })
-    assert.equal("This work order is yours. Bring a ladder.", notification.message)
+    assert.equal("Lamp <out>: Bring a ladder.", notification.message)
     local mail = mailbox.wait(api, "tech1@riverton.example", order.number)
     assert.truthy(mail.text:find("Bring a ladder.", 1, true))
     assert.is_nil(mail.html:find("<out>", 1, true))
@@ -111,7 +111,7 @@ describe("who is given work", function()
     end
     local order = give_work("Sparks", { teamId = electrical.id })
     for _, who in ipairs({ technician, colleague }) do
-      assert.equal("This work order is your team's.", told(who, order).message)
+      assert.equal(order.number .. " is your team's", told(who, order).title)
       local count = 0
       for _, notification in ipairs(list(who, "?type=workorder.assigned&limit=100")) do
         count = count + (notification.title:find(order.number, 1, true) and 1 or 0)
@@ -212,7 +212,7 @@ describe("preferences", function()
     local sms = wait_for("the text message", function()
       return mailbox.list(api, "+441174960042")[1]
     end)
-    assert.same({ "sms", order.number .. ": By text message: This work order is yours." },
+    assert.same({ "sms", order.number .. " is yours: By text message" },
       { sms.channel, sms.text })
     for _, mail in ipairs(mailbox.list(api, "tech2@riverton.example")) do
       assert.is_nil(mail.subject:find(order.number, 1, true))

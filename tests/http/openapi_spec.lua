@@ -330,6 +330,8 @@ describe("the description of the API", function()
     ask(200, "DELETE", place, by(dispatcher))
 
     -- Notifications
+    server:sql("INSERT INTO notifications (id, user_id, type, title, message) VALUES (UUID(), '"
+      .. technician.user.id .. "', 't.told', 'Told', 'Something')")
     local told = ask(200, "GET", "/notifications?limit=1", by(technician))[1]
     ask(200, "GET", "/notifications?page=1&unread=true", by(technician))
     ask(200, "PUT", "/notifications/" .. told.id .. "/read", by(technician, {}))
