@@ -14,9 +14,13 @@ local FETCH = [[
     handler = function()
       local settings, fs = require("core.config").get(), require("core.fs")
       local path = settings.server.data .. "/tmp/fetched"
+      local task = require("core.task")
       local _, err = require("core.http_client").request({ save = path,
         url = ("http://127.0.0.1:%d/api/v1/openapi.json"):format(settings.http.port) })
       local there = fs.stat(path) ~= nil
+      for _ = 1, err and 100 or 0 do -- it is removed in the thread pool, a moment later
+        there = there and task.sleep(20) and fs.stat(path) ~= nil
+      end
       fs.unlink(path)
       return reply.ok({ code = err and err.code or "saved", there = there })
     end },
