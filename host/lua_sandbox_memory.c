@@ -1,0 +1,105 @@
+/* The allocator of all states that share an account. LuaJIT does not collect before it lets an
+ * allocation fail. So the hook collects when three quarters are used, and a run that goes on
+ * holding more meets the end later. */
+#include "lua_sandbox_vm.h"
+#include <stdlib.h>
+
+enum {
+    BLOCK_SMALLEST = 32 * 1024, /* of those counted by size */
+    COLLECTOR_ROOM = 256 * 1024,
+    HASTE = 64 * 1024, /* bytes allocated that bring the hook */
+};
+
+/* An instruction may compare, copy or count a whole block: about half a millisecond for 1 MiB.
+ * By the class of the largest block in use. */
+static const int hook_counts[SANDBOX_BLOCK_CLASSES] = {500, 250, 120, 60, 30, 8, 2, 1};
+
+static int class_of(size_t size)
+{
+    int class = -1;
+    while (size >= BLOCK_SMALLEST && class < SANDBOX_BLOCK_CLASSES - 1) {
+        class ++;
+        size >>= 1;
+    }
+    return class;
+}
+
+int sandbox_hook_count(const struct sandbox_memory *memory)
+{
+    for (int class = SANDBOX_BLOCK_CLASSES - 1; class >= 0; class --)
+        if (memory->blocks[class])
+            return hook_counts[class];
+    return 1000;
+}
+
+static void count(struct sandbox_memory *memory, size_t old_size, size_t size)
+{
+    int old_class = class_of(old_size), class = class_of(size);
+    memory->used = memory->used - old_size + size;
+    if (memory->used > memory->peak)
+        memory->peak = memory->used;
+    if (old_class >= 0)
+        memory->blocks[old_class]--;
+    if (class >= 0)
+        memory->blocks[class]++;
+}
+
+static bool may_grow(const struct sandbox_vm *vm, size_t old_size, size_t size)
+{
+    const struct sandbox_memory *memory = vm->memory;
+    size_t max = memory->max + (vm->collecting ? COLLECTOR_ROOM : 0);
+    return size <= max / 4 && memory->used - old_size + size <= max;
+}
+
+void *sandbox_allocate(void *arg, void *block, size_t old_size, size_t size)
+{
+    struct sandbox_vm *vm = arg;
+    if (!size) {
+        free(block);
+        count(vm->memory, old_size, 0);
+        return NULL;
+    }
+    if (size > old_size && !may_grow(vm, old_size, size))
+        return NULL;
+    void *moved = realloc(block, size);
+    if (!moved)
+        return NULL;
+    count(vm->memory, old_size, size);
+    if (size > old_size) {
+        vm->allocated += size - old_size;
+        if (vm->allocated > HASTE || class_of(size) >= 0 ||
+            sandbox_collect_due(vm->memory))
+            sandbox_hook_soon(vm);
+    }
+    return moved;
+}
+
+bool sandbox_collect_due(const struct sandbox_memory *memory)
+{
+    return memory->used > (memory->collect_at ? memory->collect_at : memory->max / 4 * 3);
+}
+
+static int collect(lua_State *L)
+{
+    struct sandbox_vm *vm = sandbox_vm_of(L);
+    vm->collecting = true;
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    vm->collecting = false;
+    return 0;
+}
+
+void sandbox_collect(struct sandbox_memory *memory, lua_State *L)
+{
+    struct sandbox_vm *running = L ? sandbox_vm_of(L) : NULL;
+    for (struct sandbox_vm *vm = memory->vms; vm; vm = vm->next) {
+        if (vm == running)
+            collect(L);
+        else if (lua_cpcall(vm->L, collect, NULL) != 0)
+            lua_pop(vm->L, 1);
+        vm->collecting = false;
+    }
+    size_t early = memory->max / 4 * 3, middle = (memory->used + memory->max) / 2;
+    memory->collect_at = memory->used < early / 2 ? early
+                         : middle > early         ? middle
+                                                  : early;
+}
