@@ -385,6 +385,29 @@ describe("access", function()
     assert.is_true(walked > 20)
   end)
 
+  it("of another tenant's key, and of its public, ends before anything is seen", function()
+    local scopes = {}
+    for _, permission in ipairs(api:get("/permissions", { token = stranger }).json.data) do
+      scopes[#scopes + 1] = permission.held and permission.name or nil
+    end
+    local key = created("/api-keys", { token = stranger, json = { name = "wide", scopes = scopes } }).key
+    local citizen = created("/auth/register", { json = { email = "nina@northgrid.example",
+      password = "Hjkl-4242-uiop", fullName = "Nina North", tenant = "northgrid" } }).accessToken
+    for _, route in ipairs(routes) do
+      if route.path:find(":", 1, true) then
+        local body = BODIES[route.name]
+        body = body ~= PICTURES and body or nil
+        for what, options in pairs({ ["a key"] = { headers = { ["x-api-key"] = key }, json = body },
+          ["somebody"] = { token = citizen, json = body } }) do
+          local answer = send(route.method, path_of(route), options)
+          local needs_a_body = answer.status == 400 and body == nil
+          assert.is_true(answer.status == 403 or answer.status == 404 or needs_a_body,
+            what .. ": " .. route.name .. ": " .. answer.status .. " " .. answer.body)
+        end
+      end
+    end
+  end)
+
   it("of another tenant's owner ends also where a body names the id", function()
     local function post(path, json)
       return api:post(path, { token = stranger, json = json })
@@ -410,11 +433,26 @@ describe("access", function()
       assert.equal(400, answer.status, answer.body)
     end
     for _, path in ipairs({ "/reports?limit=100", "/workorders?limit=100", "/users?limit=100",
-      "/users/search?q=t", "/teams", "/reports/nearby?lat=51.45&lng=-2.59" }) do
-      local body = api:get(path, { token = stranger }).body
+      "/users/search?q=t", "/teams", "/reports/nearby?lat=51.45&lng=-2.59", "/roles",
+      "/api-keys?limit=100", "/workspaces?limit=100", "/users/tenants", "/users/activity?limit=100",
+      "/auth/sessions" }) do
+      local answer = api:get(path, { token = stranger })
+      assert.equal(200, answer.status, path)
       for _, id in pairs(things) do
-        assert.is_nil(body:find(id, 1, true), path)
+        assert.is_nil(answer.body:find(id, 1, true), path)
       end
+    end
+    -- What a query names is found among their own things: so nothing is.
+    for _, path in ipairs({ "/reports?reporter=" .. things.users, "/reports?assignee=" .. things.users,
+      "/workorders?assignee=" .. things.users, "/workorders?team=" .. team,
+      "/workorders?reportId=" .. things.reports, "/users?role=surveyor" }) do
+      local answer = api:get(path, { token = stranger })
+      assert.equal(200, answer.status, path .. " " .. answer.body)
+      assert.same({}, answer.json.data, path)
+    end
+    for kind, id in pairs({ report = things.reports, workorder = things.workorders }) do
+      local answer = api:get("/realtime/snapshot?topic=" .. kind .. ":" .. id, { token = stranger })
+      assert.is_true(answer.status == 403 or answer.status == 404, kind .. " " .. answer.body)
     end
     local me = api:get("/users/me", { token = stranger, tenant = "riverton" }).json.data
     assert.equal("northgrid", me.tenant.slug) -- the token's tenant, whatever a header says
@@ -518,5 +556,43 @@ describe("access", function()
       { report.status, report.version, report.reporter.userId })
     assert.is_true(report.id ~= UNKNOWN and report.trackingCode ~= "AAAAAAAA")
     assert.is_nil(report.createdAt:find("^2001"))
+  end)
+
+  it("is not to be had by naming it where people administer either", function()
+    local owner, foreign = sessions.owner, api:get("/users/me", { token = stranger }).json.data
+    local more = { id = UNKNOWN, tenantId = foreign.tenant.id, tenant_id = foreign.tenant.id,
+      userId = foreign.id, user_id = foreign.id, ownerId = foreign.id, invitedBy = foreign.id,
+      builtIn = true, platformAdmin = true, isActive = false, key = "fxk_mine", prefix = "fxk_mine",
+      tier = "enterprise", createdAt = "2001-01-01T00:00:00Z", token = "mine" }
+    local function with(body)
+      for name, value in pairs(more) do
+        body[name] = body[name] == nil and value or body[name]
+      end
+      return { token = owner.token, json = body }
+    end
+    local key = created("/api-keys", with({ name = "given", scopes = { "reports.read" } }))
+    assert.same({ owner.user.id, { "reports.read" } }, { key.owner.id, key.scopes })
+    assert.is_true(key.id ~= UNKNOWN and not key.key:find("mine", 1, true))
+    local role = created("/roles", with({ name = "given", permissions = { "reports.read" } }))
+    assert.same({ false, { "reports.read" } }, { role.builtIn, role.permissions })
+    local invitation = created("/workspaces/" .. things.workspaces .. "/members/invite",
+      with({ email = "given@x.example", role = "viewer" }))
+    assert.same({ owner.user.id, "viewer" }, { invitation.invitedBy, invitation.role })
+    local workspace = created("/workspaces", with({ name = "Given" }))
+    assert.same({ "owner", server:sql("SELECT subscription_tier FROM tenants WHERE id = '"
+      .. workspace.id .. "'"):match("%a+") }, { workspace.role, workspace.tier })
+    for _, made in ipairs({ key, role, invitation, workspace }) do
+      assert.is_true(made.id ~= UNKNOWN and not made.createdAt:find("^2001"), made.id)
+    end
+    for _, made in ipairs({ "api_keys WHERE name = 'given'", "roles WHERE name = 'given'",
+      "invitations WHERE email = 'given@x.example'" }) do
+      assert.equal(owner.user.tenant.id,
+        server:sql("SELECT tenant_id FROM " .. made):match("[%x-]+"), made)
+    end
+    local person = things.users
+    local changed = api:put("/users/" .. person .. "/status", with({ status = "active",
+      role = "owner", permissions = { "workspaces.manage" }, email = "mine@x.example" })).json.data
+    assert.same({ person, "technician", "tech1@riverton.example" },
+      { changed.id, changed.role, changed.email })
   end)
 end)

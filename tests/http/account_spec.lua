@@ -234,6 +234,23 @@ describe("a password", function()
       and math.abs(third - 3600) <= 10, first .. " " .. second .. " " .. third)
   end)
 
+  it("is one of 72 bytes at most, of which every one counts", function()
+    for i, text in ipairs({ ("aX9-"):rep(18), ("\195\164X9"):rep(18) }) do -- the other in 54 characters
+      assert.equal(72, #text)
+      local email = ("long%d@password.example"):format(i)
+      local token = register(email, { password = text }).token
+      assert.equal(200, try(email, text).status)
+      refused(401, "INVALID_CREDENTIALS", try(email, text .. "x"))
+      refused(401, "INVALID_CREDENTIALS", try(email, text:sub(1, -2) .. "X"))
+      local change = { currentPassword = text, newPassword = text .. "x" }
+      local answer = api:put("/users/me", { token = token, json = change })
+      assert.equal("newPassword", refused(400, "VALIDATION_ERROR", answer).details[1].field)
+      answer = api:post("/auth/register", { json = { email = "longer@password.example",
+        password = text .. "x", fullName = "Ann" } })
+      assert.equal("password", refused(400, "VALIDATION_ERROR", answer).details[1].field)
+    end
+  end)
+
   it("with a NUL or of any length is an answer, never a failure", function()
     for _, password in ipairs({ "abc\0defghijk", ("x"):rep(73), ("x"):rep(200) }) do
       assert.equal(password:find("%z") and 400 or 401, try("viewer@riverton.example", password).status)

@@ -48,9 +48,10 @@ local function with_factor(email)
   local token = answer.json.data.accessToken
   local secret = setup_of(token).json.data.secret
   totp.settle()
-  local on = api:post("/auth/mfa/enable", { token = token, json = { code = totp.code(secret, -1) } })
+  local code = totp.code(secret, -1)
+  local on = api:post("/auth/mfa/enable", { token = token, json = { code = code } })
   assert.equal(200, on.status, on.body)
-  return { email = email, token = token, secret = secret, codes = on.json.data.recoveryCodes,
+  return { email = email, token = token, secret = secret, code = code, codes = on.json.data.recoveryCodes,
     id = answer.json.data.user.id }
 end
 
@@ -115,6 +116,7 @@ describe("the second step", function()
 
   it("takes a code once, also when it comes from many places at once", function()
     local ann = with_factor("once@mfa.example")
+    refused(401, "INVALID_CODE", login(ann.email, { mfaCode = ann.code })) -- that switched it on
     local code = totp.code(ann.secret)
     local calls = {}
     for i = 1, 4 do

@@ -155,6 +155,25 @@ describe("revocation", function()
     assert.same(all(200), statuses(one.api, admin.token))
   end)
 
+  it("follows when one refresh token is used on both nodes at once", function()
+    local session = login()
+    local function refresh(node)
+      return function()
+        return node.api:post("/auth/refresh", { json = { refreshToken = session.refreshToken } })
+      end
+    end
+    local answers = client.at_once({ refresh(one), refresh(two) })
+    table.sort(answers, function(a, b) return a.status < b.status end)
+    assert.same({ 200, 401 }, { answers[1].status, answers[2].status })
+    assert.equal("TOKEN_REUSED", answers[2].json.error.code)
+    local fresh = answers[1].json.data
+    for _, node in ipairs({ one, two }) do
+      assert.is_true(becomes(401, profile_of(node.api, fresh.accessToken)))
+      assert.equal(401, node.api:post("/auth/refresh",
+        { json = { refreshToken = fresh.refreshToken } }).status)
+    end
+  end)
+
   it("of an API key is heard of by the other nodes, with Redis and without", function()
     local admin = login("admin@riverton.example")
     local function ends()

@@ -1,5 +1,6 @@
 -- Accounts and sessions on a real database: who gets in, who is kept out, and from when on.
 local context = require("core.context")
+local crypto = require("core.crypto")
 local db = require("core.db")
 local errors = require("core.errors")
 local seed = require("services.identity.seed")
@@ -75,6 +76,35 @@ describe("identity", function()
       local wrong = refused("INVALID_CREDENTIALS", login, "viewer@riverton.example", "not it, no")
       local unknown = refused("INVALID_CREDENTIALS", login, "nobody@riverton.example", "not it, no")
       assert.equal(wrong.message, unknown.message)
+    end)
+
+    it("costs a stranger one hash of the same cost, whatever the address and the password", function()
+      local platform = db.platform(context.system())
+      local verify, costs = crypto.password_verify, {}
+      crypto.password_verify = function(password, hash)
+        costs[#costs + 1] = hash:match("^%$2b%$(%d%d)%$")
+        return verify(password, hash)
+      end
+      platform:exec("UPDATE users SET status = 'banned' WHERE email = 'owner@fagioli.example'")
+      finally(function()
+        crypto.password_verify = verify
+        platform:exec("UPDATE users SET status = 'active'")
+        platform:exec("DELETE FROM login_failures")
+      end)
+      local emails = { "viewer@riverton.example", "nobody@riverton.example", "no address",
+        "owner@fagioli.example" }
+      local tried = { "not it, no", ("x"):rep(100), "a\0b" }
+      for _, email in ipairs(emails) do
+        for _, password in ipairs(tried) do
+          refused("INVALID_CREDENTIALS", login, email, password)
+        end
+      end
+      assert.equal(#emails * #tried, #costs)
+      for _, cost in ipairs(costs) do
+        assert.equal(costs[1], cost)
+      end
+      -- that an account is barred is told to who knows its password alone
+      refused("FORBIDDEN", login, "owner@fagioli.example")
     end)
 
     it("locks an address after five failures, known or not, longer each time", function()
