@@ -150,6 +150,35 @@ return {
   scripts = {
     canary_failures = 3, -- a canary of scripts is taken back when so many of its runs failed
     canary_failure_percent = 10, -- and they are so many of a hundred
+    -- What a run may use: hook_ is a before hook or a guard, event_ also a schedule and a step of
+    -- an escalation.
+    hook_cpu_ms = 10,
+    hook_wall_ms = 250,
+    hook_calls = 20,
+    hook_writes = 0, -- of the calls
+    hook_fetches = 0, -- requests to other servers
+    route_cpu_ms = 50,
+    route_wall_ms = 4000,
+    route_calls = 50,
+    route_writes = 20,
+    route_fetches = 2,
+    event_cpu_ms = 500,
+    event_wall_ms = 30000,
+    event_calls = 150,
+    event_writes = 50,
+    event_fetches = 5,
+    input_max = 131072, -- bytes of what a run is given
+    output_max = 65536, -- of what it answers
+    log_max = 8192, -- of what it logs
+    free = {}, -- other limits for a tier: "event_cpu_ms=200", ...
+    pro = {},
+    enterprise = {},
+    try = {}, -- tighter limits that only warn: in the records of runs, and as metrics
+    request_wall_ms = 2000, -- of all before hooks of one request
+    background_cpu_ms_per_minute = 10000, -- of a tenant's events and schedules, on each node
+    depth_max = 8, -- of rules that set each other off
+    failures_max = 20, -- running, after which a handler is switched off
+    test_wait_ms = 5000, -- for a dry run in its request; then it goes on as a job
   },
   workspaces = {
     tier = "free", -- of new ones: free, pro or enterprise

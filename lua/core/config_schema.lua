@@ -22,6 +22,11 @@ local function names()
   return s.array({ of = text(), max = 100 })
 end
 
+-- Numbers of the section scripts for whom they are not the usual ones.
+local function other_limits()
+  return s.array({ max = 30, of = s.string({ pattern = "^[%l_]+=%d+$", describe = "name=number" }) })
+end
+
 return s.object({
   env = s.enum({ "development", "test", "production" }),
   http = s.object({
@@ -156,6 +161,33 @@ return s.object({
   scripts = s.object({
     canary_failures = count(1, 1000000),
     canary_failure_percent = count(0, 100),
+    hook_cpu_ms = milliseconds(),
+    hook_wall_ms = milliseconds(),
+    hook_calls = count(0, 10000),
+    hook_writes = count(0, 10000),
+    hook_fetches = count(0, 1000),
+    route_cpu_ms = milliseconds(),
+    route_wall_ms = milliseconds(),
+    route_calls = count(0, 10000),
+    route_writes = count(0, 10000),
+    route_fetches = count(0, 1000),
+    event_cpu_ms = milliseconds(),
+    event_wall_ms = milliseconds(),
+    event_calls = count(0, 10000),
+    event_writes = count(0, 10000),
+    event_fetches = count(0, 1000),
+    input_max = count(1024, 163840),
+    output_max = count(1024, 163840),
+    log_max = count(0, 65536),
+    free = other_limits(),
+    pro = other_limits(),
+    enterprise = other_limits(),
+    try = other_limits(),
+    request_wall_ms = milliseconds(),
+    background_cpu_ms_per_minute = count(1, 60000),
+    depth_max = count(1, 100),
+    failures_max = count(1, 10000),
+    test_wait_ms = milliseconds(),
   }),
   workspaces = s.object({ tier = s.enum({ "free", "pro", "enterprise" }) }),
 })

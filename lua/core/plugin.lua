@@ -40,7 +40,7 @@ local ROUTE_KEYS = {
   also = "number", -- the status besides a success under which the same comes: bad news
 }
 
-local HOOK_LISTS = { ready = true, rooms = true, health = true, collect = true }
+local HOOK_LISTS = { ready = true, rooms = true, health = true, collect = true, numbered = true }
 
 local function problem(loading, where, format, ...)
   loading.problems[#loading.problems + 1] = where .. ": " .. format:format(...)

@@ -41,6 +41,19 @@ M.events = {
   ["report.updated"] = { socket = "report:updated", rooms = rooms },
 }
 
+-- What rules can stand in front of.
+M.scripts = {
+  actions = {
+    ["report.create"] = { event = "report.created" },
+    ["report.update"] = { event = "report.updated", shows = function(data)
+      return not data.previousStatus and not data.deleted
+    end },
+    ["report.status"] = { event = "report.updated", shows = function(data)
+      return data.previousStatus ~= nil
+    end },
+  },
+}
+
 M.topics = {
   report = {
     allow = function(ctx, id)

@@ -2,7 +2,7 @@ return {
   name = "reports",
   version = "1.0.0",
   summary = "Hazard reports: made by anybody, followed by their tracking code, handled by staff.",
-  requires = { "identity", "audit", "events", "files", "realtime" },
+  requires = { "identity", "audit", "events", "files", "realtime", "scripts" },
   permissions = {
     ["reports.create"] = "Make reports in bulk, and import them.",
     ["reports.read"] = "See all reports and who made them.",

@@ -10,11 +10,13 @@ local time = require("core.time")
 local uuid = require("core.uuid")
 local audit = require("services.audit")
 local files = require("services.files")
+local scripts = require("services.scripts")
 local access = require("plugins.reports.rules.access")
 local categories = require("plugins.reports.categories")
 local changes = require("plugins.reports.changes")
 local contact = require("plugins.reports.contact")
 local near = require("plugins.reports.near")
+local schema = require("plugins.reports.schema")
 local states = require("plugins.reports.rules.states")
 local store = require("plugins.reports.store")
 local tracking = require("plugins.reports.rules.tracking")
@@ -22,10 +24,9 @@ local view = require("plugins.reports.rules.view")
 
 local M = {}
 
-local function new_row(ctx, input, category)
+local function new_row(ctx, id, input, category)
   local now_ms = time.now_ms()
   local location = input.location or {}
-  local id = uuid.v7()
   local user_id = ctx.actor.user_id
   local severity = input.severity or categories.severity(category)
   return {
@@ -77,11 +78,14 @@ end
 -- @param uploads list of uploaded files, or nil
 -- @return what the reporter is answered, and the answer's meta
 function M.create(ctx, input, uploads)
+  local id = uuid.v7()
+  input = scripts.before(ctx, "report.create", input, { id = id, schema = schema.create,
+    check = categories.check })
   local category = categories.find(ctx, input.category)
     or error("category not checked: " .. tostring(input.category))
   local prepared = files.prepare(ctx, uploads, { kinds = "picture", field = "photos",
     max = config.get().files.report_photos })
-  local row = new_row(ctx, input, category)
+  local row = new_row(ctx, id, input, category)
   local ok, attachments = pcall(store_new, ctx, row, prepared)
   if not ok and is_taken_code(attachments) then
     attachments = store_new(ctx, row, prepared)
@@ -125,10 +129,20 @@ local function changed(ctx, report, wanted)
   return row
 end
 
+-- The report as rules see it, for who may change it.
+local function shown(ctx, id)
+  local report = store.get(ctx, id)
+  changes.check_rights(ctx, report, access.can_update)
+  return view.member(report)
+end
+
 --- Changes a report's words, place, category or severity.
 -- @param wanted as schema.update cleans it
 -- @param version the version the caller has read (If-Match), or nil
 function M.update(ctx, id, wanted, version)
+  wanted = scripts.before(ctx, "report.update", wanted, { id = id, schema = schema.update,
+    check = categories.check_changes,
+    current = function() return shown(ctx, id) end })
   db.transaction(ctx, function(tx)
     local report = changes.lock(tx, id, access.can_update, version)
     store.update(tx, changed(tx, report, wanted))

@@ -5,9 +5,12 @@ local db = require("core.db")
 local errors = require("core.errors")
 local time = require("core.time")
 local audit = require("services.audit")
+local scripts = require("services.scripts")
 local changes = require("plugins.reports.changes")
+local schema = require("plugins.reports.schema")
 local states = require("plugins.reports.rules.states")
 local store = require("plugins.reports.store")
+local view = require("plugins.reports.rules.view")
 
 local M = {}
 
@@ -36,9 +39,18 @@ local function may_move(person)
   return person.updates
 end
 
+-- The report as rules see it, for who may move it.
+local function shown(ctx, id)
+  local report = store.get(ctx, id)
+  changes.check_rights(ctx, report, may_move)
+  return view.member(report)
+end
+
 --- Moves a report to another status.
 -- @param change {status, reason|nil}; rejecting needs a reason
 function M.set_status(ctx, id, change, version)
+  change = scripts.before(ctx, "report.status", change, { id = id, schema = schema.status,
+    current = function() return shown(ctx, id) end })
   if change.status == "rejected" and not change.reason then
     errors.validation({ { field = "reason", code = "required",
       message = "must say why the report is rejected" } })

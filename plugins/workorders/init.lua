@@ -43,6 +43,25 @@ M.listeners = { ["workorder.assigned"] = { notices.ASSIGNED } }
 
 M.audiences = { team = teams.user_ids }
 
+local function shows_step(step)
+  return function(data)
+    return data.action == step and not data.deleted
+  end
+end
+
+-- What rules can stand in front of.
+local actions = {
+  ["workorder.create"] = { event = "workorder.created" },
+  ["workorder.update"] = { event = "workorder.updated", shows = shows_step(nil) },
+  ["workorder.assign"] = { event = "workorder.assigned" },
+  ["remediation.create"] = { event = "remediation.completed" },
+}
+for _, step in ipairs({ "accept", "reject", "start", "hold", "resume", "complete", "verify",
+  "cancel" }) do
+  actions["workorder." .. step] = { event = "workorder.updated", shows = shows_step(step) }
+end
+M.scripts = { actions = actions }
+
 -- Who does or reads work hears what is given to their teams.
 M.hooks = {
   rooms = function(ctx)

@@ -8,8 +8,10 @@ local uuid = require("core.uuid")
 local audit = require("services.audit")
 local events = require("services.events")
 local files = require("services.files")
+local scripts = require("services.scripts")
 local access = require("plugins.workorders.rules.access")
 local orders = require("plugins.workorders.service")
+local schema = require("plugins.workorders.schema")
 local store = require("plugins.workorders.remediations_store")
 local view = require("plugins.workorders.rules.view")
 
@@ -47,6 +49,8 @@ end
 --- Records what was done on a work order.
 -- @param input as schema.remediate cleans it
 function M.create(ctx, input)
+  local id = uuid.v7()
+  input = scripts.before(ctx, "remediation.create", input, { id = id, schema = schema.remediate })
   return db.transaction(ctx, function(tx)
     local order, person = find_order(tx, input.workOrderId)
     if not access.can(person, "remediate", order) then
@@ -54,7 +58,7 @@ function M.create(ctx, input)
     end
     check_open(order)
     local row = {
-      id = uuid.v7(), work_order_id = order.id, performed_by = tx.actor.user_id,
+      id = id, work_order_id = order.id, performed_by = tx.actor.user_id,
       description = input.description, materials_used = json.array(input.materialsUsed or {}),
       time_spent = input.timeSpent, completion_date = input.completionDate or time.now(),
     }

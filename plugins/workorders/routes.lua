@@ -19,10 +19,10 @@ local function answer(row)
 end
 
 -- One step of the life of a work order, at /workorders/:id/<action>.
-local function action(name, permission, body, summary)
+local function action(name, permission, summary)
   return {
     method = "PUT", path = "/workorders/:id/" .. name, permission = permission,
-    params = schema.id, body = body, summary = summary,
+    params = schema.id, body = schema.BODIES[name], summary = summary,
     answers = { [409] = "not from this status; the allowed ones are in details" },
     returns = answers.order, versioned = true,
     handler = function(ctx, input)
@@ -97,14 +97,14 @@ return {
       return answer(service.assign(ctx, input.params.id, input.body, etag.wanted_version(ctx)))
     end,
   },
-  action("accept", "workorders.work", schema.maybe_reasoned, "Take on an assigned work order."),
-  action("reject", "workorders.work", schema.reasoned, "Give an assigned work order back."),
-  action("start", "workorders.work", schema.maybe_reasoned, "Begin the work."),
-  action("hold", "workorders.work", schema.reasoned, "Interrupt the work."),
-  action("resume", "workorders.work", schema.maybe_reasoned, "Go on where it was held."),
-  action("complete", "workorders.work", schema.complete, "Say that the work is done."),
-  action("verify", "workorders.update", schema.maybe_reasoned, "Confirm that it is done."),
-  action("cancel", "workorders.update", schema.maybe_reasoned, "Give up a work order."),
+  action("accept", "workorders.work", "Take on an assigned work order."),
+  action("reject", "workorders.work", "Give an assigned work order back."),
+  action("start", "workorders.work", "Begin the work."),
+  action("hold", "workorders.work", "Interrupt the work."),
+  action("resume", "workorders.work", "Go on where it was held."),
+  action("complete", "workorders.work", "Say that the work is done."),
+  action("verify", "workorders.update", "Confirm that it is done."),
+  action("cancel", "workorders.update", "Give up a work order."),
   {
     method = "GET", path = "/teams", permission = READERS, query = teams.query,
     summary = "The tenant's teams with their members.",

@@ -88,6 +88,13 @@ M.complete = s.object({
   minutesSpent = s.integer({ min = 0, max = 100000, optional = true }),
 })
 
+--- What each step of a work order takes.
+M.BODIES = {
+  accept = M.maybe_reasoned, reject = M.reasoned, start = M.maybe_reasoned, hold = M.reasoned,
+  resume = M.maybe_reasoned, complete = M.complete, verify = M.maybe_reasoned,
+  cancel = M.maybe_reasoned,
+}
+
 M.filters = {
   status = s.list({ of = s.enum(states.STATUSES), optional = true }),
   priority = s.list({ of = s.enum(M.PRIORITIES), optional = true }),

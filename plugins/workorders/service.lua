@@ -12,9 +12,11 @@ local audit = require("services.audit")
 local events = require("services.events")
 local files = require("services.files")
 local identity = require("services.identity")
+local scripts = require("services.scripts")
 local reports = require("plugins.reports")
 local access = require("plugins.workorders.rules.access")
 local assignment = require("plugins.workorders.rules.assignment")
+local schema = require("plugins.workorders.schema")
 local states = require("plugins.workorders.rules.states")
 local store = require("plugins.workorders.store")
 local teams_store = require("plugins.workorders.teams_store")
@@ -34,9 +36,8 @@ function M.person(ctx)
   return access.person(ctx, user_id and teams_store.ids_of_user(ctx, user_id) or {})
 end
 
--- The locked work order, if the caller may see it; 403 when they may not take the action.
-local function lock(ctx, id, action, version)
-  local order = store.lock(ctx, id)
+-- Raises unless the caller may see the work order (404) and take the action (403).
+local function check_rights(ctx, order, action)
   local person = M.person(ctx)
   if not order or not access.can_read(person, order) then
     not_found()
@@ -44,6 +45,22 @@ local function lock(ctx, id, action, version)
   if not access.can(person, action, order) then
     errors.raise("FORBIDDEN", "You may not do this with the work order")
   end
+end
+
+-- What the tenant's rules make of an action on a work order.
+local function ruled(ctx, id, action, input, input_schema)
+  return scripts.before(ctx, "workorder." .. action, input, { id = id, schema = input_schema,
+    current = function()
+      local order = store.get(ctx, id)
+      check_rights(ctx, order, action)
+      return view.order(order)
+    end })
+end
+
+-- The locked work order, if the caller may see it; 403 when they may not take the action.
+local function lock(ctx, id, action, version)
+  local order = store.lock(ctx, id)
+  check_rights(ctx, order, action)
   if version and version ~= order.version then
     errors.raise("PRECONDITION_FAILED", "The work order has changed since you read it")
   end
@@ -127,6 +144,8 @@ end
 --- Makes a work order, from a report (which becomes acknowledged) or free.
 -- @param input as schema.create cleans it
 function M.create(ctx, input)
+  local id = uuid.v7()
+  input = scripts.before(ctx, "workorder.create", input, { id = id, schema = schema.create })
   return db.transaction(ctx, function(tx)
     local made
     if input.reportId then
@@ -136,7 +155,7 @@ function M.create(ctx, input)
     end
     local now = time.now()
     local row = {
-      id = uuid.v7(), report_id = made.report_id, created_by = ctx.actor.user_id,
+      id = id, report_id = made.report_id, created_by = ctx.actor.user_id,
       title = made.title, description = made.description, priority = made.priority,
       status = states.machine.initial, location_description = made.location.description,
       latitude = made.location.latitude, longitude = made.location.longitude,
@@ -186,6 +205,7 @@ end
 
 --- Changes a work order's words, place, priority or checklist.
 function M.update(ctx, id, changes, version)
+  changes = ruled(ctx, id, "update", changes, schema.update)
   return db.transaction(ctx, function(tx)
     local order = lock(tx, id, "update", version)
     for _, field in ipairs({ "title", "description", "priority", "metadata" }) do
@@ -239,6 +259,7 @@ end
 -- @param request as schema.assign cleans it
 -- @param version the version the caller has read (If-Match), or nil
 function M.assign(ctx, id, request, version)
+  request = ruled(ctx, id, "assign", request, schema.assign)
   return db.transaction(ctx, function(tx)
     local order = lock(tx, id, "assign", version)
     order.status = check_target("assign", order)
@@ -285,6 +306,7 @@ local EFFECTS = {
 -- @param input the action's body: reason, notes, minutesSpent
 -- @param version the version the caller has read (If-Match), or nil
 function M.act(ctx, id, action, input, version)
+  input = ruled(ctx, id, action, input, schema.BODIES[action])
   return db.transaction(ctx, function(tx)
     local order = lock(tx, id, action, version)
     local from, previous = order.status, order.assigned_to

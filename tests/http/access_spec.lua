@@ -85,6 +85,11 @@ local DOORS = {
   ["GET /api/v1/scripts/releases"] = ADMINISTRATION,
   ["GET /api/v1/scripts/releases/:release/diff"] = ADMINISTRATION,
   ["POST /api/v1/scripts/rollback"] = ADMINISTRATION,
+  ["GET /api/v1/scripts/runs"] = ADMINISTRATION,
+  ["GET /api/v1/scripts/runs/:id"] = ADMINISTRATION,
+  ["GET /api/v1/scripts/stats"] = ADMINISTRATION,
+  ["POST /api/v1/scripts/test"] = ADMINISTRATION,
+  ["GET /api/v1/scripts/tests/:id"] = ADMINISTRATION,
   ["DELETE /api/v1/script-secrets/:name"] = ADMINISTRATION,
   ["PUT /api/v1/script-secrets/:name"] = ADMINISTRATION,
   ["GET /api/v1/system/health"] = ANYBODY,
@@ -264,6 +269,12 @@ describe("access", function()
     created("/scripts/draft/rules/a.lua", { token = sessions.owner.token, json = { content = "" } }, "put")
     created("/scripts/publish", { token = sessions.owner.token, json = { message = "first" } })
     things.workspaces = sessions.owner.user.tenant.id
+    things.runs, things.tests = server:sql("SELECT UUID(), UUID()"):match("(%S+)%s+(%S+)")
+    server:sql(("INSERT INTO script_runs (id, tenant_id, file, hook, status, started_at, cpu_us, "
+      .. "wall_us, memory_bytes, calls) VALUES ('%s', '%s', 'a.lua', 'h', 'ok', NOW(3), 1, 1, 1, 0)")
+      :format(things.runs, things.workspaces))
+    server:sql(("INSERT INTO script_trials (id, tenant_id, request) VALUES ('%s', '%s', '{}')")
+      :format(things.tests, things.workspaces))
     things.roleId = things.roles
     things.userId, things.invitationId = things.users, UNKNOWN
     things.sessions = api:get("/auth/sessions", { token = sessions.owner.token }).json.data[1].id

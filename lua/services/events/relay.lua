@@ -67,9 +67,14 @@ local function lead(relay)
   return lease.fencing_token
 end
 
--- Enqueues the jobs that listen to the events numbered from `first_id` on.
+-- Enqueues the jobs that listen to the events numbered from `first_id` on. Services that find
+-- their listeners elsewhere than in the registry have a hook, called once for all of them.
 local function tell_listeners(ctx, first_id)
-  for _, row in ipairs(store.list_after(ctx, first_id - 1, BATCH)) do
+  local rows = store.list_after(ctx, first_id - 1, BATCH)
+  for _, hook in ipairs(registry.hooks.numbered or {}) do
+    hook(ctx, rows)
+  end
+  for _, row in ipairs(rows) do
     local names = registry.listeners[row.event]
     if names then
       local event = record.event(row)

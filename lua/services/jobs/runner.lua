@@ -3,7 +3,8 @@
 --
 -- A worker that is stopped ends the jobs that do not end by themselves and gives them back. One
 -- that dies leaves its jobs locked for LOCK_S; then any other takes them over. So a handler can
--- run twice: one that reaches outside uses job.id as its idempotency key.
+-- run twice: one that reaches outside uses job.id as its idempotency key. An error with postpone_ms
+-- puts a job off that could not begin: no attempt was made.
 
 local background = require("core.background")
 local context = require("core.context")
@@ -95,6 +96,9 @@ local function settle(job, handler, ok, outcome)
   local ctx = system(job)
   if ok then
     return store.finish(ctx, job, outcome ~= nil and json.encode(outcome) or nil)
+  end
+  if errors.is(outcome) and outcome.postpone_ms then
+    return store.give_back(ctx, job, outcome.postpone_ms / 1000)
   end
   local max = job.max_attempts or handler.max_attempts or MAX_ATTEMPTS
   local permanent = errors.is(outcome) and outcome.permanent

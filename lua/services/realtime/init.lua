@@ -5,7 +5,9 @@ local sys = require("core.sys")
 local time = require("core.time")
 local events = require("services.events")
 local identity = require("services.identity")
+local connection = require("services.realtime.connection")
 local feed = require("services.realtime.feed")
+local rooms = require("services.realtime.rooms")
 local session = require("services.realtime.session")
 local socket = require("services.realtime.socket")
 
@@ -20,6 +22,13 @@ local expiry -- the loop that tells of expired tokens, while started
 M.hooks = {
   ws_message = socket.on_message,
 }
+
+--- Sends a frame to everybody in this worker who is in a room of a tenant. For what is of the
+-- moment: events come by their log.
+-- @return how many they are
+function M.publish(tenant_id, room, frame)
+  return connection.publish(rooms.hub_name(tenant_id, room), frame)
+end
 
 local function tell_expired()
   local now = math.floor(time.now_ms() / 1000)

@@ -9,6 +9,7 @@ local crypto = require("core.crypto")
 local json = require("core.json")
 local time = require("core.time")
 local identity = require("services.identity")
+local keys = require("services.scripts.keys")
 local paths = require("services.scripts.paths")
 local store = require("services.scripts.store")
 
@@ -44,14 +45,10 @@ function M.stop()
   identity.unwatch(forget)
 end
 
--- The ids of hooks are those of the release, whatever is switched off. A key tells a hook from all
--- others over releases: the first, second... of its kind and name in its file.
+-- The ids and keys of hooks are those of the release, whatever is switched off.
 local function hooks_of(row, off)
-  local hooks, ordinals = json.array({}), {}
-  for _, hook in ipairs(json.decode(row.hooks).hooks or {}) do
-    local what = table.concat({ hook.file, hook.kind, hook.name }, ":")
-    ordinals[what] = (ordinals[what] or 0) + 1
-    hook.key = what .. ":" .. ordinals[what]
+  local hooks = json.array({})
+  for _, hook in ipairs(keys.give(json.decode(row.hooks).hooks or {})) do
     if not off[hook.file] and not off[hook.key] then
       hooks[#hooks + 1] = hook
     end
@@ -121,6 +118,11 @@ function M.for_entity(active, entity_id)
     return canary
   end
   return active.id and active or nil
+end
+
+--- A release by its id, whatever of it is switched off, or nil: for what is pinned to it.
+function M.release(ctx, id)
+  return read_release(ctx, id, {})
 end
 
 --- The rules of a release, {{path, content}, ...}: what is loaded to run it.

@@ -1,23 +1,42 @@
 --- Tenants' scripts: rules that change how the product works for one tenant.
 
+local sys = require("core.sys")
 local active = require("services.scripts.active")
+local before = require("services.scripts.before")
 local canary = require("services.scripts.canary")
 local development = require("services.scripts.development")
+local hooks = require("services.scripts.hooks")
+local listeners = require("services.scripts.listeners")
+local record = require("services.scripts.record")
 local releases = require("services.scripts.releases")
 local secrets = require("services.scripts.secrets")
 local switches = require("services.scripts.switches")
+local tail = require("services.scripts.tail")
 
 local M = {}
 
--- Dispatchers and above hear what runs now.
+-- Dispatchers and above hear what runs now, and what failed for good.
+local function rooms(event)
+  return { { room = "tenant_" .. event.tenantId .. "_admin", data = event.data } }
+end
+
 M.events = {
-  ["script.released"] = {
-    socket = "script:released",
-    rooms = function(event)
-      return { { room = "tenant_" .. event.tenantId .. "_admin", data = event.data } }
-    end,
-  },
+  ["script.released"] = { socket = "script:released", rooms = rooms },
+  ["script.failed"] = { socket = "script:failed", rooms = rooms },
 }
+
+M.topics = { scripts = tail.topic }
+
+M.hooks = { numbered = listeners.numbered }
+
+--- Stands in front of an action: the tenant's rules change what it is given, or refuse it.
+M.before = before
+
+--- Runs one hook of what runs for the context's tenant: see services/scripts/hooks.lua.
+M.call = hooks.call
+
+--- The hooks of a release of one kind and name.
+M.find_hooks = hooks.find
 
 --- What runs for a tenant, from memory: see services/scripts/active.lua.
 M.active = active.find
@@ -43,10 +62,18 @@ M.find_release = releases.get
 function M.start()
   active.start()
   development.start()
+  if sys.role() ~= "cli" then
+    record.start()
+    tail.start()
+  end
 end
 
 function M.stop()
   active.stop()
+  if sys.role() ~= "cli" then
+    tail.stop()
+    record.stop()
+  end
 end
 
 return M

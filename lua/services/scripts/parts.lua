@@ -87,4 +87,23 @@ function M.of(files)
   return tonumber(digest:sub(1, ID_DIGITS), 16), parts
 end
 
+local ids = setmetatable({}, { __mode = "k" }) -- release -> its number
+
+--- A release as services.scripts.process takes it. Its files are read when they are needed: before
+-- its first run here, and when a process does not have it.
+-- @param release any table that stands for it as long as it lives
+-- @param read function() -> its files
+function M.release(release, read)
+  local texts
+  if not ids[release] then
+    ids[release], texts = M.of(read())
+  end
+  return {
+    id = ids[release],
+    texts = function()
+      return texts or select(2, M.of(read()))
+    end,
+  }
+end
+
 return M

@@ -25,7 +25,7 @@ end
 local function caller(name, parameters)
   return function(...)
     if not sandbox.state() then
-      sandbox.fail("SCRIPT_ERROR", name .. " can be called while a hook runs, not at the top of a file")
+      sandbox.fail("SCRIPT_ERROR", name .. " works while a hook runs, not at the top of a file")
     end
     local arguments = parameters and named(name, parameters, ...) or single(name, ...)
     return sandbox.call(name, arguments)

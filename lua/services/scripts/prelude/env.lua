@@ -104,8 +104,8 @@ end
 for name, value in pairs({
   assert = assert, error = error, ipairs = ipairs, next = next, pairs = pairs, select = select,
   tonumber = tonumber, tostring = tostring, type = type, unpack = unpack,
-  string = string, table = table, math = math, bit = bit,
+  string = string, table = table, math = math, bit = bit, -- read-only already
 }) do
-  sandbox.define(name, value)
+  names[name] = value
 end
 strict(names, "")

@@ -2,7 +2,7 @@
 -- its line and loading goes on.
 local sandbox = ...
 
-local PER_EVENT_MAX, SCHEDULES_MAX = 25, 50
+local PER_EVENT_MAX, SCHEDULES_MAX, NAME_MAX = 25, 50, 100
 local OF = { report = true, workorder = true }
 local METHODS = { GET = true, POST = true, PUT = true, PATCH = true, DELETE = true }
 local CHANNELS = { email = true, in_app = true, sms = true, push = true }
@@ -25,6 +25,8 @@ local function add(kind, name, data, code, max)
   counts[key] = (counts[key] or 0) + 1
   if max and counts[key] > max then
     return problem(("limit: %d hooks for %s"):format(max, key))
+  elseif #name > NAME_MAX then
+    return problem(("a name must have at most %d bytes"):format(NAME_MAX))
   end
   local hook = data or {}
   hook.id, hook.kind, hook.name = #hooks + 1, kind, name
@@ -184,7 +186,7 @@ end
 for name, declare in pairs(declarations) do
   sandbox.define(name, function(...)
     if state() then
-      sandbox.fail("SCRIPT_ERROR", name .. " can be used at the top of a file, not while a hook runs")
+      sandbox.fail("SCRIPT_ERROR", name .. " works at the top of a file, not while a hook runs")
     end
     declare(...)
   end)

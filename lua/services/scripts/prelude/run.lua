@@ -41,11 +41,17 @@ function RUNS.before(code, arguments, _, state)
   return { changed = changed and data or nil, rejected = state.rejected }
 end
 
+-- The snapshot has the name of what it is of: event.report, event.workorder.
 function RUNS.on(code, arguments)
-  code(unpack(arguments))
+  local event = arguments[1]
+  local name, data = event.resourceType, event.data
+  event[name] = type(data[name]) == "table" and data[name] or data
+  code(event)
 end
 
-RUNS.every = RUNS.on
+function RUNS.every(code, arguments)
+  code(unpack(arguments))
+end
 
 function RUNS.transition(code, arguments)
   return code(unpack(arguments)) and true or false
@@ -78,5 +84,6 @@ function sandbox.run(input)
   local hook = hooks[input.hook]
   local state = sandbox.state()
   state.kind, state.input = hook.kind, input
+  sandbox.at(hook.file, hook.line)
   return RUNS[hook.kind](functions[hook.id], input.arguments, input.step, state)
 end

@@ -1,0 +1,66 @@
+--- Switches off what keeps failing, and tells those who can do something about it.
+
+local context = require("core.context")
+local config = require("core.config")
+local db = require("core.db")
+local events = require("services.events")
+local identity = require("services.identity")
+local notifications = require("services.notifications")
+local store = require("services.scripts.runs_store")
+local switches = require("services.scripts.switches")
+
+local M = {}
+
+local TOLD = { "owner", "admin" }
+local MESSAGE_MAX = 300
+-- What is no fault of the rule.
+local NOT_THEIRS = { SERVICE_UNAVAILABLE = true, UNAVAILABLE = true, INTERNAL = true }
+
+--- Announces that a handler failed for good, or was switched off; in the caller's transaction.
+-- @param data what the event says besides file and hook
+function M.announce(ctx, hook, data)
+  data.file, data.hook, data.event, data.line = hook.file, hook.key, hook.name, hook.line
+  events.emit(ctx, "script.failed", { resource_type = "script", resource_id = hook.file,
+    data = data })
+end
+
+local function tell(ctx, hook, failures, err)
+  local text = ("%s failed %d times running and was switched off: %s"):format(hook.key, failures,
+    err.message:sub(1, MESSAGE_MAX))
+  for _, person in ipairs(identity.members_with_role(ctx, TOLD)) do
+    notifications.notify(ctx, { user_id = person.id, tenant_id = ctx.tenant.id,
+      type = "script.disabled", title = "A rule was switched off", message = text,
+      data = { file = hook.file, hook = hook.key, code = err.code } })
+  end
+end
+
+--- Counts a run of a handler that failed; the one that fails too often running is switched off.
+-- @param err of the run
+function M.failed(ctx, hook, err)
+  if NOT_THEIRS[err.code] then
+    return
+  end
+  local system = context.system({ name = "scripts:breaker", tenant = ctx.tenant,
+    request_id = ctx.request_id, trace = ctx.trace })
+  db.transaction(system, function(tx)
+    local handler = hook.key
+    local failures = store.count_failure(tx, handler)
+    if failures < config.get().scripts.failures_max then
+      return
+    end
+    store.forget_failures(tx, handler)
+    local was_on = switches.disable(tx, hook.file, { handler = hook.key,
+      reason = ("failed %d times running: %s"):format(failures, err.message:sub(1, MESSAGE_MAX)) })
+    if was_on then
+      tell(tx, hook, failures, err)
+      M.announce(tx, hook, { switchedOff = true, failures = failures, error = err })
+    end
+  end)
+end
+
+--- A run of a handler went well.
+function M.went_well(ctx, hook)
+  store.forget_failures(ctx, hook.key)
+end
+
+return M

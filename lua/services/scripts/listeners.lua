@@ -1,0 +1,187 @@
+--- From events to handlers: the relay's batch becomes one job for each handler that listens, in the
+-- transaction that numbers the events; a job runs its handler until it has gone well, each effect
+-- once (services.scripts.effects).
+--
+-- A job stays with the release that ran when its event was numbered.
+
+local allowance = require("core.allowance")
+local config = require("core.config")
+local db = require("core.db")
+local errors = require("core.errors")
+local json = require("core.json")
+local trace = require("core.trace")
+local jobs = require("services.jobs")
+local active_releases = require("services.scripts.active")
+local breaker = require("services.scripts.breaker")
+local hooks = require("services.scripts.hooks")
+local listeners_store = require("services.scripts.listeners_store")
+local process = require("services.scripts.process")
+local store = require("services.scripts.store")
+
+local M = {}
+
+M.JOB = "scripts.handle"
+M.MAX_ATTEMPTS = 8
+
+local QUEUE, PRIORITY = "scripts", 6 -- behind mails and what people wait for
+local MINUTE_MS = 60000
+local LANE = "background"
+
+-- Numbering ---------------------------------------------------------------------
+
+local function tenants_of(rows)
+  local ids, seen = {}, {}
+  for _, row in ipairs(rows) do
+    if not seen[row.tenant_id] then
+      seen[row.tenant_id] = true
+      ids[#ids + 1] = row.tenant_id
+    end
+  end
+  return ids
+end
+
+local function enqueue(ctx, row, release, hook)
+  local job_ctx = ctx:with({ tenant = { id = row.tenant_id }, request_id = row.request_id,
+    trace = row.traceparent and trace.pass(row.traceparent) })
+  jobs.enqueue(job_ctx, M.JOB, {
+    release = release.id,
+    hook = hook.key,
+    file = hook.file,
+    event = {
+      id = row.event_id, event = row.event, resourceType = row.resource_type,
+      resourceId = row.resource_id, data = json.raw(row.payload), actor = json.raw(row.actor),
+      occurredAt = row.occurred_at,
+    },
+  }, { queue = QUEUE, priority = PRIORITY, max_attempts = M.MAX_ATTEMPTS })
+end
+
+--- The relay's hook: enqueues what listens to the events of a batch.
+-- @param ctx with the transaction that numbers them
+-- @param rows of event_log
+function M.numbered(ctx, rows)
+  if #rows == 0 then
+    return
+  end
+  local listening = listeners_store.find_listening(ctx, tenants_of(rows))
+  for _, row in ipairs(rows) do
+    local active = listening[row.tenant_id] and active_releases.find(ctx, row.tenant_id)
+    local release = active and active_releases.for_entity(active, row.resource_id)
+    for _, hook in ipairs(release and hooks.find(release, "on", row.event) or {}) do
+      enqueue(ctx, row, release, hook)
+    end
+  end
+end
+
+-- Handling ----------------------------------------------------------------------
+
+local function find_hook(release, payload)
+  for _, hook in ipairs(release.hooks) do
+    if hook.key == payload.hook then
+      return hook
+    end
+  end
+end
+
+local function is_off(ctx, payload)
+  for _, row in ipairs(store.list_disabled(ctx)) do
+    if row.handler == payload.hook or row.handler == "" and row.path == payload.file then
+      return true
+    end
+  end
+  return false
+end
+
+-- The release that a job belongs to: most often one that runs still.
+local function release_of(ctx, id)
+  local active = active_releases.find(ctx, ctx.tenant.id)
+  if active and active.id == id then
+    return active
+  elseif active and active.canary and active.canary.id == id then
+    return active.canary
+  end
+  return active_releases.release(ctx, id)
+end
+
+local function give_up(message)
+  local err = errors.new("GONE", message)
+  err.permanent = true
+  error(err, 0)
+end
+
+-- A tenant's rules have so much CPU in the background, on this node; then they wait.
+local function allowance_of(tenant)
+  return "scripts " .. tenant.id, config.get().scripts.background_cpu_ms_per_minute, MINUTE_MS
+end
+
+local function check_allowance(ctx)
+  local key, amount, period_ms = allowance_of(ctx.tenant)
+  local left, wait_ms = allowance.left(key, amount, period_ms)
+  if left == 0 then
+    local err = errors.new("BUSY", "the tenant's rules have used their CPU for this minute")
+    err.postpone_ms = math.max(wait_ms, 1000)
+    error(err, 0)
+  end
+end
+
+local function count_use(ctx)
+  local key, amount, period_ms = allowance_of(ctx.tenant)
+  allowance.use(key, amount, period_ms, process.cpu_ms(ctx.tenant.id, LANE))
+end
+
+local function is_last(outcome, job)
+  return outcome.permanent or job.attempt >= M.MAX_ATTEMPTS
+end
+
+-- Notes a failed attempt, and raises for the queue.
+local function fail(ctx, hook, outcome, payload, job)
+  breaker.failed(ctx, hook, outcome.error)
+  if is_last(outcome, job) then
+    db.transaction(ctx, function(tx)
+      breaker.announce(tx, hook, { eventId = payload.event.id, error = outcome.error })
+    end)
+  end
+  local err = errors.new("RULE_FAILED", ("%s: %s"):format(hook.key, outcome.error.message))
+  err.permanent = outcome.permanent
+  error(err, 0)
+end
+
+-- Too deep: rules that set each other off for ever end here.
+local function refuse_depth(max, hook)
+  return { code = "LIMIT_DEPTH", message = ("limit: depth %d at %s:%d"):format(max, hook.file,
+    hook.line), file = hook.file, line = hook.line }
+end
+
+--- Runs one handler for one event.
+-- @param payload release (its id), hook (its key), file, event
+-- @param job the handle of the queue
+function M.handle(ctx, payload, job)
+  local release = release_of(ctx, payload.release) or give_up("the release is gone")
+  local hook = find_hook(release, payload)
+  if not hook or is_off(ctx, payload) then
+    give_up("the rule is switched off")
+  end
+  check_allowance(ctx)
+  local event = payload.event
+  local depth = (tonumber(event.actor.depth) or 0) + 1
+  local depth_max = config.get().scripts.depth_max
+  local outcome = hooks.run(ctx, release, hook, { event }, {
+    lane = LANE, depth = depth, event = event.event, event_id = event.id, attempt = job.attempt,
+    origin = { cause = event.id, handler = hook.key },
+    refusal = depth > depth_max and refuse_depth(depth_max, hook) or nil,
+    status = function(run)
+      if not run.error or run.error.code == "LIMIT_DEPTH" then
+        return run.status
+      end
+      return is_last(run, job) and "dead" or "retrying"
+    end,
+  })
+  count_use(ctx)
+  if not outcome.error then
+    breaker.went_well(ctx, hook)
+  elseif outcome.error.code ~= "LIMIT_DEPTH" then
+    fail(ctx, hook, outcome, payload, job)
+  end
+  return { run = outcome.id, status = outcome.status }
+end
+
+return M

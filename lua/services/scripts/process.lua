@@ -1,0 +1,168 @@
+--- The processes that run tenants' scripts, as this worker reaches them: one connection per tenant
+-- and lane, made when it is first needed and made again when the process has ended.
+--
+-- Lanes are processes of their own: "live" for what somebody waits for, "background" for events and
+-- schedules, "draft" for what is being tried. So a hook never waits behind an event, and a broken
+-- draft harms nothing.
+
+local json = require("core.json")
+local sandbox = require("core.sandbox")
+local task = require("core.task")
+local parts = require("services.scripts.parts")
+
+local M = {}
+
+local LANES = { live = { nice = 0 }, background = { nice = 10 }, draft = { nice = 10 } }
+local OPEN_MS = 5000
+local KEPT_MAX = 2000
+local DECLARED_DEPTH = 32
+
+-- "tenant lane" -> {conn, opening = a signal, loading = {release = a signal}, counted_us}
+local places, place_count = {}, 0
+
+local function forget_closed()
+  for key, place in pairs(places) do
+    if not place.opening and not (place.conn and place.conn:is_open()) then
+      places[key], place_count = nil, place_count - 1
+    end
+  end
+end
+
+local function place_of(tenant_id, lane)
+  local key = tenant_id .. " " .. lane
+  local place = places[key]
+  if not place then
+    if place_count >= KEPT_MAX then
+      forget_closed()
+    end
+    place = { tenant_id = tenant_id, lane = lane }
+    places[key], place_count = place, place_count + 1
+  end
+  return place
+end
+
+-- Opens the connection; one task does, the others wait.
+local function open(place)
+  local signal = place.opening
+  if signal then
+    local _, err = signal:wait(OPEN_MS)
+    if place.conn and place.conn:is_open() then
+      return true
+    end
+    return nil, err or place.problem
+  end
+  place.opening = task.signal()
+  local conn, err = sandbox.open(place.tenant_id, place.lane, LANES[place.lane])
+  signal, place.opening = place.opening, nil
+  place.conn, place.problem = conn, err
+  place.loading, place.counted_us = {}, 0
+  signal:notify()
+  return conn and true, err
+end
+
+-- @return the place of an open connection, or nil, err
+local function connect(tenant_id, lane)
+  local place = place_of(tenant_id, lane)
+  if place.conn and place.conn:is_open() then
+    return place
+  end
+  local ok, err = open(place)
+  return ok and place, err
+end
+
+-- Gives the process a release; one task does, the others wait and try whether it is there.
+local function load_release(place, id, texts)
+  local signal = place.loading[id]
+  if signal then
+    signal:wait(OPEN_MS)
+    return true
+  end
+  signal = task.signal()
+  local loading = place.loading
+  loading[id] = signal
+  local declared, err = place.conn:load(id, texts)
+  loading[id] = nil
+  signal:notify()
+  return declared, err
+end
+
+-- Two tries each: what the process did not know is loaded, what had ended is opened again. Nothing
+-- of the run has happened then.
+local function start_once(place, id, texts, input, limits)
+  local message, err = place.conn:start(id, input, limits)
+  if message or err.code ~= "UNKNOWN_RELEASE" then
+    return message, err
+  end
+  local loaded
+  loaded, err = load_release(place, id, texts())
+  if not loaded then
+    return nil, err
+  end
+  return place.conn:start(id, input, limits)
+end
+
+--- Begins a run and waits for its first message.
+-- @param where tenant_id, lane
+-- @param release id = a number (parts.of), texts = function() -> its parts
+-- @param input JSON text of the run
+-- @param limits cpu_ms, wall_ms, output_max, log_max
+-- @return the message, the connection; or nil, err: those of host.sandbox
+function M.start(where, release, input, limits)
+  local message, err, place
+  for _ = 1, 2 do
+    place, err = connect(where.tenant_id, where.lane)
+    if not place then
+      return nil, err
+    end
+    message, err = start_once(place, release.id, release.texts, input, limits)
+    if message or err.code ~= "CLOSED" then
+      break
+    end
+  end
+  return message, message and place.conn or err
+end
+
+--- What files declare: {hooks, problems}; or nil and what is wrong with them:
+-- {code, message, file, line, traceback}.
+function M.declared(tenant_id, files)
+  local id, texts = parts.of(files)
+  local place, err = connect(tenant_id, "draft")
+  local text
+  if place then
+    text, err = place.conn:load(id, texts)
+  end
+  if text then
+    local declared = json.decode(text, { max_depth = DECLARED_DEPTH })
+    if type(declared) == "table" and type(declared.hooks) == "table" then
+      return declared
+    end
+    err = { code = "CRASHED", message = "the process of the scripts gave no answer" }
+  end
+  return nil, M.problem(err)
+end
+
+--- What a failure of the host means to an author.
+function M.problem(err)
+  local told = err.code == "SCRIPT" and json.decode(err.text or "")
+  if type(told) == "table" and type(told.message) == "string" then
+    return told
+  elseif err.code == "UNAVAILABLE" or err.code == "BUSY" then
+    return { code = "UNAVAILABLE", message = "the process of the scripts cannot be reached" }
+  end
+  return { code = "CRASHED", message = "the process of the scripts ended" }
+end
+
+--- How much CPU a tenant's process of a lane has used since this was last asked, in milliseconds:
+-- by the kernel, not by what it says itself.
+function M.cpu_ms(tenant_id, lane)
+  local place = places[tenant_id .. " " .. lane]
+  local used_us = place and place.conn and place.conn:cpu_us() or -1
+  if used_us < 0 then -- it has ended
+    return 0
+  end
+  local since = used_us - place.counted_us
+  place.counted_us = used_us
+  return math.max(since, 0) / 1000
+end
+
+return M

@@ -1,0 +1,259 @@
+--- One run of one hook: gives the process its input, carries out what it asks for, and says how it
+-- ended.
+--
+-- Nothing that the process says is believed: what it may ask for, how often, and whose run it is
+-- are known here.
+
+local errors = require("core.errors")
+local json = require("core.json")
+local log = require("core.log")
+local registry = require("core.registry")
+local time = require("core.time")
+local uuid = require("core.uuid")
+local effects = require("services.scripts.effects")
+local figures = require("services.scripts.run_figures")
+local process = require("services.scripts.process")
+
+local M = {}
+
+local STRICT = { strict = true }
+local RESULT_DEPTH = { max_depth = 40 }
+local MESSAGE_MAX = 1000
+local TOO_LARGE = json.encode({ code = "LIMIT_INPUT",
+  message = "the answer is too large: ask for less" })
+local FETCHES = { field = "fetches", what = "requests to other servers" }
+local WRITES = { field = "writes", what = "changes" }
+
+local Run = {}
+Run.__index = Run
+
+local function stop(code, message)
+  errors.raise(code, message, { status = 422 })
+end
+
+-- Raises when the run has had as many as it may.
+local function count(run, field, what, call)
+  run[field] = run[field] + 1
+  local max = run.limits[field]
+  if run[field] <= max then
+    return
+  end
+  run.over = true
+  stop("LIMIT_CALLS", ("limit: calls %d%s at %s:%s"):format(max, what and " " .. what or "",
+    tostring(call.file), tostring(call.line)))
+end
+
+local function check_arguments(entry, arguments)
+  local clean, problems = entry.arguments:validate(arguments, STRICT)
+  if not problems then
+    return clean
+  end
+  local texts = {}
+  for i, problem in ipairs(problems) do
+    texts[i] = (problem.field ~= "" and problem.field .. " " or "") .. problem.message
+  end
+  stop("VALIDATION_ERROR", ("%s: %s"):format(entry.name, table.concat(texts, "; ")))
+end
+
+-- A request to another server is kept like a change, and counted apart.
+local function is_kept(entry)
+  return entry.writes or entry.outside
+end
+
+local function pretend(run, entry, arguments, call)
+  run.actions[#run.actions + 1] = { call = entry.name, arguments = arguments, file = call.file,
+    line = call.line }
+  return entry.made_up and entry.made_up(arguments)
+end
+
+local function carry_out(run, entry, arguments, call)
+  local ordinal = run.ordinal
+  local about = {
+    key = run.origin and effects.key(run.origin, ordinal) or uuid.v7(),
+    ordinal = ordinal, dry = run.dry, file = run.hook.file, kind = run.hook.kind,
+  }
+  local function perform(ctx)
+    return entry.run(ctx, arguments, about)
+  end
+  if not is_kept(entry) then
+    return perform(run.ctx)
+  elseif run.dry then
+    return pretend(run, entry, arguments, call)
+  end
+  return effects.perform(run.ctx, run.origin, ordinal, entry, arguments, perform)
+end
+
+local function serve(run, call)
+  count(run, "calls", nil, call)
+  local entry = registry.capabilities[call.name]
+  if not entry then
+    stop("SCRIPT_ERROR", ("there is no '%s'"):format(tostring(call.name)))
+  end
+  if is_kept(entry) then
+    local class = entry.outside and FETCHES or WRITES
+    count(run, class.field, class.what, call)
+    run.ordinal = run.ordinal + 1
+  end
+  return carry_out(run, entry, check_arguments(entry, call.arguments), call)
+end
+
+local function read_call(text)
+  local call = json.decode(text, RESULT_DEPTH)
+  if type(call) ~= "table" or type(call.name) ~= "string" then
+    return nil
+  elseif type(call.arguments) ~= "table" or next(call.arguments) == nil then
+    call.arguments = {}
+  end
+  return call
+end
+
+-- What the author is told of a failure: no internals.
+local function told(run, err)
+  if not errors.is(err) or err.status >= 500 then
+    log.warn(run.ctx, "a capability failed", { hook = run.hook.key, file = run.hook.file,
+      error = tostring(err.cause or err), traceback = err.traceback })
+  end
+  run.permanent = run.permanent or err.permanent
+  return json.encode({ code = err.code, message = err.message })
+end
+
+-- @return whether it went well, JSON of the value or of the failure
+local function answer(run, text)
+  local call = read_call(text)
+  if not call then
+    run.over = true
+    return false, json.encode({ code = "SCRIPT_ERROR", message = "this is no call" })
+  end
+  local ok, value = xpcall(serve, errors.capture, run, call)
+  if not ok then
+    return false, told(run, value)
+  end
+  return true, json.encode(value == nil and json.null or value)
+end
+
+-- The host's failures as an author sees them.
+local function of_host(run, err)
+  if err.code == "LIMIT_WALL" then
+    return { code = "LIMIT_WALL", message = ("limit: wall %d ms at %s:%d"):format(
+      run.limits.wall_ms, run.hook.file, run.hook.line), file = run.hook.file,
+      line = run.hook.line }
+  end
+  return process.problem(err)
+end
+
+local function text_of(value)
+  return type(value) == "string" and value:sub(1, MESSAGE_MAX) or nil
+end
+
+-- A process may say anything: kept is what an error has.
+local function clean_error(found)
+  found = type(found) == "table" and found or {}
+  return {
+    code = type(found.code) == "string" and found.code:match("^[%u_]+$") or "SCRIPT_ERROR",
+    message = text_of(found.message) or "the run failed",
+    file = text_of(found.file),
+    line = type(found.line) == "number" and found.line or nil,
+    traceback = type(found.traceback) == "string" and found.traceback:sub(1, 4000) or nil,
+  }
+end
+
+local function clean_log(lines, max)
+  local clean, size = json.array({}), 0
+  for _, line in ipairs(type(lines) == "table" and lines or {}) do
+    if type(line) == "string" and size + #line <= max then
+      clean[#clean + 1], size = line, size + #line
+    end
+  end
+  return clean
+end
+
+local function finish(run, message)
+  local told_so = json.decode(message.text, RESULT_DEPTH)
+  told_so = type(told_so) == "table" and told_so or {}
+  run.cpu_us, run.memory = message.cpu_us, message.memory
+  run.log = clean_log(told_so.log, run.limits.log_max)
+  if message.ok then
+    run.value = told_so.value
+  else
+    run.error = clean_error(told_so.error)
+  end
+end
+
+local function drive(run, release, input)
+  local message, conn = process.start({ tenant_id = run.ctx.tenant.id, lane = run.lane }, release,
+    input, run.limits)
+  if not message then
+    run.error = of_host(run, conn)
+    return
+  end
+  while message.kind == "call" do
+    local was_over = run.over
+    local ok, text = answer(run, message.text)
+    if was_over then -- it goes on after its end
+      conn:cancel(message.run)
+      run.error = { code = "LIMIT_CALLS", message = "the run went on after its limit of calls" }
+      return
+    end
+    local next_one, err = conn:answer(message.run, ok, text)
+    if not next_one and err.code == "TOO_LARGE" then
+      next_one, err = conn:answer(message.run, false, TOO_LARGE)
+    end
+    if not next_one then
+      run.error = of_host(run, err)
+      return
+    end
+    message = next_one
+  end
+  finish(run, message)
+end
+
+local function status_of(run)
+  if not run.error then
+    return "ok"
+  end
+  return run.error.code:find("^LIMIT_") and "limit" or "error"
+end
+
+local function input_of(spec, tenant)
+  return json.encode({
+    hook = spec.hook.id,
+    step = spec.step,
+    arguments = json.array(spec.arguments),
+    now = time.now(),
+    timezone = tenant.timezone,
+    dry = spec.dry or nil,
+  })
+end
+
+--- Runs a hook. Raises nothing.
+-- @param ctx acts as the script (context.script), in its tenant
+-- @param spec hook, release (parts.release), arguments (array), step, limits (limits.of), lane;
+--   origin = {cause, handler} when it may be tried again, dry = whether writes are only noted,
+--   refusal = the error with which it ends before it begins
+-- @return {status = "ok" | "error" | "limit", value, error, permanent = no use in another attempt,
+--   log, actions, warnings, cpu_us, wall_us, memory, calls, started_at}
+function M.perform(ctx, spec)
+  local run = setmetatable({
+    ctx = ctx, hook = spec.hook, limits = spec.limits, lane = spec.lane, dry = spec.dry,
+    origin = spec.origin, calls = 0, writes = 0, fetches = 0, ordinal = 0, cpu_us = 0, memory = 0,
+    log = json.array({}), actions = json.array({}), started_at = time.now(),
+  }, Run)
+  local began = time.monotonic_ms()
+  local ok, input = pcall(input_of, spec, ctx.tenant)
+  if spec.refusal then
+    run.error = spec.refusal
+  elseif not ok then
+    run.error = { code = "SCRIPT_ERROR", message = "the input is no JSON" }
+  elseif #input > run.limits.input_max then
+    run.error = { code = "LIMIT_INPUT", message = ("limit: input %d KiB at %s:%d"):format(
+      run.limits.input_max / 1024, run.hook.file, run.hook.line) }
+  else
+    drive(run, spec.release, input)
+  end
+  run.wall_us = math.floor((time.monotonic_ms() - began) * 1000)
+  run.status = status_of(run)
+  figures.note(run)
+  return run
+end
+
+return M

@@ -1,0 +1,163 @@
+--- SQL of what runs leave behind: their records, their effects, the failures of handlers, and dry
+-- runs under way.
+
+local db = require("core.db")
+
+local M = {}
+
+local RUN = [[r.id, r.release_number, r.file, r.hook, r.event, r.event_id, r.status, r.attempt,
+  r.started_at, r.cpu_us, r.wall_us, r.memory_bytes, r.calls, r.log, r.warnings, r.error]]
+
+-- Records -----------------------------------------------------------------------
+
+local COLUMNS = { "id", "release_number", "file", "hook", "event", "event_id", "status", "attempt",
+  "started_at", "cpu_us", "wall_us", "memory_bytes", "calls", "log", "warnings", "error" }
+local INSERT = "INSERT INTO script_runs (tenant_id, " .. table.concat(COLUMNS, ", ") .. ") VALUES "
+local VALUES = "(:tenant" .. (", ?"):rep(#COLUMNS) .. ")"
+
+--- Writes the records of the context's tenant, in one statement.
+function M.insert_runs(ctx, rows)
+  local params, groups, count = {}, {}, 0
+  for i, row in ipairs(rows) do
+    groups[i] = VALUES
+    for _, column in ipairs(COLUMNS) do
+      count = count + 1
+      params[count] = row[column]
+    end
+  end
+  db.scope(ctx):exec(INSERT .. table.concat(groups, ", "), unpack(params, 1, count))
+end
+
+local function filtered(filter)
+  local conditions, params = {}, {}
+  for _, name in ipairs({ "file", "status", "event_id" }) do
+    if filter[name] then
+      conditions[#conditions + 1] = " AND r." .. name .. " = ?"
+      params[#params + 1] = filter[name]
+    end
+  end
+  return table.concat(conditions), params
+end
+
+--- One page of the records.
+-- @param filter file, status, event_id: each may be nil
+function M.list_runs(ctx, filter, page)
+  local condition, params = filtered(filter)
+  for _, value in ipairs(page.params) do
+    params[#params + 1] = value
+  end
+  params[#params + 1] = page.fetch
+  params[#params + 1] = page.offset
+  return db.scope(ctx):query("SELECT " .. RUN .. [[ FROM script_runs r
+      WHERE r.tenant_id = :tenant]] .. condition .. " AND " .. page.condition
+    .. " ORDER BY " .. page.order .. " LIMIT ? OFFSET ?", unpack(params))
+end
+
+function M.count_runs(ctx, filter)
+  local condition, params = filtered(filter)
+  return db.scope(ctx):one("SELECT COUNT(*) AS runs FROM script_runs r WHERE r.tenant_id = :tenant"
+    .. condition, unpack(params)).runs
+end
+
+function M.find_run(ctx, id)
+  return db.scope(ctx):one("SELECT " .. RUN
+    .. " FROM script_runs r WHERE r.tenant_id = :tenant AND r.id = ?", id)
+end
+
+--- Figures per hook since a time.
+function M.sum_runs(ctx, since)
+  return db.scope(ctx):query(
+    [[SELECT file, hook, COUNT(*) AS runs,
+        SUM(status = 'ok') AS ok, SUM(status = 'rejected') AS rejected,
+        SUM(status = 'limit') AS limits, SUM(status IN ('error', 'retrying', 'dead')) AS errors,
+        AVG(cpu_us) AS cpu_us, MAX(cpu_us) AS cpu_us_max, AVG(wall_us) AS wall_us,
+        MAX(memory_bytes) AS memory_bytes, SUM(calls) AS calls, MAX(started_at) AS last_at
+      FROM script_runs WHERE tenant_id = :tenant AND started_at >= ?
+      GROUP BY file, hook ORDER BY file, hook LIMIT 1000]], since)
+end
+
+-- Effects -----------------------------------------------------------------------
+
+--- Takes the place of an effect. False when it was taken before; waits while another transaction
+-- has taken it and has not ended.
+function M.claim_effect(ctx, effect)
+  return db.scope(ctx):exec(
+    [[INSERT INTO script_effects (tenant_id, cause, handler, ordinal, capability, digest)
+      VALUES (:tenant, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE ordinal = ordinal]],
+    effect.cause, effect.handler, effect.ordinal, effect.capability, effect.digest).affected == 1
+end
+
+function M.find_effect(ctx, effect)
+  return db.scope(ctx):one(
+    [[SELECT capability, digest, result FROM script_effects
+      WHERE tenant_id = :tenant AND cause = ? AND handler = ? AND ordinal = ?]],
+    effect.cause, effect.handler, effect.ordinal)
+end
+
+function M.put_result(ctx, effect, result)
+  db.scope(ctx):queue(
+    [[UPDATE script_effects SET result = ?
+      WHERE tenant_id = :tenant AND cause = ? AND handler = ? AND ordinal = ?]],
+    result, effect.cause, effect.handler, effect.ordinal)
+end
+
+-- Failures ----------------------------------------------------------------------
+
+--- Counts a failure. @return how many it is running
+function M.count_failure(ctx, handler)
+  db.scope(ctx):exec(
+    [[INSERT INTO script_failures (tenant_id, handler, failures, failed_at)
+      VALUES (:tenant, ?, 1, NOW(3))
+      ON DUPLICATE KEY UPDATE failures = failures + 1, failed_at = NOW(3)]], handler)
+  return db.scope(ctx):one(
+    "SELECT failures FROM script_failures WHERE tenant_id = :tenant AND handler = ?",
+    handler).failures
+end
+
+function M.forget_failures(ctx, handler)
+  db.scope(ctx):exec("DELETE FROM script_failures WHERE tenant_id = :tenant AND handler = ?",
+    handler)
+end
+
+-- Past events -------------------------------------------------------------------
+
+local EVENT = [[event_id, event, resource_type, resource_id, actor, payload, occurred_at]]
+
+function M.find_event(ctx, event_id)
+  return db.scope(ctx):one("SELECT " .. EVENT
+    .. " FROM event_log WHERE tenant_id = :tenant AND event_id = ?", event_id)
+end
+
+--- The latest events of these names, oldest first.
+function M.list_latest_events(ctx, names, limit)
+  local marks = ("?, "):rep(#names - 1) .. "?"
+  local params = { unpack(names) }
+  params[#params + 1] = limit
+  local rows = db.scope(ctx):query("SELECT seq, " .. EVENT .. [[ FROM event_log
+      WHERE tenant_id = :tenant AND event IN (]] .. marks .. ") ORDER BY seq DESC LIMIT ?",
+    unpack(params))
+  table.sort(rows, function(a, b) return a.seq < b.seq end)
+  return rows
+end
+
+-- Dry runs under way ------------------------------------------------------------
+
+function M.insert_trial(ctx, id, request)
+  db.scope(ctx):exec(
+    "INSERT INTO script_trials (id, tenant_id, request, created_by) VALUES (?, :tenant, ?, ?)",
+    id, request, ctx.actor.user_id)
+end
+
+function M.find_trial(ctx, id)
+  return db.scope(ctx):one(
+    [[SELECT id, state, request, answer, created_at FROM script_trials
+      WHERE tenant_id = :tenant AND id = ?]], id)
+end
+
+function M.end_trial(ctx, id, state, answer)
+  db.scope(ctx):exec(
+    "UPDATE script_trials SET state = ?, answer = ? WHERE tenant_id = :tenant AND id = ?",
+    state, answer, id)
+end
+
+return M

@@ -1,0 +1,294 @@
+--- Dry runs: what the draft would have done about past events, or about one made up; and what of it
+-- the active release would have done differently. Reads work, writes are noted.
+
+local config = require("core.config")
+local db = require("core.db")
+local errors = require("core.errors")
+local json = require("core.json")
+local time = require("core.time")
+local uuid = require("core.uuid")
+local jobs = require("services.jobs")
+local actions = require("services.scripts.actions")
+local active_releases = require("services.scripts.active")
+local drafts = require("services.scripts.drafts")
+local hooks = require("services.scripts.hooks")
+local keys = require("services.scripts.keys")
+local paths = require("services.scripts.paths")
+local process = require("services.scripts.process")
+local registry = require("core.registry")
+local store = require("services.scripts.runs_store")
+
+local M = {}
+
+M.JOB = "scripts.trial"
+
+local DRY = { lane = "draft", dry = true, quiet = true }
+local SORTED = { sorted = true }
+
+local function fail(field, code, message)
+  errors.validation({ { field = field, code = code, message = message } })
+end
+
+-- What is tried -------------------------------------------------------------------
+
+-- The draft as a release that can run; 422 with what is wrong with it.
+local function draft_of(ctx)
+  local files = {}
+  for _, file in ipairs(drafts.read(ctx).files) do
+    if paths.is_rule(file.path) then
+      files[#files + 1] = file
+    end
+  end
+  local declared, problem = process.declared(ctx.tenant.id, files)
+  if problem and problem.code == "UNAVAILABLE" then
+    errors.raise("SERVICE_UNAVAILABLE", problem.message)
+  end
+  local problems = declared and declared.problems or { {
+    file = problem.file, line = problem.line, severity = "error", message = problem.message,
+  } }
+  for _, found in ipairs(problems) do
+    if found.severity == "error" then
+      errors.raise("CHECK_FAILED", "The draft does not check", { status = 422, details = problems })
+    end
+  end
+  return { name = "draft", tenant_id = ctx.tenant.id, files = files,
+    hooks = keys.give(declared.hooks) }
+end
+
+local function active_of(ctx)
+  local active = active_releases.find(ctx, ctx.tenant.id)
+  if not active or not active.id then
+    fail("compare", "check", "there is no active release")
+  end
+  return active
+end
+
+-- The events that hooks of a release have to do with.
+local function names_of(release, set)
+  for _, hook in ipairs(release.hooks) do
+    local action = hook.kind == "before" and registry.script_actions[hook.name]
+    if action then
+      set[action.event] = true
+    elseif hook.kind == "on" then
+      set[hook.name] = true
+    end
+  end
+end
+
+-- Past events ---------------------------------------------------------------------
+
+local function event_of(row)
+  return { id = row.event_id, event = row.event, resourceType = row.resource_type,
+    resourceId = row.resource_id, data = json.decode(row.payload), actor = json.decode(row.actor),
+    occurredAt = row.occurred_at }
+end
+
+local function made_up(given)
+  if not registry.emits[given.event] then
+    fail("event.event", "enum", "must be an event")
+  end
+  return { id = json.null, event = given.event,
+    resourceType = given.resourceType or given.event:match("^[^.]+"),
+    resourceId = given.resourceId or json.null, data = given.data, actor = { kind = "user" },
+    occurredAt = time.now() }
+end
+
+local function latest(ctx, releases, count)
+  local set, names, events = {}, {}, {}
+  for _, release in ipairs(releases) do
+    names_of(release, set)
+  end
+  for name in pairs(set) do
+    names[#names + 1] = name
+  end
+  for i, row in ipairs(#names > 0 and store.list_latest_events(ctx, names, count) or {}) do
+    events[i] = event_of(row)
+  end
+  return events
+end
+
+local function events_of(ctx, request, releases)
+  if request.event then
+    return { made_up(request.event) }
+  elseif request.eventId then
+    local row = store.find_event(ctx, request.eventId)
+      or fail("eventId", "check", "must be an event of the last 90 days")
+    return { event_of(row) }
+  end
+  return latest(ctx, releases, request.last)
+end
+
+-- Decisions -----------------------------------------------------------------------
+
+local function new_result(event)
+  return { eventId = event.id, event = event.event, resourceId = event.resourceId,
+    actions = json.array({}), log = json.array({}), cpuMs = 0, memoryBytes = 0, calls = 0 }
+end
+
+local function add(result, outcome)
+  for _, action in ipairs(outcome.actions) do
+    table.insert(result.actions, action)
+  end
+  for _, line in ipairs(outcome.log) do
+    table.insert(result.log, line)
+  end
+  result.error = result.error or outcome.error
+  result.cpuMs = result.cpuMs + outcome.cpu_us / 1000
+  result.memoryBytes = math.max(result.memoryBytes, outcome.memory)
+  result.calls = result.calls + outcome.calls
+end
+
+-- What a rule made of the data: the fields that are not as they were.
+local function difference(before, after)
+  local changes = json.object({})
+  for name, value in pairs(after) do
+    if json.encode(value, SORTED) ~= json.encode(before[name] == nil and json.null or before[name],
+      SORTED) then
+      changes[name] = value
+    end
+  end
+  for name in pairs(before) do
+    if after[name] == nil then
+      changes[name] = json.null
+    end
+  end
+  return changes
+end
+
+local function note(result, hook, call, arguments, line)
+  table.insert(result.actions, { call = call, arguments = arguments, file = hook.file,
+    line = tonumber(line) or hook.line })
+end
+
+-- Whether the action went on.
+local function read_decision(result, hook, value, data)
+  value = type(value) == "table" and value or {}
+  if type(value.rejected) == "table" and #value.rejected > 0 then
+    for _, entry in ipairs(value.rejected) do
+      note(result, hook, "reject", { field = entry.field, message = entry.message }, entry.line)
+    end
+    return nil
+  elseif type(value.changed) == "table" then
+    note(result, hook, "change", difference(data, value.changed))
+    return value.changed
+  end
+  return data
+end
+
+local function try_before(ctx, release, event, result)
+  local action = actions.of_event(event)
+  local data = event.data
+  for _, hook in ipairs(action and hooks.find(release, "before", action) or {}) do
+    local about = { user = event.actor, action = action, id = event.resourceId }
+    local outcome = hooks.run(ctx, release, hook, { data, about }, DRY)
+    add(result, outcome)
+    data = outcome.error and data or read_decision(result, hook, outcome.value, data)
+    if not data then
+      return false
+    end
+  end
+  return true
+end
+
+-- What a release would do about an event.
+local function decide(ctx, release, event)
+  local result = new_result(event)
+  if try_before(ctx, release, event, result) then
+    for _, hook in ipairs(hooks.find(release, "on", event.event)) do
+      add(result, hooks.run(ctx, release, hook, { event }, DRY))
+    end
+  end
+  result.cpuMs = math.floor(result.cpuMs * 100 + 0.5) / 100
+  return result
+end
+
+-- What of a result is a decision: not where it stands, nor what it cost.
+local function essence(result)
+  local list = json.array({})
+  for i, action in ipairs(result.actions) do
+    list[i] = { call = action.call, arguments = action.arguments }
+  end
+  return json.encode({ actions = list, error = result.error and result.error.code }, SORTED)
+end
+
+local function new_answer(with_difference)
+  return { events = json.array({}), difference = with_difference and json.array({}) or nil,
+    totals = { events = 0, actions = 0, errors = 0, different = 0, calls = 0, cpuMs = 0 } }
+end
+
+local function append(answer, result, other)
+  local totals = answer.totals
+  table.insert(answer.events, result)
+  totals.events = totals.events + 1
+  totals.actions = totals.actions + #result.actions
+  totals.errors = totals.errors + (result.error and 1 or 0)
+  totals.calls = totals.calls + result.calls
+  totals.cpuMs = totals.cpuMs + result.cpuMs
+  if other and essence(result) ~= essence(other) then
+    totals.different = totals.different + 1
+    table.insert(answer.difference, { eventId = result.eventId, active = other.actions,
+      draft = result.actions, activeError = other.error, draftError = result.error })
+  end
+end
+
+-- @param ms after which it is given up
+-- @return the answer, or nil when the time was not enough
+local function try(ctx, request, ms)
+  local draft = draft_of(ctx)
+  local active = request.compare and active_of(ctx)
+  local answer = new_answer(active ~= nil)
+  local until_ms = time.monotonic_ms() + ms
+  for _, event in ipairs(events_of(ctx, request, { draft, active })) do
+    append(answer, decide(ctx, draft, event), active and decide(ctx, active, event))
+    if time.monotonic_ms() > until_ms then
+      return nil
+    end
+  end
+  return answer
+end
+
+--- Tries the draft.
+-- @param request event | eventId | last, compare
+-- @return the answer; or nil and the id under which it will be found
+function M.run(ctx, request)
+  local answer = try(ctx, request, config.get().scripts.test_wait_ms)
+  if answer then
+    return answer
+  end
+  local id = uuid.v7()
+  db.transaction(ctx, function(tx)
+    store.insert_trial(tx, id, json.encode(request))
+    jobs.enqueue(tx, M.JOB, { trial = id }, { queue = "scripts" })
+  end)
+  return nil, id
+end
+
+--- Does what took too long for a request.
+-- @param limit_ms how long it may take
+function M.finish(ctx, id, limit_ms)
+  local row = store.find_trial(ctx, id)
+  if not row or row.state ~= "running" then
+    return
+  end
+  local ok, answer = pcall(try, ctx, json.decode(row.request), limit_ms)
+  if not ok and not errors.is(answer) then
+    error(answer, 0)
+  end
+  local state = ok and answer and "done" or "failed"
+  local problem = not ok and { code = answer.code, message = answer.message }
+    or { code = "TIMEOUT", message = "It took too long: try fewer events" }
+  store.end_trial(ctx, id, state, json.encode(state == "done" and answer or { error = problem }))
+end
+
+--- A dry run that was begun: {id, state, answer}; 404 when there is none.
+function M.get(ctx, id)
+  local row = store.find_trial(ctx, id) or errors.raise("NOT_FOUND", "There is no such test")
+  local answer = row.answer and json.decode(row.answer)
+  return {
+    id = row.id, state = row.state, createdAt = row.created_at,
+    result = row.state == "done" and answer or nil,
+    error = row.state == "failed" and answer and answer.error or nil,
+  }
+end
+
+return M
