@@ -28,7 +28,10 @@ enum {
     FDS_PER_REQUEST = 2,
     ALARM_GRACE_MS = 1000, /* the worker gives up first and then knows why */
     READ_CHUNK = 1 << 20,
+    FILES_MAX = 128,
 };
+
+#define MEMORY_MAX ((uint64_t)3 << 30)
 
 struct process {
     struct pollfd
@@ -218,6 +221,16 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &waiting_only, NULL);
 }
 
+static int enter_jail(int listen_fd, struct err *err)
+{
+    const struct jail_limits limits = {
+        .files = FILES_MAX, .written = IMAGE_OUTPUT_MAX, .address_space = MEMORY_MAX};
+    struct jail_filter *filter = jail_filter_new(&jail_image, err);
+    int rc = filter ? jail_enter(filter, &limits, listen_fd, err) : -1;
+    jail_filter_free(filter);
+    return rc;
+}
+
 int image_process_main(int listen_fd, const struct conf *conf)
 {
     struct err err;
@@ -233,7 +246,7 @@ int image_process_main(int listen_fd, const struct conf *conf)
     reset_signals();
     prctl(PR_SET_PDEATHSIG,
           SIGKILL); /* jail_enter does it again, but starting takes a while */
-    if (image_codec_init(&process.limits, &err) < 0 || jail_enter(listen_fd, &err) < 0) {
+    if (image_codec_init(&process.limits, &err) < 0 || enter_jail(listen_fd, &err) < 0) {
         log_error("image process cannot start: %s", err.message);
         return 1;
     }

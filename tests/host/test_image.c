@@ -732,7 +732,9 @@ static int try_to_escape(int keep_fd)
     struct err err;
     int number = 0;
     int other = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (other < 0 || jail_enter(keep_fd, &err) < 0)
+    const struct jail_limits limits = {.files = 64, .written = 1 << 20};
+    struct jail_filter *filter = jail_filter_new(&jail_image, &err);
+    if (other < 0 || !filter || jail_enter(filter, &limits, keep_fd, &err) < 0)
         return 100;
 #define TRY(call)                                                                        \
     do {                                                                                 \
