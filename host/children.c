@@ -26,9 +26,14 @@ uint64_t clock_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+bool child_is_worker(const struct child *child)
+{
+    return child->kind == CHILD_HTTP || child->kind == CHILD_JOB;
+}
+
 const char *child_kind(const struct child *child)
 {
-    static const char *const kinds[] = {"http", "job", "image"};
+    static const char *const kinds[] = {"http", "job", "image", "zygote"};
     return kinds[child->kind];
 }
 
@@ -78,7 +83,7 @@ int child_start(struct child *child, child_run run, void *arg)
     int ends[2] = {-1, -1};
     pid_t master = getpid();
     child->started_ms = clock_ms();
-    if (child->kind != CHILD_IMAGE &&
+    if (child_is_worker(child) &&
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
         plan_restart(child);
         return -1;
@@ -104,7 +109,7 @@ int child_start(struct child *child, child_run run, void *arg)
     child->restart_ms = 0;
     child->old = false;
     child->reload = RELOAD_NONE;
-    child->up = child->kind == CHILD_IMAGE;
+    child->up = !child_is_worker(child);
     return 0;
 }
 

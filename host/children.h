@@ -4,15 +4,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum child_kind { CHILD_HTTP, CHILD_JOB, CHILD_IMAGE };
+enum child_kind { CHILD_HTTP, CHILD_JOB, CHILD_IMAGE, CHILD_ZYGOTE };
 enum child_reload { RELOAD_NONE, RELOAD_ASKED, RELOAD_READY };
 
 struct child {
     enum child_kind kind;
     int index;   /* 1.. within the kind */
     pid_t pid;   /* 0 while it does not run */
-    int channel; /* to it, -1 when it has none (image) or does not run */
-    bool up;     /* it said so; images count as up at once */
+    int channel; /* to it, -1 when it has none (no worker) or does not run */
+    bool up;     /* it said so; what is no worker counts as up at once */
     bool was_up; /* some process in this place was up before */
     uint64_t started_ms;
     uint64_t restart_ms; /* when to start it again, 0: it runs */
@@ -25,13 +25,16 @@ struct child {
     uint64_t beat_ms; /* when they had grown */
 };
 
-/* "http", "job" or "image". */
+/* Whether it runs Lua of ours and has a channel. */
+bool child_is_worker(const struct child *child);
+
+/* "http", "job", "image" or "zygote". */
 const char *child_kind(const struct child *child);
 
 /* "http 1", "http 1 (old)" of one that ends for good; valid until the next call. */
 const char *child_name(const struct child *child);
 
-/* What the new process runs; it never returns. `channel` is its end, -1 for an image. */
+/* What the new process runs; it never returns. `channel` is its end, -1 for no worker. */
 typedef void (*child_run)(const struct child *child, int channel, void *arg);
 
 /* Forks. -1 when fork failed (it is planned again). */

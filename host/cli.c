@@ -9,6 +9,7 @@
 #include "metrics.h"
 #include "rate_limits.h"
 #include "redis.h"
+#include "sandbox_client.h"
 #include "smtp.h"
 #include "vm.h"
 #include "work.h"
@@ -27,6 +28,7 @@ static void on_vm_gone(void *arg)
 {
     struct host *host = &((struct cli *)arg)->host;
     image_client_close(host->image);
+    sandbox_client_close(host->sandbox);
     http_client_close(host->http_client);
     smtp_close(host->smtp);
     redis_close(host->redis, NULL, NULL);
@@ -66,6 +68,7 @@ int cli_main(const struct conf *conf, const char *root, int argc, char **argv)
     cli.host.db = db_pool_new(&loop, conf);
     cli.host.redis = redis_new(&loop, conf);
     cli.host.image = image_client_new(&cli.host);
+    cli.host.sandbox = sandbox_client_new(&cli.host);
     cli.host.http_client = http_client_new(&loop);
     cli.host.smtp = smtp_new(&loop);
     cli.host.limits = limits_new(1000);

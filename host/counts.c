@@ -25,7 +25,7 @@ void counts_reload(struct metrics *metrics, const char *outcome, int64_t times)
 
 void counts_open(struct metrics *metrics)
 {
-    static const char *const kinds[] = {"http", "job", "image"};
+    static const char *const kinds[] = {"http", "job", "image", "zygote"};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         counts_restart(metrics, kinds[i], 0);
     counts_reload(metrics, "ok", 0);

@@ -1,6 +1,7 @@
 /* The variable: "generation control image listener listener kind:index:pid:channel kind:... shared
- * metrics limits counters" in decimal; a place without a descriptor is -1. What an older binary does
- * not know stands at the end. */
+ * metrics limits counters sandbox listener kind:..." in decimal; a place without a descriptor is -1.
+ * What an older binary does not know stands at the end, children of kinds that it does not know
+ * too. */
 #include "handoff.h"
 #include "buf.h"
 #include "mem.h"
@@ -26,12 +27,24 @@ static void set_all_inherited(const struct handoff *handoff, bool inherited)
 {
     set_inherited(handoff->control, inherited);
     set_inherited(handoff->image_listener, inherited);
+    set_inherited(handoff->sandbox_listener, inherited);
     for (const int *fd = handoff->listeners; *fd >= 0; fd++)
         set_inherited(*fd, inherited);
     for (int i = 0; i < handoff->count; i++)
         set_inherited(handoff->children[i].channel, inherited);
     for (int i = 0; i < HANDOFF_SHARED; i++)
         set_inherited(handoff->shared[i], inherited);
+}
+
+static void write_children(const struct handoff *handoff, enum child_kind first,
+                           enum child_kind last, struct buf *out)
+{
+    for (int i = 0; i < handoff->count; i++) {
+        const struct child *child = &handoff->children[i];
+        if (child->kind >= first && child->kind <= last)
+            buf_printf(out, " %d:%d:%d:%d", (int)child->kind, child->index,
+                       (int)child->pid, child->channel);
+    }
 }
 
 static void write_text(const struct handoff *handoff, struct buf *out)
@@ -41,20 +54,18 @@ static void write_text(const struct handoff *handoff, struct buf *out)
     for (int i = 0; i < HANDOFF_LISTENERS_MAX; i++)
         buf_printf(out, " %d",
                    i && handoff->listeners[i - 1] < 0 ? -1 : handoff->listeners[i]);
-    for (int i = 0; i < handoff->count; i++) {
-        const struct child *child = &handoff->children[i];
-        buf_printf(out, " %d:%d:%d:%d", (int)child->kind, child->index, (int)child->pid,
-                   child->channel);
-    }
+    write_children(handoff, CHILD_HTTP, CHILD_IMAGE, out);
     buf_printf(out, " shared %d %d %d", handoff->shared[HANDOFF_METRICS],
                handoff->shared[HANDOFF_LIMITS], handoff->shared[HANDOFF_COUNTERS]);
+    buf_printf(out, " sandbox %d", handoff->sandbox_listener);
+    write_children(handoff, CHILD_ZYGOTE, CHILD_ZYGOTE, out);
 }
 
 static bool read_child(const char *text, struct child *child, int *used)
 {
     int kind, index, pid, channel;
     if (sscanf(text, " %d:%d:%d:%d%n", &kind, &index, &pid, &channel, used) != 4 ||
-        kind < CHILD_HTTP || kind > CHILD_IMAGE || index < 1 || pid < 1)
+        kind < CHILD_HTTP || kind > CHILD_ZYGOTE || index < 1 || pid < 1)
         return false;
     *child = (struct child){.kind = (enum child_kind)kind,
                             .index = index,
@@ -67,12 +78,29 @@ static bool read_child(const char *text, struct child *child, int *used)
     return true;
 }
 
-static void read_shared(const char *text, int *shared)
+/* Returns what is behind them. */
+static const char *read_children(const char *text, struct handoff *handoff)
 {
+    int used;
+    while (handoff->count < CHILDREN_MAX &&
+           read_child(text, &handoff->children[handoff->count], &used)) {
+        handoff->count++;
+        text += used;
+    }
+    return text;
+}
+
+/* What an older binary did not leave stays -1. */
+static void read_rest(const char *text, struct handoff *handoff)
+{
+    int *shared = handoff->shared, used = 0;
     for (int i = 0; i < HANDOFF_SHARED; i++)
         shared[i] = -1;
-    sscanf(text, " shared %d %d %d", &shared[HANDOFF_METRICS], &shared[HANDOFF_LIMITS],
-           &shared[HANDOFF_COUNTERS]);
+    handoff->sandbox_listener = -1;
+    if (sscanf(text, " shared %d %d %d%n", &shared[HANDOFF_METRICS],
+               &shared[HANDOFF_LIMITS], &shared[HANDOFF_COUNTERS], &used) == 3 &&
+        sscanf(text += used, " sandbox %d%n", &handoff->sandbox_listener, &used) == 1)
+        read_children(text + used, handoff);
 }
 
 struct handoff *handoff_take(void)
@@ -86,11 +114,7 @@ struct handoff *handoff_take(void)
     if (sscanf(text, "%u %d %d %d %d%n", &handoff->generation, &handoff->control,
                &handoff->image_listener, &listeners[0], &listeners[1], &used) == 5) {
         handoff->children = mem_new(CHILDREN_MAX * sizeof(*handoff->children));
-        for (text += used; handoff->count < CHILDREN_MAX &&
-                           read_child(text, &handoff->children[handoff->count], &used);
-             text += used)
-            handoff->count++;
-        read_shared(text, handoff->shared);
+        read_rest(read_children(text + used, handoff), handoff);
         set_all_inherited(handoff, false);
     } else {
         free(handoff);

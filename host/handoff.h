@@ -15,6 +15,7 @@ enum { HANDOFF_METRICS, HANDOFF_LIMITS, HANDOFF_COUNTERS, HANDOFF_SHARED };
 
 struct handoff {
     int control, image_listener;
+    int sandbox_listener;                     /* -1: an older binary had none */
     int listeners[HANDOFF_LISTENERS_MAX + 1]; /* ended by -1 */
     struct child *children;                   /* those that run; owned */
     int count;

@@ -14,6 +14,7 @@ struct ws_hub;
 struct http_client;
 struct smtp;
 struct image_client;
+struct sandbox_client;
 struct work;
 struct counters;
 struct limits;
@@ -34,6 +35,7 @@ struct host {
     struct http_server *http;
     struct ws_hub *ws;
     struct image_client *image;
+    struct sandbox_client *sandbox;
     struct http_client *http_client;
     struct smtp *smtp;
     struct work *work;

@@ -16,6 +16,7 @@ const luaL_Reg lua_bindings[] = {
     {"host.process", luaopen_host_process},
     {"host.qr", luaopen_host_qr},
     {"host.redis", luaopen_host_redis},
+    {"host.sandbox", luaopen_host_sandbox},
     {"host.smtp", luaopen_host_smtp},
     {"host.sys", luaopen_host_sys},
     {"host.task", luaopen_host_task},

@@ -21,6 +21,7 @@ int luaopen_host_metrics(lua_State *L);
 int luaopen_host_process(lua_State *L);
 int luaopen_host_qr(lua_State *L);
 int luaopen_host_redis(lua_State *L);
+int luaopen_host_sandbox(lua_State *L);
 int luaopen_host_smtp(lua_State *L);
 int luaopen_host_sys(lua_State *L);
 int luaopen_host_task(lua_State *L);

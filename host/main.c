@@ -1,5 +1,5 @@
 /* main.c - which of the program's faces is asked for: the server, a word to the running server,
- * the image process on its own, or a command written in Lua. */
+ * the image process or the zygote of scripts on its own, or a command written in Lua. */
 #include "cli.h"
 #include "conf.h"
 #include "config.h"
@@ -9,6 +9,7 @@
 #include "image_process.h"
 #include "listener.h"
 #include "master.h"
+#include "sandbox_launch.h"
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -63,8 +64,23 @@ static int image_process(const struct conf *conf)
     return image_process_main(fd, conf);
 }
 
+/* The same for scripts. */
+static int zygote(const struct conf *conf)
+{
+    struct err err;
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    int fd = listener_unix(conf_str(conf, "sandbox.socket"), SOCK_SEQPACKET, &err);
+    if (fd < 0) {
+        fprintf(stderr, "fixxit: %s\n", err.message);
+        return 1;
+    }
+    return sandbox_launch(fd, conf);
+}
+
 int main(int argc, char **argv)
 {
+    if (sandbox_launched(argc, argv)) /* before there is anything to inherit */
+        return sandbox_launched_main(argv);
     static char root[PATH_MAX];
     if (find_root(root) < 0) {
         fprintf(stderr, "fixxit: cannot find its lua folder: set FIXXIT_ROOT\n");
@@ -86,6 +102,8 @@ int main(int argc, char **argv)
         code = control_command(conf, command);
     else if (strcmp(command, "image-process") == 0)
         code = image_process(conf);
+    else if (strcmp(command, "zygote") == 0)
+        code = zygote(conf);
     else
         code = cli_main(conf, root, argc, argv);
     conf_free(conf);

@@ -17,6 +17,7 @@
 #include "metrics.h"
 #include "rate_limits.h"
 #include "reload.h"
+#include "sandbox_launch.h"
 #include "upgrade.h"
 #include "watch.h"
 #include "worker.h"
@@ -51,6 +52,8 @@ static void close_all(const int *fds, int count)
 static void run_child(const struct child *child, int channel, void *arg)
 {
     struct master *master = arg;
+    if (child->kind == CHILD_ZYGOTE)
+        _exit(sandbox_launch(master->sandbox_listener, master->conf));
     int nothing[] = {-1};
     char generation[PATH_MAX];
     for (int i = 0; i < master->count; i++)
@@ -59,6 +62,7 @@ static void run_child(const struct child *child, int channel, void *arg)
     close_all(master->clients, CLIENTS_MAX);
     close(master->control);
     close(master->signals);
+    close(master->sandbox_listener);
     watch_free(master->watch);
     if (child->kind != CHILD_HTTP)
         for (int *fd = master->listeners; *fd >= 0; fd++)
@@ -128,7 +132,7 @@ static void look_at_hearts(struct master *master, uint64_t now)
     for (int i = 0; i < master->count; i++) {
         struct child *child = &master->children[i];
         uint64_t beats = heartbeat_count(master->heart, (size_t)i);
-        if (!child->up || child->old || child->kind == CHILD_IMAGE)
+        if (!child->up || child->old || !child_is_worker(child))
             continue;
         if (late || beats != child->beats || child->beat_ms < child->started_ms) {
             child->beats = beats;
@@ -191,7 +195,7 @@ static void begin_stop(struct master *master)
     master->stop_deadline_ms =
         clock_ms() + (uint64_t)conf_int(master->conf, "server.grace_ms");
     for (int i = 0; i < master->count; i++)
-        if (master->children[i].pid && master->children[i].kind != CHILD_IMAGE)
+        if (master->children[i].pid && child_is_worker(&master->children[i]))
             kill(master->children[i].pid, SIGTERM);
 }
 
@@ -213,7 +217,7 @@ static void reap_child(struct master *master, int place, int status)
     bool replaced = child->replaced;
     child_ended(child, status);
     counts_restart(master->metrics, child_kind(child), 1);
-    if (child->was_up || master->announced || child->kind == CHILD_IMAGE || replaced)
+    if (child->was_up || master->announced || !child_is_worker(child) || replaced)
         return;
     if (upgrade_going(master)) {
         upgrade_fail(master);
@@ -339,19 +343,19 @@ static void wait_and_read(struct master *master, int timeout)
 static bool workers_left(const struct master *master)
 {
     for (int i = 0; i < master->count; i++)
-        if (master->children[i].pid && master->children[i].kind != CHILD_IMAGE)
+        if (master->children[i].pid && child_is_worker(&master->children[i]))
             return true;
     return false;
 }
 
-/* The image processes hold nothing worth a grace; workers that would not end are killed. */
+/* Who is no worker holds nothing worth a grace; workers that would not end are killed. */
 static void end_children(struct master *master)
 {
     for (int i = 0; i < master->count; i++) {
         struct child *child = &master->children[i];
         if (!child->pid)
             continue;
-        if (child->kind != CHILD_IMAGE)
+        if (child_is_worker(child))
             log_warn("%s did not end within the grace time", child_name(child));
         kill(child->pid, SIGKILL);
         waitpid(child->pid, NULL, 0);

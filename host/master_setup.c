@@ -59,8 +59,8 @@ void setup_announce(struct master *master)
 
 static void remove_files(const struct master *master)
 {
-    static const char *const names[] = {"run/ready", "run/control.sock",
-                                        "run/image.sock"};
+    static const char *const names[] = {"run/ready", "run/control.sock", "run/image.sock",
+                                        "run/sandbox.sock"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[PATH_MAX];
         master_path(master, path, sizeof(path), names[i]);
@@ -69,6 +69,13 @@ static void remove_files(const struct master *master)
 }
 
 /* ---- sockets ---- */
+
+static int bind_sandbox(struct master *master, struct err *err)
+{
+    const char *path = conf_str(master->conf, "sandbox.socket");
+    master->sandbox_listener = listener_unix(path, SOCK_SEQPACKET, err);
+    return master->sandbox_listener < 0 ? -1 : 0;
+}
 
 static int bind_all(struct master *master, struct err *err)
 {
@@ -80,7 +87,7 @@ static int bind_all(struct master *master, struct err *err)
         return -1;
     master->image_listener =
         listener_unix(conf_str(conf, "image.socket"), SOCK_SEQPACKET, err);
-    if (master->image_listener < 0)
+    if (master->image_listener < 0 || bind_sandbox(master, err) < 0)
         return -1;
     int count = 0;
     if (conf_int(conf, "http.port") > 0) {
@@ -100,12 +107,16 @@ static int bind_all(struct master *master, struct err *err)
     return 0;
 }
 
-/* Its sockets are those of the master before, at whatever addresses. */
-static void adopt_sockets(struct master *master, const struct handoff *handoff)
+/* Its sockets are those of the master before, at whatever addresses; one that did not know of
+ * scripts has none for them. */
+static int adopt_sockets(struct master *master, const struct handoff *handoff,
+                         struct err *err)
 {
     master->control = handoff->control;
     master->image_listener = handoff->image_listener;
     memcpy(master->listeners, handoff->listeners, sizeof(master->listeners));
+    master->sandbox_listener = handoff->sandbox_listener;
+    return master->sandbox_listener < 0 ? bind_sandbox(master, err) : 0;
 }
 
 /* ---- what is watched, counted and run ---- */
@@ -156,9 +167,7 @@ int setup_open(struct master *master, const struct handoff *handoff, struct err 
     master->signals = open_signals();
     if (make_folders(master, err) < 0)
         return -1;
-    if (handoff)
-        adopt_sockets(master, handoff);
-    else if (bind_all(master, err) < 0)
+    if ((handoff ? adopt_sockets(master, handoff, err) : bind_all(master, err)) < 0)
         return -1;
     open_shared(master, handoff);
     if (conf_bool(conf, "server.reload_watch"))
@@ -166,6 +175,7 @@ int setup_open(struct master *master, const struct handoff *handoff, struct err 
     add_children(master, CHILD_IMAGE, conf_int(conf, "image.processes"));
     add_children(master, CHILD_HTTP, workers ? workers : sysconf(_SC_NPROCESSORS_ONLN));
     add_children(master, CHILD_JOB, conf_int(conf, "server.job_workers"));
+    add_children(master, CHILD_ZYGOTE, 1);
     return 0;
 }
 

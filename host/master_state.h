@@ -39,7 +39,7 @@ struct master {
     char **argv;
 
     int listeners[HANDOFF_LISTENERS_MAX + 1]; /* ended by -1 */
-    int image_listener;
+    int image_listener, sandbox_listener;
     int control;
     int signals;
     struct watch *watch; /* NULL: no reload on save */

@@ -44,6 +44,7 @@ void upgrade_tried(struct master *master, int status)
     struct handoff handoff = {
         .control = master->control,
         .image_listener = master->image_listener,
+        .sandbox_listener = master->sandbox_listener,
         .generation = master->generation,
         .shared = {[HANDOFF_METRICS] = metrics_fd(master->metrics),
                    [HANDOFF_LIMITS] = limits_fd(master->limits),

@@ -17,6 +17,7 @@
 #include "log.h"
 #include "mem.h"
 #include "redis.h"
+#include "sandbox_client.h"
 #include "smtp.h"
 #include "vitals.h"
 #include "vm.h"
@@ -97,6 +98,7 @@ static void close_everything(struct worker *worker)
     http_server_free(host->http);
     ws_hub_free(host->ws);
     image_client_close(host->image);
+    sandbox_client_close(host->sandbox);
     http_client_close(host->http_client);
     smtp_close(host->smtp);
     redis_close(host->redis, NULL, NULL);
@@ -286,6 +288,7 @@ static void open_modules(struct worker *worker)
     host->db = db_pool_new(host->loop, host->conf);
     host->redis = redis_new(host->loop, host->conf);
     host->image = image_client_new(host);
+    host->sandbox = sandbox_client_new(host);
     host->http_client = http_client_new(host->loop);
     host->smtp = smtp_new(host->loop);
     host->ws = ws_hub_new(host);
