@@ -70,6 +70,12 @@ return {
     queue_max = 32, -- pictures waiting; more is 503
     heic = false, -- load HEIC (its decoder is large and has a history)
   },
+  sandbox = {
+    socket = "", -- "": run/sandbox.sock in the data folder
+    processes = 256, -- of scripts, at a time; the one unused for longest makes room
+    memory_mb = 16, -- of one
+    patience_ms = 2000, -- for its last word about a run that was cancelled; then it is killed
+  },
   server = {
     data = "var", -- folder of files, sockets and logs; relative to where the program starts
     workers = 0, -- HTTP workers; 0: one per core

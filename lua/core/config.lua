@@ -241,8 +241,10 @@ local function derive(values)
     values.http[key] = absolute(values.http[key])
   end
   values.log.access = absolute(values.log.access)
-  if values.image.socket == "" then
-    values.image.socket = data .. "/run/image.sock"
+  for _, name in ipairs({ "image", "sandbox" }) do
+    if values[name].socket == "" then
+      values[name].socket = data .. "/run/" .. name .. ".sock"
+    end
   end
   if values.env ~= "production" then
     if values.db.socket == "" and values.db.host == "" then
@@ -255,7 +257,7 @@ local function derive(values)
 end
 
 local function check_sockets(values, problems)
-  for _, path in ipairs({ "db.socket", "redis.socket", "image.socket", "http.unix_socket" }) do
+  for _, path in ipairs({ "db.socket", "redis.socket", "image.socket", "sandbox.socket", "http.unix_socket" }) do
     local section, key = split(path)
     if #values[section][key] > SOCKET_PATH_MAX then
       problems[#problems + 1] = path .. ": the path of a socket has at most " .. SOCKET_PATH_MAX

@@ -91,6 +91,12 @@ return s.object({
     queue_max = count(1, 10000),
     heic = s.boolean(),
   }),
+  sandbox = s.object({
+    socket = text(),
+    processes = count(1, 4096),
+    memory_mb = count(4, 1024),
+    patience_ms = milliseconds(),
+  }),
   server = s.object({
     data = s.string({ min = 1, max = 1000 }),
     workers = count(0, 256),

@@ -1,6 +1,7 @@
 -- The inside of fixxit test: servers, migrations, then busted in this very task, so that specs
 -- can call what waits.
 
+local companions = require("core.companions")
 local config = require("core.config")
 local fs = require("core.fs")
 local migrate = require("core.migrate")
@@ -66,10 +67,12 @@ function M.run(cx)
     end
   end
   local servers = private_servers.start({ durable = false })
+  local scripts = companions.start("scripts")
   local ok, result = pcall(function()
     migrate.up()
     return run_busted(words)
   end)
+  companions.stop(scripts)
   servers:stop()
   if not ok then
     error(result, 0)
