@@ -1,11 +1,11 @@
 --- Business hours: how much open time lies between two moments, and when so much of it is over.
 --
 -- It is open while the clock on the wall shows a time within the hours of its weekday and the date
--- is no holiday. So an hour that comes twice when clocks are set back counts twice, and one that is
--- left out does not count. Times are milliseconds since 1970, durations milliseconds.
+-- is no holiday. So an hour that comes twice when clocks are set back counts twice, and one that
+-- is left out does not count. Times are milliseconds since 1970, durations milliseconds.
 --
--- Between two changes of the zone's offset, local time is plain arithmetic: `open_until` sums up all
--- open time before a local time, weeks at once, and is inverted by bisection.
+-- Between two changes of the zone's offset, local time is plain arithmetic: `open_until` sums up
+-- all open time before a local time, weeks at once, and is inverted by bisection.
 
 local time = require("core.time")
 
@@ -84,8 +84,8 @@ local function new_holidays(calendar, holidays)
 end
 
 --- Makes a calendar.
--- @param description zone (core.zone), hours = {monday = {{from = "08:30", to = "17:00"}, ...}, ...}
---   (a day without is closed; nil or no hours at all: always open), holidays = {{date =
+-- @param description zone (core.zone), hours = {monday = {{from = "08:30", to = "17:00"}, ...},
+--   ...} (a day without is closed; nil or no hours at all: always open), holidays = {{date =
 --   "2026-12-25"}, ...} or nil
 function M.new(description)
   local hours = has_hours(description.hours) and description.hours
@@ -147,7 +147,8 @@ local function open_until(calendar, local_ms)
   return open
 end
 
--- The first local time after `from` at which so much is open_until it; it is before `to`'s day ends.
+-- The first local time after `from` up to which it was open for so long; on the day of `to` at the
+-- latest.
 local function find_local(calendar, from, to, open)
   local low, high = math.floor(from / DAY_MS), math.floor(to / DAY_MS)
   while low < high do -- the last day before whose midnight there was less

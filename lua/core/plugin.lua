@@ -40,7 +40,8 @@ local ROUTE_KEYS = {
   also = "number", -- the status besides a success under which the same comes: bad news
 }
 
-local HOOK_LISTS = { ready = true, rooms = true, health = true, collect = true, numbered = true }
+local HOOK_LISTS = { ready = true, rooms = true, health = true, collect = true, numbered = true,
+  settings_changed = true }
 
 local function problem(loading, where, format, ...)
   loading.problems[#loading.problems + 1] = where .. ": " .. format:format(...)
@@ -303,6 +304,7 @@ local function add_module(loading, module)
   merge_table(loading, where, "event", init.events, registry.events)
   merge_table(loading, where, "topic", init.topics, registry.topics)
   merge_table(loading, where, "file parent", init.file_parents, registry.file_parents)
+  merge_table(loading, where, "clock", init.clocks, registry.clocks)
   merge_table(loading, where, "audience", init.audiences, registry.audiences)
   registry.personal[#registry.personal + 1] = init.personal
   add_scripts(loading, where, init.scripts or {})

@@ -11,6 +11,7 @@ local M = {
   topics = {}, -- word before the colon of a topic -> {allow, snapshot, anonymous}
   file_parents = {}, -- parent type -> {can_read, can_write}
   audiences = {}, -- kind of group -> function(ctx, id or name) -> ids of users, or nil: no such group
+  clocks = {}, -- kind of clock -> what services.clocks wants of it
   personal = {}, -- array of {stats, export, erase}: what modules hold of a person
   listeners = {}, -- event -> array of job names
   jobs = {}, -- name -> {run, timeout_ms, max_attempts}

@@ -1,6 +1,6 @@
---- Time zones of the IANA database, as the system has them: what a clock on the wall shows, and when
--- it is set forward or back. Times are milliseconds since 1970; a local time is the same number for
--- a wall clock that would never be set ("2026-03-29T02:30" as if it were UTC).
+--- Time zones of the IANA database, as the system has them: what a clock on the wall shows, and
+-- when it is set forward or back. Times are milliseconds since 1970; a local time is the same
+-- number for a wall clock that would never be set ("2026-03-29T02:30" as if it were UTC).
 
 local file = require("core.zone.file")
 local fs = require("core.fs")
@@ -21,7 +21,7 @@ local OFFSET_MAX_MS = 26 * 3600000
 local Zone = {}
 Zone.__index = Zone
 
--- Changes of the offset that change nothing else (the abbreviation, what law calls it) are left out.
+-- Changes that leave the offset (of the abbreviation, of what law calls it) are left out.
 local function add_change(zone, at_s, offset_s)
   local count = #zone.times
   local before = zone.offsets[count] or zone.first

@@ -8,6 +8,8 @@ local DAYS = { "monday", "tuesday", "wednesday", "thursday", "friday", "saturday
 local SEVERITIES = { "low", "medium", "high", "critical" }
 local FIELD_TYPES = { "text", "number", "boolean", "choice" }
 local HOURS_MAX = 8760 -- a year
+local PERCENT_MAX, STEPS_MAX = 1000, 10
+local TOLD = { "assignee", "team", "technician", "dispatcher", "admin", "owner" }
 
 local function severity()
   return s.enum({ optional = true, unpack(SEVERITIES) })
@@ -82,6 +84,19 @@ local CATEGORY = s.object({
   fields = s.array({ of = FIELD, max = 20, optional = true }),
 }, { name = "CategorySetting" })
 
+-- What happens when so much of the time has gone in which something is to be done.
+local function escalation(more)
+  local step = {
+    percent = s.integer({ min = 1, max = PERCENT_MAX, describe = "of the hours it may take" }),
+    notify = s.array({ of = s.enum(TOLD), max = #TOLD, optional = true,
+      describe = "who is told: roles; of a work order also who has it, and their team" }),
+  }
+  for name, schema in pairs(more) do
+    step[name] = schema
+  end
+  return s.array({ of = s.object(step), max = STEPS_MAX, optional = true })
+end
+
 local function fields()
   local optional = { nullable = true, optional = true }
   local function list(of, max, describe)
@@ -103,6 +118,14 @@ local function fields()
     holidays = list(s.object({ date = s.string({ format = "date" }), name = label(100) }), 400),
     categories = list(CATEGORY, 200),
     slaHours = s.object(by_severity(), optional),
+    escalation = s.object({
+      reports = escalation({}),
+      workorders = escalation({
+        raisePriority = s.boolean({ optional = true }),
+        teamId = s.string({ format = "uuid", optional = true,
+          describe = "the team that gets it instead" }),
+      }),
+    }, optional),
     scripts = s.object({
       allowedHosts = s.array({ of = s.string({ pattern = "^[%w][%w.-]*:?%d*$", max = 253,
         describe = "a host or host:port" }), max = 50 }),
@@ -128,6 +151,10 @@ end
 local function check_all(value, problem)
   check_unique(value.categories, "categories", "code", problem)
   check_unique(value.holidays, "holidays", "date", problem)
+  local steps = type(value.escalation) == "table" and value.escalation or {}
+  for _, name in ipairs({ "reports", "workorders" }) do
+    check_unique(steps[name], "escalation." .. name, "percent", problem)
+  end
   for i, category in ipairs(type(value.categories) == "table" and value.categories or {}) do
     check_unique(category.fields, ("categories[%d].fields"):format(i - 1), "name", problem)
   end

@@ -4,6 +4,7 @@
 local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
+local registry = require("core.registry")
 local zone = require("core.zone")
 local audit = require("services.audit")
 local identity = require("services.identity")
@@ -14,7 +15,8 @@ local M = {}
 local UTC = "UTC"
 
 -- Settings in the JSON column of this name; branding, time zone and domain have their own.
-local IN_JSON = { "languages", "businessHours", "holidays", "categories", "slaHours", "scripts" }
+local IN_JSON = { "languages", "businessHours", "holidays", "categories", "slaHours", "escalation",
+  "scripts" }
 
 -- Where anybody can have an address: no tenant's own.
 local FOR_ANYBODY = {}
@@ -43,6 +45,12 @@ local function shown(row)
     settings[name] = or_null(kept[name])
   end
   return settings
+end
+
+--- The time zone of the context's tenant and its settings, as ctx.tenant has them, but read now.
+function M.current(ctx)
+  local row = store.find(ctx)
+  return row.timezone, json.decode(row.settings)
 end
 
 --- The settings of the context's tenant.
@@ -115,6 +123,9 @@ function M.update(ctx, changes, verify)
       error(err, 0)
     end
     identity.announce(tx_ctx, { kind = "tenant.changed", tenant_id = row.id })
+    for _, hook in ipairs(registry.hooks.settings_changed or {}) do
+      hook(tx_ctx, changes)
+    end
     audit.write(tx_ctx, { action = "settings.update", resource_type = "settings",
       resource_id = row.id, old = shown(row), new = shown(after) })
   end)

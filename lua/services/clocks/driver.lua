@@ -1,0 +1,177 @@
+--- Takes the steps that are due, in every job worker. A clock is taken by putting its wake_at off
+-- for a lease; its step is one transaction that locks the resource, then the clock, looks whether
+-- nobody was faster, does what the step does and advances the clock. So a step happens once,
+-- however many workers and nodes there are and whenever they die; and after a downtime one after
+-- the other, since a clock has one next step.
+
+local background = require("core.background")
+local context = require("core.context")
+local db = require("core.db")
+local errors = require("core.errors")
+local log = require("core.log")
+local registry = require("core.registry")
+local task = require("core.task")
+local time = require("core.time")
+local calendars = require("services.clocks.calendars")
+local due_store = require("services.clocks.due_store")
+local figures = require("services.clocks.figures")
+local kinds = require("services.clocks.kinds")
+local reckoning = require("services.clocks.reckoning")
+local store = require("services.clocks.store")
+
+local M = {}
+
+local POLL_MS = 1000
+local AT_ONCE = 8
+local LEASE_S = 90
+local STEP_MS = 60000 -- shorter than the lease
+local ATTEMPTS_MAX = 8
+local RETRY_MIN_S, RETRY_MAX_S = 2, 600
+local AWAY_S = 3600 -- until one looks again at a clock of no tenant or no plugin that is there
+local ERROR_MAX = 1000
+
+local function system(tenant)
+  return context.system({ name = "clocks", tenant = tenant })
+end
+
+-- The next step of a clock, if it is due.
+local function due_step(ctx, clock, now_ms)
+  local calendar = calendars.of(ctx)
+  local step, after_ms = reckoning.next_step(kinds.steps(ctx, clock), clock.mark)
+  if clock.state == "running" and step
+    and reckoning.elapsed(calendar, clock, now_ms) >= after_ms then
+    return step
+  end
+end
+
+local function save(ctx, clock)
+  reckoning.plan(calendars.of(ctx), clock, kinds.steps(ctx, clock))
+  store.update(ctx, clock)
+end
+
+local function stop(ctx, clock)
+  reckoning.move(calendars.of(ctx), clock, "stopped", time.now_ms())
+  save(ctx, clock)
+end
+
+-- The locked resource and clock, while the clock is where it was when it was taken.
+local function lock(ctx, kind, taken)
+  local resource = kind.lock(ctx, taken.resource_id)
+  local clock = store.lock(ctx, taken.id)
+  if clock and clock.mark == taken.mark then
+    return resource, clock
+  end
+end
+
+-- @return how it ended, or nil when there was nothing to take
+local function take(ctx, kind, taken)
+  local wanted, prepared = nil, true
+  if kind.prepare then
+    local clock = store.get(ctx, taken.id)
+    wanted = clock and clock.mark == taken.mark and due_step(ctx, clock, time.now_ms())
+    prepared = not wanted or kind.prepare(ctx, clock, wanted)
+  end
+  return db.transaction(ctx, function(tx)
+    local resource, clock = lock(tx, kind, taken)
+    if not clock then
+      return nil
+    elseif not resource or not prepared then
+      return stop(tx, clock)
+    end
+    local step = due_step(tx, clock, time.now_ms())
+    if not step or kind.prepare and (not wanted or wanted.mark ~= step.mark) then
+      return save(tx, clock) -- it was reckoned anew since it was taken
+    end
+    clock.mark = step.mark
+    if kind.take(tx, resource, clock, step, prepared) then
+      stop(tx, clock)
+    else
+      save(tx, clock)
+    end
+    return "taken"
+  end)
+end
+
+-- Goes on after a step that failed for good.
+local function give_up(ctx, kind, taken, problem)
+  db.transaction(ctx, function(tx)
+    local _, clock = lock(tx, kind, taken)
+    local step = clock and due_step(tx, clock, time.now_ms())
+    if step then
+      clock.mark, clock.last_error = step.mark, problem
+      save(tx, clock)
+    end
+  end)
+end
+
+local function failed(ctx, kind, taken, err)
+  local problem = tostring(err):sub(1, ERROR_MAX)
+  local fields = { clock = taken.id, kind = taken.kind, mark = taken.mark,
+    attempt = taken.attempts, error = problem,
+    traceback = type(err) == "table" and err.traceback or nil }
+  if taken.attempts >= ATTEMPTS_MAX then
+    log.error(ctx, "a step of a clock is given up", fields)
+    give_up(ctx, kind, taken, problem)
+    return "given_up"
+  end
+  log.warn(ctx, "a step of a clock failed, will be tried again", fields)
+  due_store.put_off(ctx, taken, math.min(RETRY_MIN_S * 2 ^ taken.attempts, RETRY_MAX_S), problem)
+  return "failed"
+end
+
+local function perform(taken)
+  local kind = kinds.find(taken.kind)
+  local tenant = registry.hooks.find_tenant(system(), taken.tenant_id)
+  if not kind or not tenant then
+    due_store.put_off(system(), taken, AWAY_S, "the tenant or the plugin is not there")
+    return
+  end
+  local ctx = system(tenant)
+  task.deadline(STEP_MS)
+  local ok, outcome = xpcall(take, errors.capture, ctx, kind, taken)
+  task.deadline(0)
+  if not ok then
+    outcome = failed(ctx, kind, taken, outcome)
+  end
+  if outcome then
+    figures.count(outcome)
+  end
+end
+
+-- Takes up to AT_ONCE clocks, all at the same time.
+-- @return whether there may be more
+local function turn()
+  local rows = db.transaction(system(), function(ctx)
+    return due_store.take(ctx, AT_ONCE, LEASE_S)
+  end)
+  local left, done = #rows, task.signal()
+  for _, taken in ipairs(rows) do
+    task.spawn(function()
+      local ok, err = xpcall(perform, errors.capture, taken)
+      if not ok then -- its lease runs out and it is tried again
+        log.error(nil, "a clock could not be put off", { clock = taken.id, error = tostring(err) })
+      end
+      left = left - 1
+      done:notify()
+    end)
+  end
+  while left > 0 do
+    local _, err = done:wait(STEP_MS)
+    if err and err.code ~= "TIMEOUT" then
+      break
+    end
+  end
+  return #rows > 0
+end
+
+--- Takes all that is due now; for tests.
+function M.run()
+  while turn() do end
+end
+
+--- Starts taking steps in this worker.
+function M.start()
+  return background.start({ name = "clocks", every_ms = POLL_MS, step = turn })
+end
+
+return M
