@@ -2,7 +2,6 @@
 -- know, and when its reports are due.
 
 local json = require("core.json")
-local time = require("core.time")
 local categories = require("plugins.reports.rules.categories")
 
 local M = {}
@@ -44,10 +43,11 @@ function M.severity(category)
   return category.severity or categories.SEVERITY
 end
 
---- Returns when a report of this category and severity is due, or nil.
-function M.due_at(ctx, category, severity, created_ms)
+--- Returns the business time (ms) in which a report of this category and severity is to be
+-- resolved, or nil.
+function M.target_ms(ctx, category, severity)
   local hours = categories.sla_hours(settings_of(ctx), category, severity)
-  return hours and time.iso(created_ms + hours * HOUR_MS) or nil
+  return hours and hours * HOUR_MS or nil
 end
 
 --- Returns the tenant's categories.

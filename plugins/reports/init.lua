@@ -2,6 +2,7 @@
 
 local json = require("core.json")
 local access = require("plugins.reports.rules.access")
+local escalation = require("plugins.reports.escalation")
 local extensions = require("plugins.reports.extensions")
 local personal = require("plugins.reports.personal")
 local reading = require("plugins.reports.reading")
@@ -36,9 +37,16 @@ local function rooms(event)
   }
 end
 
+-- How long a report waits is not told to whoever reported it.
+local function staff_rooms(event)
+  local found = rooms(event)
+  return { found[1], found[2] }
+end
+
 M.events = {
   ["report.created"] = { socket = "report:created", rooms = rooms },
   ["report.updated"] = { socket = "report:updated", rooms = rooms },
+  ["report.escalated"] = { socket = "report:escalated", rooms = staff_rooms },
 }
 
 -- What rules can stand in front of.
@@ -53,6 +61,8 @@ M.scripts = {
     end },
   },
 }
+
+M.clocks = escalation.kinds
 
 M.topics = {
   report = {

@@ -15,6 +15,7 @@ local access = require("plugins.reports.rules.access")
 local categories = require("plugins.reports.categories")
 local changes = require("plugins.reports.changes")
 local contact = require("plugins.reports.contact")
+local escalation = require("plugins.reports.escalation")
 local near = require("plugins.reports.near")
 local schema = require("plugins.reports.schema")
 local states = require("plugins.reports.rules.states")
@@ -29,6 +30,7 @@ local function new_row(ctx, id, input, category)
   local location = input.location or {}
   local user_id = ctx.actor.user_id
   local severity = input.severity or categories.severity(category)
+  local due_at, target_ms = escalation.due(ctx, category, severity, now_ms)
   return {
     id = id,
     reporter_id = user_id,
@@ -46,13 +48,13 @@ local function new_row(ctx, id, input, category)
     version = 1,
     tags = json.array(input.tags or {}),
     metadata = input.metadata or {},
-    sla_due_at = categories.due_at(ctx, category, severity, now_ms),
+    sla_due_at = due_at,
     created_at = time.iso(now_ms),
     updated_at = time.iso(now_ms),
-  }
+  }, target_ms
 end
 
-local function store_new(ctx, row, prepared)
+local function store_new(ctx, row, target_ms, prepared)
   row.tracking_code = tracking.make(crypto.random)
   return db.transaction(ctx, function(tx)
     store.insert(tx, row)
@@ -60,6 +62,7 @@ local function store_new(ctx, row, prepared)
       report_id = row.id, to_status = row.status, changed_by = row.reporter_id,
       created_at = row.created_at,
     })
+    escalation.begin(tx, row.id, target_ms, time.parse(row.created_at))
     local attachments = files.attach(tx, "report", row.id, prepared)
     audit.write(tx, { action = "report.create", resource_type = "report", resource_id = row.id,
       new = view.member(row) })
@@ -85,10 +88,10 @@ function M.create(ctx, input, uploads)
     or error("category not checked: " .. tostring(input.category))
   local prepared = files.prepare(ctx, uploads, { kinds = "picture", field = "photos",
     max = config.get().files.report_photos })
-  local row = new_row(ctx, id, input, category)
-  local ok, attachments = pcall(store_new, ctx, row, prepared)
+  local row, target_ms = new_row(ctx, id, input, category)
+  local ok, attachments = pcall(store_new, ctx, row, target_ms, prepared)
   if not ok and is_taken_code(attachments) then
-    attachments = store_new(ctx, row, prepared)
+    attachments = store_new(ctx, row, target_ms, prepared)
   elseif not ok then
     error(attachments, 0)
   end
@@ -116,8 +119,9 @@ local function changed(ctx, report, wanted)
   if row.category ~= report.category or row.severity_level ~= report.severity_level then
     local category = categories.find(ctx, row.category)
     -- Of a category that the tenant has taken from its list the old date stays.
-    row.sla_due_at = category and categories.due_at(ctx, category,
-      row.severity_level, time.parse(report.created_at)) or report.sla_due_at
+    if category then
+      row.sla_due_at = escalation.retarget(ctx, report, category, row.severity_level)
+    end
   end
   if wanted.location then
     row.location_description = wanted.location.description
@@ -158,6 +162,7 @@ function M.delete(ctx, id, version)
   return db.transaction(ctx, function(tx)
     local report = changes.lock(tx, id, access.can_delete, version)
     store.delete(tx, id, time.now())
+    escalation.stop(tx, id)
     audit.write(tx, { action = "report.delete", resource_type = "report", resource_id = id,
       old = view.member(report) })
     changes.announce(tx, "report.updated", report, nil, { deleted = true })

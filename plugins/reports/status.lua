@@ -7,6 +7,7 @@ local time = require("core.time")
 local audit = require("services.audit")
 local scripts = require("services.scripts")
 local changes = require("plugins.reports.changes")
+local escalation = require("plugins.reports.escalation")
 local schema = require("plugins.reports.schema")
 local states = require("plugins.reports.rules.states")
 local store = require("plugins.reports.store")
@@ -27,6 +28,10 @@ local function step(ctx, report, to, reason)
   end
   store.set_status(ctx, { id = report.id, status = to, duplicate_of = report.duplicate_of,
     resolved_at = resolved_at, updated_at = now })
+  local due_at = escalation.follow(ctx, report.id, from, to)
+  if due_at then
+    store.set_due(ctx, report.id, due_at, now)
+  end
   store.add_history(ctx, { report_id = report.id, from_status = from, to_status = to,
     reason = reason, changed_by = ctx.actor.user_id, created_at = now })
   audit.write(ctx, { action = "report.status", resource_type = "report", resource_id = report.id,

@@ -233,6 +233,12 @@ function M.set_status(ctx, row)
     row.status, row.duplicate_of, time.db(row.resolved_at), time.db(row.updated_at), row.id)
 end
 
+--- Writes when a locked report is due.
+function M.set_due(ctx, id, due_at, now)
+  db.scope(ctx):exec([[UPDATE reports SET sla_due_at = ?, updated_at = ?, version = version + 1
+    WHERE tenant_id = :tenant AND id = ?]], time.db(due_at), time.db(now), id)
+end
+
 --- Locks the living duplicates of a report until the transaction ends, and returns them.
 function M.lock_duplicates(ctx, id)
   return decode_all(db.scope(ctx):query("SELECT " .. COLUMNS .. [[ FROM reports r

@@ -1,6 +1,7 @@
 -- Work orders, teams and remediations: what this plugin offers to the platform.
 
 local reports = require("plugins.reports")
+local escalation = require("plugins.workorders.escalation")
 local access = require("plugins.workorders.rules.access")
 local notices = require("plugins.workorders.notices")
 local personal = require("plugins.workorders.personal")
@@ -74,6 +75,8 @@ M.hooks = {
     return found
   end,
 }
+
+M.clocks = escalation.kinds(service.escalate)
 
 M.personal = personal
 

@@ -3,7 +3,8 @@ return {
   version = "1.0.0",
   summary = "Work orders, the teams that do them, and what was done.",
   requires = {
-    "identity", "audit", "events", "files", "notifications", "realtime", "reports", "scripts",
+    "identity", "audit", "clocks", "events", "files", "notifications", "realtime", "reports",
+    "scripts",
   },
   permissions = {
     ["workorders.create"] = "Make work orders.",

@@ -16,6 +16,7 @@ local scripts = require("services.scripts")
 local reports = require("plugins.reports")
 local access = require("plugins.workorders.rules.access")
 local assignment = require("plugins.workorders.rules.assignment")
+local escalation = require("plugins.workorders.escalation")
 local schema = require("plugins.workorders.schema")
 local states = require("plugins.workorders.rules.states")
 local store = require("plugins.workorders.store")
@@ -169,6 +170,7 @@ function M.create(ctx, input)
     end
     row.number = ("WO-%s-%06d"):format(year, store.next_number(tx, tonumber(year)))
     store.insert(tx, row)
+    escalation.begin(tx, row)
     store.add_history(tx, { work_order_id = row.id, action = "create", to_status = row.status,
       changed_by = ctx.actor.user_id })
     local order = view.order(store.get(tx, row.id))
@@ -228,6 +230,7 @@ function M.delete(ctx, id, version)
   db.transaction(ctx, function(tx)
     local order = lock(tx, id, "delete", version)
     order.deleted_at = time.now()
+    escalation.follow(tx, order, order.status)
     save(tx, order, { action = "delete", extra = { deleted = true } })
   end)
 end
@@ -315,12 +318,43 @@ function M.act(ctx, id, action, input, version)
     if effect then
       effect(tx, order, from, input)
     end
+    escalation.follow(tx, order, from)
     local after = save(tx, order, { action = action, reason = input.reason,
       details = { assignedTo = previous, notes = input.notes, minutesSpent = input.minutesSpent },
       extra = { action = action, previousStatus = from, previousAssignee = previous } })
     move_report(tx, after)
     return view.order(after)
   end)
+end
+
+-- Whether a work order may still be given to others.
+local function can_move_to(ctx, order, team_id)
+  return team_id and team_id ~= order.team_id and states.target("assign", order)
+    and teams_store.get(ctx, team_id) ~= nil
+end
+
+--- Changes a locked work order because its time runs out, in the transaction of the clock's step.
+-- @param wanted percent (of its time that is over), raise = its priority, team_id = that gets it;
+--   or due_at alone
+-- @return the row as it is now
+function M.escalate(ctx, order, wanted)
+  local step = { action = "escalate", details = { percent = wanted.percent },
+    extra = { action = "escalate", escalation = { percent = wanted.percent } } }
+  if wanted.raise then
+    order.priority = states.raised(order.priority)
+  end
+  if can_move_to(ctx, order, wanted.team_id) then
+    step.event = "workorder.assigned"
+    step.extra.previousAssignee, step.extra.previousTeam = order.assigned_to, order.team_id
+    order.status = states.target("assign", order)
+    order.assigned_to, order.team_id = nil, wanted.team_id
+    order.assigned_at, order.assigned_by = time.now(), nil
+  end
+  if not wanted.percent then
+    step = { action = "update" }
+    order.sla_due_at = wanted.due_at
+  end
+  return save(ctx, order, step)
 end
 
 --- Returns what these reports show of the work on them, as far as the caller may see it:

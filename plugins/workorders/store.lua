@@ -69,6 +69,7 @@ local EDITABLE = {
   "title", "description", "priority", "status", "held_from", "assigned_to", "team_id",
   "assigned_at", "assigned_by", "location_description", "latitude", "longitude",
   "estimated_minutes", "minutes_spent", "completion_notes", "completed_at", "deleted_at",
+  "sla_due_at",
 }
 
 --- Writes a locked work order as it is in `row` (checklist and metadata decoded).

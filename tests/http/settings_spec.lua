@@ -86,7 +86,7 @@ describe("the settings of a tenant", function()
     end
     assert.same(after, ok(api:get(PATH, by(northgrid))))
     after = ok(put(northgrid, { timezone = cjson.null, holidays = cjson.null, branding = cjson.null,
-      slaHours = cjson.null }))
+      slaHours = cjson.null, businessHours = cjson.null }))
     assert.same({ "UTC", cjson.null, {}, { "en", "pt-BR" } },
       { after.timezone, after.holidays, after.branding, after.languages })
     local told = server:sql("SELECT new_values FROM audit_logs WHERE action = 'settings.update' "

@@ -36,6 +36,13 @@ function M.steps(from, to)
   return steps
 end
 
+local ENDS = { resolved = true, closed = true, rejected = true, duplicate = true }
+
+--- Tells whether a report of that status is still to be resolved.
+function M.is_open(status)
+  return not ENDS[status]
+end
+
 --- Tells whether work may still begin on a report of that status.
 function M.takes_work(status)
   return PLACE[status] ~= nil and status ~= "resolved"

@@ -54,6 +54,22 @@ function M.target(action, order)
   end
 end
 
+-- While it is on hold nobody is late; what has ended waits for nobody.
+local CLOCKS = { on_hold = "paused", completed = "stopped", verified = "stopped",
+  cancelled = "stopped" }
+
+--- Returns what the clock of a work order of that status does: "running", "paused" or "stopped".
+function M.clock_state(status)
+  return CLOCKS[status] or "running"
+end
+
+local URGENT = { low = "normal", normal = "high", high = "urgent", urgent = "urgent" }
+
+--- Returns the next higher priority.
+function M.raised(priority)
+  return URGENT[priority]
+end
+
 local FINISHED = { completed = true, verified = true }
 
 --- Tells whether all work on a report is done, by the statuses of its living work orders:
