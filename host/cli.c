@@ -64,7 +64,7 @@ int cli_main(const struct conf *conf, const char *root, int argc, char **argv)
         .argc = argc,
         .argv = argv,
     };
-    cli.host.work = work_new(&loop, 0);
+    cli.host.work = work_new(&loop, 0, NULL);
     cli.host.db = db_pool_new(&loop, conf);
     cli.host.redis = redis_new(&loop, conf);
     cli.host.image = image_client_new(&cli.host);

@@ -289,7 +289,7 @@ struct smtp_mail *smtp_send(struct smtp *smtp, const struct smtp_options *option
     if (check(options, err) < 0)
         return NULL;
     if (!smtp->work)
-        smtp->work = work_new(smtp->loop, THREADS);
+        smtp->work = work_new(smtp->loop, THREADS, NULL);
     struct smtp_mail *mail = mem_new(sizeof(*mail));
     mail->smtp = smtp;
     mail->done = done;

@@ -17,6 +17,7 @@ struct job {
     work_run_cb run;
     work_done_cb done;
     void *arg;
+    int place; /* before the turnstile, if there is one */
 };
 
 struct queue {
@@ -30,7 +31,8 @@ struct work {
     struct queue todo, ran;
     unsigned waiting; /* in todo */
     bool stopping;
-    unsigned pending; /* loop thread only */
+    unsigned pending;            /* loop thread only */
+    struct turnstile *turnstile; /* or NULL */
     unsigned threads;
     pthread_t thread[];
 };
@@ -70,7 +72,11 @@ static void *run_thread(void *arg)
         }
         work->waiting--;
         pthread_mutex_unlock(&work->lock);
+        if (work->turnstile)
+            turnstile_enter(work->turnstile, job->place);
         job->run(job->arg);
+        if (work->turnstile)
+            turnstile_leave(work->turnstile);
         pthread_mutex_lock(&work->lock);
         queue_put(&work->ran, job);
         uv_async_send(&work->wake);
@@ -90,6 +96,8 @@ static void finish(struct work *work, struct queue *queue, bool ran)
         struct job *next = job->next;
         if (--work->pending == 0)
             uv_unref((uv_handle_t *)&work->wake);
+        if (!ran && work->turnstile)
+            turnstile_forgo(work->turnstile, job->place);
         job->done(job->arg, ran);
         free(job);
         job = next;
@@ -122,13 +130,14 @@ static void start_threads(struct work *work)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-struct work *work_new(uv_loop_t *loop, unsigned threads)
+struct work *work_new(uv_loop_t *loop, unsigned threads, struct turnstile *turnstile)
 {
     unsigned processors = uv_available_parallelism();
     if (threads == 0)
         threads = processors > 1 ? processors - 1 : 1;
     struct work *work = mem_new(sizeof(*work) + threads * sizeof(work->thread[0]));
     work->threads = threads;
+    work->turnstile = turnstile;
     work->wake.data = work;
     queue_init(&work->todo);
     queue_init(&work->ran);
@@ -144,18 +153,24 @@ struct work *work_new(uv_loop_t *loop, unsigned threads)
 int work_submit(struct work *work, work_run_cb run, work_done_cb done, void *arg,
                 struct err *err)
 {
+    int place = work->turnstile ? turnstile_queue(work->turnstile, err) : 0;
+    if (place < 0)
+        return -1;
     pthread_mutex_lock(&work->lock);
     bool accepted = work->waiting < WORK_QUEUE && !work->stopping;
     if (accepted) {
         struct job *job = mem_new(sizeof(*job));
-        *job = (struct job){.run = run, .done = done, .arg = arg};
+        *job = (struct job){.run = run, .done = done, .arg = arg, .place = place};
         queue_put(&work->todo, job);
         work->waiting++;
         pthread_cond_signal(&work->more);
     }
     pthread_mutex_unlock(&work->lock);
-    if (!accepted)
+    if (!accepted) {
+        if (work->turnstile)
+            turnstile_forgo(work->turnstile, place);
         return err_set(err, ERR_BUSY, "too much work waiting");
+    }
     if (work->pending++ == 0)
         uv_ref((uv_handle_t *)&work->wake);
     return 0;

@@ -2,9 +2,13 @@
  *
  * libuv's pool also serves files and names: a burst of sign-ins there would hold up every
  * file. Here work waits in a short queue, and what does not fit is refused at once. The
- * threads run at a lower priority, so the loop keeps its share. */
+ * threads run at a lower priority, so the loop keeps its share.
+ *
+ * With a turnstile the processes of a node take turns: one job at a time in all of them, and
+ * its places are the queue. */
 #pragma once
 #include "err.h"
+#include "turnstile.h"
 #include <stdbool.h>
 #include <uv.h>
 
@@ -20,8 +24,9 @@ typedef void (*work_run_cb)(void *arg);
 typedef void (*work_done_cb)(void *arg, bool ran);
 
 /* After fork: threads do not survive one. While a job is under way the loop stays alive.
- * `threads` 0: one less than the processors. */
-struct work *work_new(uv_loop_t *loop, unsigned threads);
+ * `threads` 0: one less than the processors; with a turnstile it must be 1. `turnstile` may be
+ * NULL; it stays the caller's, and must outlive this. */
+struct work *work_new(uv_loop_t *loop, unsigned threads, struct turnstile *turnstile);
 
 /* On 0 `run` and then `done` will be called; on -1 (ERR_BUSY) neither. Loop thread only.
  */

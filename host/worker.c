@@ -19,6 +19,7 @@
 #include "redis.h"
 #include "sandbox_client.h"
 #include "smtp.h"
+#include "turnstile.h"
 #include "vitals.h"
 #include "vm.h"
 #include "work.h"
@@ -39,7 +40,8 @@ struct worker {
     uv_loop_t loop;
     struct host host;
     struct vitals *vitals;
-    struct vm *next; /* being built or waiting for the switch */
+    struct turnstile *turnstile; /* before host.work */
+    struct vm *next;             /* being built or waiting for the switch */
     bool next_ready;
     unsigned reload; /* the master's number of the build under way */
     uv_poll_t channel;
@@ -104,6 +106,7 @@ static void close_everything(struct worker *worker)
     redis_close(host->redis, NULL, NULL);
     db_pool_close(host->db, NULL, NULL);
     work_free(host->work);
+    turnstile_close(worker->turnstile);
 }
 
 static void drop_next(struct worker *worker)
@@ -281,10 +284,23 @@ static void on_channel(uv_poll_t *handle, int status, int events)
 
 /* ---- life ---- */
 
+/* A node hashes one password at a time, in whichever process: more would take from all loops. */
+static void open_work(struct worker *worker)
+{
+    struct host *host = &worker->host;
+    struct err err;
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/run/turnstile", conf_str(host->conf, "server.data"));
+    worker->turnstile = turnstile_open(path, &err);
+    if (!worker->turnstile)
+        log_warn("this process takes no turns with the others: %s", err.message);
+    host->work = work_new(host->loop, 1, worker->turnstile);
+}
+
 static void open_modules(struct worker *worker)
 {
     struct host *host = &worker->host;
-    host->work = work_new(host->loop, 0);
+    open_work(worker);
     host->db = db_pool_new(host->loop, host->conf);
     host->redis = redis_new(host->loop, host->conf);
     host->image = image_client_new(host);

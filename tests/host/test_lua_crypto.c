@@ -46,7 +46,7 @@ static void run(const char *code, unsigned timeout_ms)
     uv_loop_t *loop =
         uv_default_loop(); /* one for all: lua_task.c keeps its ticker on it */
     struct host host = {.loop = loop, .role = "cli"};
-    host.work = work_new(loop, 0);
+    host.work = work_new(loop, 0, NULL);
     struct vm *vm = vm_new(&host, ".");
     ended = 0;
     lua_pushfstring(vm->L, "%s%s", preamble, code);

@@ -46,7 +46,7 @@ static void done_and_submit(void *arg, bool ran)
 static void start(uv_loop_t *loop)
 {
     CHECK(uv_loop_init(loop) == 0);
-    work = work_new(loop, 0);
+    work = work_new(loop, 0, NULL);
 }
 
 static void finish(uv_loop_t *loop)

@@ -4,6 +4,8 @@ local servers = require("tests.support.server")
 local tokens = require("tests.support.tokens")
 
 local PASSWORD = "Fixxit-demo-2026"
+local PLACES, BURST = 32, 120 -- of passwords that may wait on a node
+local COST = 9 -- of a hash: 20 ms, so that a burst comes sooner than it is worked off
 local SECRET = "development-secret-that-production-refuses" -- of config/test.lua
 
 local function count(answers, status, code)
@@ -103,7 +105,7 @@ describe("a session", function()
   local server, api
 
   setup(function()
-    server = servers.start()
+    server = servers.start({ env = { FIXXIT_AUTH_BCRYPT_COST = COST, FIXXIT_SERVER_WORKERS = 2 } })
     api = server.api
   end)
 
@@ -181,6 +183,24 @@ describe("a session", function()
     local answers = client.at_once(calls)
     assert.equal(1, count(answers, 201))
     assert.equal(5, count(answers, 409, "EMAIL_TAKEN"))
+  end)
+
+  it("waits for its turn to be checked; who finds the queue full comes back later", function()
+    local calls = {}
+    for i = 1, BURST do
+      calls[i] = function()
+        return api:post("/auth/login",
+          { json = { email = ("burst%d@x.example"):format(i), password = PASSWORD } })
+      end
+    end
+    local answers = client.at_once(calls)
+    local checked, refused = count(answers, 401, "INVALID_CREDENTIALS"), count(answers, 503)
+    assert.equal(BURST, checked + refused)
+    assert.is_true(checked >= PLACES and refused > 0, checked .. " " .. refused)
+    for _, answer in ipairs(answers) do
+      assert.is_true(answer.status ~= 503 or tonumber(answer.headers["retry-after"]) >= 1)
+    end
+    assert.equal(401, calls[1]().status)
   end)
 
   it("is locked after five failures, known address or not, with the same answers", function()
