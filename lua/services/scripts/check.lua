@@ -1,11 +1,12 @@
 --- Whether files can be published: what the linter says of them, and what they declare.
 
+local errors = require("core.errors")
 local json = require("core.json")
 local lint = require("services.scripts.lint")
+local paths = require("services.scripts.paths")
+local process = require("services.scripts.process")
 
 local M = {}
-
-local DECLARED_NOTHING = { hooks = json.array({}), problems = json.array({}) }
 
 local function has_errors(problems)
   for _, problem in ipairs(problems) do
@@ -35,13 +36,48 @@ local function of_kind(hooks, kind, show)
   return list
 end
 
+-- What is not at a place of which the linter has spoken already.
+local function add_new(problems, more)
+  local places = {}
+  for _, problem in ipairs(problems) do
+    places[problem.file .. ":" .. problem.line] = true
+  end
+  for _, problem in ipairs(more) do
+    if not places[problem.file .. ":" .. problem.line] then
+      problems[#problems + 1] = problem
+    end
+  end
+end
+
+-- What the rules among the files declare, by loading them; problems go to `problems`.
+local function declared_by(ctx, files, problems)
+  local rules = {}
+  for _, file in ipairs(files) do
+    if paths.is_rule(file.path) then
+      rules[#rules + 1] = file
+    end
+  end
+  local declared, problem = process.declared(ctx.tenant.id, rules)
+  if declared then
+    add_new(problems, declared.problems)
+    return declared
+  elseif problem.code == "UNAVAILABLE" then
+    errors.raise("SERVICE_UNAVAILABLE", problem.message)
+  end
+  add_new(problems, { { file = problem.file or rules[1].path, line = problem.line or 1, column = 1,
+    severity = "error", message = problem.message } })
+  return { hooks = json.array({}), problems = json.array({}) }
+end
+
 --- Checks files.
+-- @param ctx whose tenant's process loads them
 -- @param files {{path, content}, ...}
 -- @return {ok, problems = {{file, line, column, severity, message}}, hooks = {{kind, name, file,
 --   line}}, schedules, routes, transitions, declared = JSON text of what the release keeps}; ok
 --   when no problem is an error
-function M.run(_, files)
-  local problems, declared = lint.run(files), DECLARED_NOTHING
+function M.run(ctx, files)
+  local problems = lint.run(files)
+  local declared = declared_by(ctx, files, problems)
   table.sort(problems, by_place)
   local hooks = json.array({})
   for i, hook in ipairs(declared.hooks) do

@@ -3,6 +3,8 @@
 local context = require("core.context")
 local errors = require("core.errors")
 local json = require("core.json")
+local plugin = require("core.plugin")
+local system_routes = require("core.system_routes")
 local identity = require("services.identity")
 local check = require("services.scripts.check")
 local compare = require("services.scripts.compare")
@@ -136,6 +138,7 @@ function M.run(cx)
   if not command or not cx.options.tenant then
     error("fixxit scripts " .. M.usage, 0)
   end
+  plugin.load(system_routes) -- what rules can use is what all modules offer
   local system = context.system({ name = "command" })
   local tenant = identity.find_tenant_by_slug(system, cx.options.tenant)
     or error("there is no tenant '" .. cx.options.tenant .. "'", 0)

@@ -57,7 +57,8 @@ return {
   {
     method = "POST", path = "/scripts/test", permission = "scripts.write", body = TEST,
     summary = "Run the draft over past events, or one made up; nothing is written.",
-    answers = { [202] = "takes longer: ask at Location", [422] = "the draft does not check" },
+    answers = { [200] = "what the draft would do", [202] = "takes longer: ask at Location",
+      [422] = "the draft does not check" },
     returns = answers.trial,
     handler = test,
   },
