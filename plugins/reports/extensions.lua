@@ -6,6 +6,7 @@ local M = {}
 local sections = {} -- name -> {read, exists}
 local names = {} -- of the sections, in order
 local filters = {} -- name -> function(value) -> SQL, parameters
+local groups = {} -- name -> function(report_id) -> SQL
 
 --- Lets another plugin add a field to the reports that staff see: to the detail always, to a list
 -- when include= names it.
@@ -27,6 +28,19 @@ end
 -- @param choose function(value) -> SQL that selects report ids, bound by :tenant; its parameters
 function M.register_filter(name, choose)
   filters[name] = choose
+end
+
+--- Gives a group of M.groups its meaning: by what reports are counted.
+-- @param select function(report_id) -> SQL of the group's name for the report of that SQL
+--   expression, bound by :tenant
+function M.register_group(name, select)
+  groups[name] = select
+end
+
+--- Returns SQL of the name of a group for the report of that SQL expression, or nil when no plugin
+-- has such groups.
+function M.select_group(name, report_id)
+  return groups[name] and groups[name](report_id)
 end
 
 --- Tells whether a plugin adds that field.

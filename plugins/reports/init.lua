@@ -2,6 +2,7 @@
 
 local json = require("core.json")
 local access = require("plugins.reports.rules.access")
+local capabilities = require("plugins.reports.capabilities")
 local escalation = require("plugins.reports.escalation")
 local extensions = require("plugins.reports.extensions")
 local personal = require("plugins.reports.personal")
@@ -23,6 +24,7 @@ M.lock = status.lock
 M.get_for_work_order = status.get_for_work_order
 M.register_section = extensions.register_section
 M.register_filter = extensions.register_filter
+M.register_group = extensions.register_group
 
 local function room_of(id)
   return "report_" .. id
@@ -95,6 +97,8 @@ local function shown_code(ctx)
 end
 
 M.personal = personal
+
+M.scripts = capabilities
 
 M.file_parents = {
   report = {

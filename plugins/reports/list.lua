@@ -140,4 +140,34 @@ function M.find(ctx, query)
   return query.include and with_included(ctx, lines, query.include) or json.raw(lines), meta
 end
 
+-- By what reports can be counted; plugins add to it.
+local GROUPS = { status = "r.status", category = "r.category", severity = "r.severity_level" }
+
+local function group_of(name)
+  local sql = GROUPS[name] or extensions.select_group(name, "r.id")
+  if not sql then
+    errors.validation({ { field = "by", code = "enum",
+      message = "must be one of status, category, severity, team" } })
+  end
+  return sql
+end
+
+--- Returns how many reports there are.
+-- @param query filters as M.query cleans them
+-- @param by status, category, severity, or what a plugin knows; nil: all in one
+-- @return the number; with `by` a list of {name (nil: none), count}, the largest first
+function M.count(ctx, query, by)
+  local person = access.person(ctx)
+  check_rights(person, query)
+  local wanted = filters_of(person, query)
+  if not by then
+    return store.count(ctx, wanted)
+  end
+  local counts = json.array({})
+  for i, row in ipairs(store.count_by(ctx, wanted, group_of(by))) do
+    counts[i] = { name = row.name, count = row.count }
+  end
+  return counts
+end
+
 return M

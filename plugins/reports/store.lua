@@ -25,6 +25,8 @@ local DISTANCE = [[(SQRT(POW(r.latitude - ?, 2)
 local decode, decode_all = rows.decoder({ "tags", "metadata" })
 
 -- A WHERE clause as it grows, with its parameters in step.
+local GROUPS_MAX = 200
+
 local function new_where()
   return { parts = {}, params = {} }
 end
@@ -211,6 +213,16 @@ function M.count(ctx, filters)
   local where = filtered(filters)
   return db.scope(ctx):one("SELECT COUNT(*) AS n FROM reports r WHERE " .. build(where),
     unpack(where.params)).n
+end
+
+--- Returns the number of reports of each group: {name, count} each, the largest first; without a
+-- name those of none.
+-- @param group SQL of a group's name
+function M.count_by(ctx, filters, group)
+  local where = filtered(filters)
+  add_params(where, GROUPS_MAX)
+  return db.scope(ctx):query("SELECT " .. group .. " AS name, COUNT(*) AS count"
+    .. " FROM reports r WHERE " .. build(where) .. " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?", unpack(where.params))
 end
 
 --- Writes the changed words and place of a locked report. `row` is the whole new row.

@@ -3,6 +3,7 @@
 local reports = require("plugins.reports")
 local escalation = require("plugins.workorders.escalation")
 local access = require("plugins.workorders.rules.access")
+local capabilities = require("plugins.workorders.capabilities")
 local notices = require("plugins.workorders.notices")
 local personal = require("plugins.workorders.personal")
 local remediations = require("plugins.workorders.remediations")
@@ -97,8 +98,11 @@ M.file_parents = {
   },
 }
 
+M.scripts = capabilities
+
 function M.start()
   reports.register_section("workOrders", service.summaries_of_reports, store.exists_for_report)
+  reports.register_group("team", store.team_of_report)
   reports.register_filter("assignee", store.select_reports_of)
 end
 

@@ -92,4 +92,20 @@ function M.find(ctx, query)
   return shown(ctx, query, rows), meta
 end
 
+--- Returns how many work orders there are.
+-- @param query filters as M.query cleans them
+-- @param by status, priority, team, assignee, or nil
+-- @return the number; with `by` a list of {name (nil: none), count}, the largest first
+function M.count(ctx, query, by)
+  local filters = filters_of(ctx, query)
+  if not by then
+    return store.count(ctx, filters)
+  end
+  local counts = json.array({})
+  for i, row in ipairs(store.count_by(ctx, filters, by)) do
+    counts[i] = { name = row.name, count = row.count }
+  end
+  return counts
+end
+
 return M

@@ -173,6 +173,23 @@ function M.count(ctx, filters)
     unpack(params)).n
 end
 
+local GROUPS = {
+  status = "w.status",
+  priority = "w.priority",
+  team = "t.name",
+  assignee = "CONCAT_WS(' ', u.first_name, u.last_name)",
+}
+local GROUPS_MAX = 200
+
+--- Returns the number of work orders of each status, priority, team or assignee: {name, count}
+-- each, the largest first; without a name those that have none.
+function M.count_by(ctx, filters, group)
+  local sql, params = filtered(filters)
+  params[#params + 1] = GROUPS_MAX
+  return db.scope(ctx):query("SELECT NULLIF(" .. GROUPS[group] .. ", '') AS name, COUNT(*) AS count"
+    .. JOINS .. LIVING .. sql .. " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?", unpack(params))
+end
+
 --- Returns the number of work orders by status: {pending = 3, ...}.
 function M.count_by_status(ctx, filters)
   local sql, params = filtered(filters)
@@ -210,6 +227,15 @@ function M.exists_for_report(report_id)
   return "EXISTS (SELECT 1 FROM work_orders w USE INDEX (work_orders_report)"
     .. " WHERE w.tenant_id = :tenant AND w.report_id = " .. report_id
     .. " AND w.deleted_at IS NULL)"
+end
+
+--- Returns SQL of the name of the team that has the latest work on the report of that SQL
+-- expression.
+function M.team_of_report(report_id)
+  return [[(SELECT t.name FROM work_orders w
+    JOIN teams t ON t.tenant_id = :tenant AND t.id = w.team_id
+    WHERE w.tenant_id = :tenant AND w.report_id = ]] .. report_id
+    .. " AND w.deleted_at IS NULL ORDER BY w.id DESC LIMIT 1)"
 end
 
 --- Returns SQL that selects the reports on which a person has a work order, and its parameters.

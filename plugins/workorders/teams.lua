@@ -40,6 +40,19 @@ function M.find(ctx, id_or_name)
   return teams_store.find_by_name(ctx, id_or_name)
 end
 
+--- Returns the living team of that id or name with its members, or nil.
+function M.show(ctx, id_or_name)
+  local row = M.find(ctx, id_or_name)
+  if not row then
+    return nil
+  end
+  local members = json.array({})
+  for i, member in ipairs(teams_store.list_members(ctx, { row.id })) do
+    members[i] = { id = member.user_id, name = member.name }
+  end
+  return view.team(row, members)
+end
+
 --- Returns the ids of those in the team of that id or name, or nil when there is no such team.
 function M.user_ids(ctx, id_or_name)
   local team = M.find(ctx, id_or_name)

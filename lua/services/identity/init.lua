@@ -70,6 +70,10 @@ M.named_tenant = tenants.named
 --- An active member of the context's tenant, {id, name, role, permissions = a set}, or nil.
 M.find_user = people.find
 
+--- A member, and one page of them, as the API shows them to who has users.read.
+M.get_member = people.get
+M.list_members = people.list
+
 --- The members with one of these roles.
 -- @usage identity.members_with_role(ctx, { "dispatcher", "admin" })
 M.members_with_role = people.with_role

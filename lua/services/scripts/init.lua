@@ -4,6 +4,7 @@ local sys = require("core.sys")
 local active = require("services.scripts.active")
 local before = require("services.scripts.before")
 local canary = require("services.scripts.canary")
+local capabilities = require("services.scripts.capabilities")
 local development = require("services.scripts.development")
 local hooks = require("services.scripts.hooks")
 local listeners = require("services.scripts.listeners")
@@ -37,6 +38,8 @@ M.call = hooks.call
 
 --- The hooks of a release of one kind and name.
 M.find_hooks = hooks.find
+
+M.scripts = capabilities
 
 --- What runs for a tenant, from memory: see services/scripts/active.lua.
 M.active = active.find

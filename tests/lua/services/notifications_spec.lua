@@ -164,8 +164,8 @@ describe("preferences", function()
   end)
 
   it("say when the next digest goes out", function()
-    local function next_digest(digest, now)
-      local at = preferences_of.next_digest(said({ digest = digest }), "Europe/Rome", time.parse(now))
+    local function next_digest(how, now)
+      local at = preferences_of.next_digest(said({ digest = how }), "Europe/Rome", time.parse(now))
       return at and time.iso(at):sub(1, 16)
     end
     assert.is_nil(next_digest("off", "2026-07-01T05:59:00Z"))

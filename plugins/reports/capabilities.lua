@@ -1,0 +1,116 @@
+-- What tenants' scripts can do with reports: the same as the API, by the same services.
+
+local errors = require("core.errors")
+local json = require("core.json")
+local s = require("core.schema")
+local uuid = require("core.uuid")
+local categories = require("plugins.reports.categories")
+local list = require("plugins.reports.list")
+local reading = require("plugins.reports.reading")
+local schema = require("plugins.reports.schema")
+local service = require("plugins.reports.service")
+local status = require("plugins.reports.status")
+
+local function id(optional)
+  return s.string({ format = "uuid", optional = optional })
+end
+
+local function show(ctx, report_id)
+  return json.raw((reading.show(ctx, report_id)))
+end
+
+-- Runs a check of a route on arguments; raises with all that is wrong.
+local function check(ctx, checks, input, prefix)
+  local problems = {}
+  checks(ctx, input, function(field, code, message)
+    problems[#problems + 1] = { field = prefix .. field, code = code, message = message }
+  end)
+  if #problems > 0 then
+    errors.validation(problems)
+  end
+end
+
+-- What a dry run gives in the place of the report that would have been changed.
+local function same_id(arguments)
+  return { id = arguments.id }
+end
+
+local filters = { by = s.string({ min = 1, max = 32, optional = true }) }
+for name, filter in pairs(list.query.fields) do
+  if name ~= "limit" and name ~= "page" and name ~= "cursor" and name ~= "sort"
+    and name ~= "fields" and name ~= "include" then
+    filters[name] = filter
+  end
+end
+
+local REPORTS = {
+  {
+    name = "reports.get", parameters = { "id" }, arguments = s.object({ id = id() }),
+    run = function(ctx, arguments)
+      return show(ctx, arguments.id)
+    end,
+  },
+  {
+    name = "reports.list", arguments = list.query,
+    run = function(ctx, arguments)
+      check(ctx, list.check, { query = arguments }, "")
+      return (list.find(ctx, arguments))
+    end,
+  },
+  {
+    -- A number; with `by` a list of {name, count}, the largest first.
+    name = "reports.count", arguments = s.object(filters, { check = schema.check_list }),
+    run = function(ctx, arguments)
+      return list.count(ctx, arguments, arguments.by)
+    end,
+  },
+  {
+    name = "reports.create", writes = true, arguments = schema.create,
+    run = function(ctx, arguments)
+      check(ctx, categories.check, { body = arguments }, "")
+      return (service.create(ctx, arguments))
+    end,
+    made_up = function(arguments)
+      local report = {}
+      for name, value in pairs(arguments) do
+        report[name] = value
+      end
+      report.id, report.status = uuid.v7(), "submitted"
+      return report
+    end,
+  },
+  {
+    name = "reports.update", writes = true, parameters = { "id", "changes" },
+    arguments = s.object({ id = id(), changes = schema.update }),
+    run = function(ctx, arguments)
+      check(ctx, categories.check_changes, { body = arguments.changes }, "changes.")
+      service.update(ctx, arguments.id, arguments.changes)
+      return show(ctx, arguments.id)
+    end,
+    made_up = same_id,
+  },
+  {
+    name = "reports.set_status", writes = true, parameters = { "id", "status", "reason" },
+    arguments = s.object({
+      id = id(), status = schema.status.fields.status, reason = schema.status.fields.reason }),
+    run = function(ctx, arguments)
+      status.set_status(ctx, arguments.id, arguments)
+      return show(ctx, arguments.id)
+    end,
+    made_up = same_id,
+  },
+  {
+    name = "reports.merge", writes = true, parameters = { "id", "into" },
+    arguments = s.object({ id = id(), into = id() }),
+    run = function(ctx, arguments)
+      status.merge(ctx, arguments.id, arguments.into)
+      return show(ctx, arguments.id)
+    end,
+    made_up = same_id,
+  },
+}
+
+return {
+  capabilities = { reports = REPORTS },
+  permissions = { "reports.create", "reports.read", "reports.update" },
+}
