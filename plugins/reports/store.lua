@@ -222,7 +222,8 @@ function M.count_by(ctx, filters, group)
   local where = filtered(filters)
   add_params(where, GROUPS_MAX)
   return db.scope(ctx):query("SELECT " .. group .. " AS name, COUNT(*) AS count"
-    .. " FROM reports r WHERE " .. build(where) .. " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?", unpack(where.params))
+    .. " FROM reports r WHERE " .. build(where)
+    .. " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?", unpack(where.params))
 end
 
 --- Writes the changed words and place of a locked report. `row` is the whole new row.

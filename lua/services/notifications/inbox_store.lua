@@ -7,7 +7,8 @@ local M = {}
 
 local COLUMNS = "n.id, n.type, n.title, n.message, n.data, n.read_at, n.created_at"
 local MINE = [[ FROM notifications n
-  WHERE n.user_id = ? AND (n.tenant_id IS NULL OR n.tenant_id = ?) AND (n.expires_at IS NULL OR n.expires_at > NOW(3))]]
+  WHERE n.user_id = ? AND (n.tenant_id IS NULL OR n.tenant_id = ?)
+  AND (n.expires_at IS NULL OR n.expires_at > NOW(3))]]
 
 local function whose(ctx)
   return ctx.actor.user_id, ctx.tenant and ctx.tenant.id
