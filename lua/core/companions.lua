@@ -32,6 +32,7 @@ function M.start(kind, words)
   for _, word in ipairs(words or {}) do
     argv[#argv + 1] = word
   end
+  errors.check(fs.mkdir((socket:gsub("/[^/]*$", ""))))
   fs.unlink(socket) -- of one that was killed
   local process = errors.check(host_process.spawn({
     argv = argv, env = { FIXXIT_ENV = settings.env, FIXXIT_DATA = settings.server.data },

@@ -191,6 +191,41 @@ describe("a check", function()
       { found.problems[1].file, found.problems[1].line, found.problems[1].severity })
   end)
 
+  it("tells what is declared, and what of it there is not", function()
+    put("rules/declared.lua", [[
+on("report.create", function() end)
+before("report.create", function() end)
+every("0 7 * * *", "morning", function() end)
+route("GET", "/open", function() end)
+transition{ of = "workorder", from = "accepted", to = "awaiting_parts" }
+]])
+    local found = ok(api:post("/scripts/check", by(owner, {})))
+    assert.is_false(found.ok)
+    assert.same({ file = "rules/declared.lua", line = 1, column = 1, severity = "error",
+      message = "unknown event 'report.create' (did you mean 'report.created'?)" }, found.problems[1])
+    local kinds = {}
+    for i, hook in ipairs(found.hooks) do
+      kinds[i] = ("%s %s %s:%d"):format(hook.kind, hook.name, hook.file, hook.line)
+    end
+    assert.same({ "before report.create rules/declared.lua:2", "every morning rules/declared.lua:3",
+      "route GET /open rules/declared.lua:4",
+      "transition workorder:accepted:awaiting_parts rules/declared.lua:5",
+      "before report.create " .. RULE .. ":2" }, kinds)
+    assert.same({ { name = "morning", cron = "0 7 * * *", file = "rules/declared.lua", line = 3 } },
+      found.schedules)
+    assert.same({ { method = "GET", path = "/open", file = "rules/declared.lua", line = 4 } }, found.routes)
+    assert.same({ { of = "workorder", from = "accepted", to = "awaiting_parts",
+      file = "rules/declared.lua", line = 5 } }, found.transitions)
+    put("rules/declared.lua", "string.rep('x', 2^40)\n")
+    found = ok(api:post("/scripts/check", by(owner, {})))
+    assert.same({ "rules/declared.lua", 1, "error" },
+      { found.problems[1].file, found.problems[1].line, found.problems[1].severity })
+    put("rules/declared.lua", "while true do end\n")
+    found = ok(api:post("/scripts/check", by(owner, {})))
+    assert.truthy(found.problems[1].message:find("^limit: cpu"), found.problems[1].message)
+    ok(draft("rules/declared.lua", "DELETE", by(owner)))
+  end)
+
   it("does not look at specs and notes", function()
     put("spec/electrical_spec.lua", "describe('x', function() undefined_name() end)\n")
     assert.is_true(ok(api:post("/scripts/check", by(owner, {}))).ok)
@@ -393,16 +428,20 @@ describe("the command line", function()
     servers.shell("rm -rf " .. folder)
   end)
 
-  local function succeeds(words, expected)
+  local function ends(expected_code, words, ...)
     local code, output = command(words)
-    assert.equal(0, code, output)
-    assert.truthy(output:find(expected, 1, true), output)
+    assert.equal(expected_code, code, output)
+    for _, expected in ipairs({ ... }) do
+      assert.truthy(output:find(expected, 1, true), output)
+    end
   end
 
-  local function fails(words, expected)
-    local code, output = command(words)
-    assert.equal(1, code, output)
-    assert.truthy(output:find(expected, 1, true), output)
+  local function succeeds(...)
+    ends(0, ...)
+  end
+
+  local function fails(...)
+    ends(1, ...)
   end
 
   it("checks, pushes, lists, rolls back and pulls", function()
@@ -434,7 +473,39 @@ describe("the command line", function()
     servers.shell("rm -rf " .. folder)
     succeeds("pull", "2 files in " .. folder)
     assert.equal("-- nothing\n", servers.read_file(folder .. "/" .. RULE))
+    succeeds("test --last 3", "0 events, 0 actions, 0 errors")
     fails("dance", "pull | check")
     assert.equal(1, (server:command("scripts check --tenant nowhere")))
+  end)
+
+  it("runs specs against made-up events", function()
+    write(RULE, GOOD)
+    write("spec/electrical_spec.lua", [[
+describe("electrical hazards", function()
+  before_each(function() answer("none", 1) end)
+  it("need a position", function()
+    local result = rules.before("report.create", { category = "electrical" })
+    assert.same({ { field = "location", message = "electrical hazards need a position" } }, result.rejected)
+  end)
+  it("are not all there is", function()
+    assert.same({}, rules.before("report.create", { category = "other" }).rejected)
+  end)
+end)
+]])
+    succeeds("spec", "ok      electrical hazards need a position\nok      electrical hazards are not all",
+      "2 specs, 0 failed")
+    write("spec/wrong_spec.lua", [[
+it("compares", function()
+  assert.same({ a = 1 }, { a = 2 })
+end)
+it("ends", function() while true do end end)
+it("calls what there is", function() rules.every("never") end)
+it("declares no rule", function() on("report.created", function() end) end)
+]])
+    fails("spec", 'spec/wrong_spec.lua:2: expected {"a":1}, got {"a":2}',
+      "spec/wrong_spec.lua:4: limit: cpu", "spec/wrong_spec.lua:5: no rule declares every never",
+      "spec/wrong_spec.lua:6: on declares a rule", "6 specs, 4 failed")
+    write("spec/wrong_spec.lua", "describe('x'\n")
+    fails("spec", "spec/wrong_spec.lua:")
   end)
 end)

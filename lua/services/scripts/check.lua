@@ -1,4 +1,5 @@
---- Whether files can be published: what the linter says of them, and what they declare.
+--- Whether files can be published: what the linter says of them, what the sandbox finds when it
+-- loads them, and what they declare.
 
 local errors = require("core.errors")
 local json = require("core.json")
@@ -7,6 +8,9 @@ local paths = require("services.scripts.paths")
 local process = require("services.scripts.process")
 
 local M = {}
+
+local NOTHING = { hooks = json.array({}), problems = json.array({}) }
+local MESSAGE_MAX = 500
 
 local function has_errors(problems)
   for _, problem in ipairs(problems) do
@@ -36,48 +40,54 @@ local function of_kind(hooks, kind, show)
   return list
 end
 
--- What is not at a place of which the linter has spoken already.
-local function add_new(problems, more)
-  local places = {}
-  for _, problem in ipairs(problems) do
-    places[problem.file .. ":" .. problem.line] = true
+local function rules_of(files)
+  local rules = {}
+  for _, file in ipairs(files) do
+    rules[#rules + 1] = paths.is_rule(file.path) and file or nil
   end
-  for _, problem in ipairs(more) do
-    if not places[problem.file .. ":" .. problem.line] then
-      problems[#problems + 1] = problem
+  return rules
+end
+
+-- Adds what the sandbox found; where the linter has told of a mistake already, that is the better
+-- message. A process may say anything: kept is what a problem has.
+local function add(problems, found)
+  local known = {}
+  for _, problem in ipairs(problems) do
+    known[problem.file .. ":" .. problem.line] = problem.severity == "error" or nil
+  end
+  for _, problem in ipairs(found) do
+    local file, line = tostring(problem.file or ""), tonumber(problem.line) or 0
+    if not known[file .. ":" .. line] then
+      problems[#problems + 1] = { file = file, line = line, column = tonumber(problem.column) or 1,
+        severity = problem.severity == "warning" and "warning" or "error",
+        message = tostring(problem.message):sub(1, MESSAGE_MAX) }
     end
   end
 end
 
--- What the rules among the files declare, by loading them; problems go to `problems`.
-local function declared_by(ctx, files, problems)
-  local rules = {}
-  for _, file in ipairs(files) do
-    if paths.is_rule(file.path) then
-      rules[#rules + 1] = file
-    end
+-- What rules declare; what is wrong with them goes to `problems`.
+local function load_rules(ctx, rules, problems)
+  if #rules == 0 then
+    return NOTHING
   end
   local declared, problem = process.declared(ctx.tenant.id, rules)
-  if declared then
-    add_new(problems, declared.problems)
-    return declared
-  elseif problem.code == "UNAVAILABLE" then
-    errors.raise("SERVICE_UNAVAILABLE", problem.message)
+  if not declared and problem.code == "UNAVAILABLE" then
+    errors.raise("SERVICE_UNAVAILABLE", "The process of the scripts cannot be reached right now")
   end
-  add_new(problems, { { file = problem.file or rules[1].path, line = problem.line or 1, column = 1,
-    severity = "error", message = problem.message } })
-  return { hooks = json.array({}), problems = json.array({}) }
+  add(problems, declared and declared.problems or { { file = problem.file or rules[1].path,
+    line = problem.line or 1, message = problem.message } })
+  return declared or NOTHING
 end
 
 --- Checks files.
--- @param ctx whose tenant's process loads them
 -- @param files {{path, content}, ...}
 -- @return {ok, problems = {{file, line, column, severity, message}}, hooks = {{kind, name, file,
 --   line}}, schedules, routes, transitions, declared = JSON text of what the release keeps}; ok
---   when no problem is an error
+--   when no problem is an error. Raises 503 when there is no process to load them in
 function M.run(ctx, files)
-  local problems = lint.run(files)
-  local declared = declared_by(ctx, files, problems)
+  local rules = rules_of(files)
+  local problems = lint.run(rules)
+  local declared = load_rules(ctx, rules, problems)
   table.sort(problems, by_place)
   local hooks = json.array({})
   for i, hook in ipairs(declared.hooks) do
@@ -96,7 +106,7 @@ function M.run(ctx, files)
     transitions = of_kind(declared.hooks, "transition", function(hook)
       return { of = hook.of, from = hook.from, to = hook.to, file = hook.file, line = hook.line }
     end),
-    declared = json.encode(declared),
+    declared = json.encode({ hooks = declared.hooks, problems = json.array({}) }),
   }
 end
 

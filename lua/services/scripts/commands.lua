@@ -1,29 +1,42 @@
 --- `fixxit scripts`: a tenant's files from a shell or from git.
 
+local companions = require("core.companions")
 local context = require("core.context")
 local errors = require("core.errors")
 local json = require("core.json")
 local plugin = require("core.plugin")
 local system_routes = require("core.system_routes")
+local task = require("core.task")
 local identity = require("services.identity")
 local check = require("services.scripts.check")
 local compare = require("services.scripts.compare")
 local drafts = require("services.scripts.drafts")
 local folder = require("services.scripts.folder")
 local releases = require("services.scripts.releases")
+local specs = require("services.scripts.specs")
 local store = require("services.scripts.store")
+local trial = require("services.scripts.trial")
 
 local LISTED = 20
+local LAST = 100
+local POLL_MS = 250
+-- What needs no database: for files of nobody in particular.
+local WITHOUT_TENANT = { check = true, spec = true }
+local NOBODY = { id = "nobody", slug = "nobody", timezone = "UTC" }
+local NEEDS_PROCESS = { check = true, spec = true, test = true, push = true }
 
 local M = {
-  summary = "A tenant's scripts: pull, check, diff, push, releases, rollback.",
-  usage = "pull | check | diff | push | releases | rollback N --tenant SLUG",
+  summary = "A tenant's scripts: pull, check, spec, test, diff, push, releases, rollback.",
+  usage = "pull | check | spec | test | diff | push | releases | rollback N --tenant SLUG; "
+    .. "check and spec also with --folder alone",
   options = {
     { "--tenant SLUG", "whose scripts" },
     { "--folder PATH", "where the files are (tenants/SLUG)" },
     { "--message TEXT", "push: what the release is for" },
     { "--canary PERCENT", "push: only for a share of the reports and work orders" },
     { "--draft", "push: the draft only, nothing is published" },
+    { "--last N", "test: the draft over so many past events (100)" },
+    { "--compare", "test: and what the active release would have done otherwise" },
     { "--release N", "pull: the files of a release instead of the draft" },
   },
 }
@@ -83,6 +96,71 @@ function commands.check(ctx, cx)
   return result.ok and 0 or 1
 end
 
+local function print_failure(cx, file, line, error)
+  cx.print(("%s:%d: %s"):format(error.file or file, error.line or line, error.message))
+end
+
+function commands.spec(ctx, cx)
+  local results, problems = specs.run(ctx, read_folder(cx))
+  for _, problem in ipairs(problems or {}) do
+    print_failure(cx, problem.file or "", problem.line or 0, problem)
+  end
+  local failed = 0
+  for _, result in ipairs(results or {}) do
+    cx.print((result.error and "failed  " or "ok      ") .. result.name)
+    if result.error then
+      failed = failed + 1
+      print_failure(cx, result.file, result.line, result.error)
+    end
+  end
+  if not results then
+    return 1
+  end
+  cx.print(("%d specs, %d failed"):format(#results, failed))
+  return failed > 0 and 1 or 0
+end
+
+local function print_actions(cx, prefix, actions, error)
+  for _, action in ipairs(actions) do
+    cx.print(("%s %s %s  (%s:%d)"):format(prefix, action.call, json.encode(action.arguments),
+      action.file, action.line))
+  end
+  if error then
+    cx.print(("%s %s: %s"):format(prefix, error.code, error.message))
+  end
+end
+
+-- What takes long is done by the server's queue.
+local function await_trial(ctx, id)
+  local found = trial.get(ctx, id)
+  while found.state == "running" do
+    task.sleep(POLL_MS)
+    found = trial.get(ctx, id)
+  end
+  return found.result or error(found.error.message, 0)
+end
+
+function commands.test(ctx, cx)
+  local answer, id = trial.run(ctx, { last = whole(cx.options.last, "--last") or LAST,
+    compare = cx.options.compare and "active" or nil })
+  answer = answer or await_trial(ctx, id)
+  if cx.json then
+    return cx.print_json(answer)
+  end
+  for _, event in ipairs(answer.events) do
+    cx.print(("%s %s  %g ms"):format(event.event, tostring(event.resourceId), event.cpuMs))
+    print_actions(cx, "   ", event.actions, event.error)
+  end
+  for _, differs in ipairs(answer.difference or {}) do
+    cx.print(("differs: %s"):format(tostring(differs.eventId)))
+    print_actions(cx, "  -", differs.active, differs.activeError)
+    print_actions(cx, "  +", differs.draft, differs.draftError)
+  end
+  local totals = answer.totals
+  cx.print(("%d events, %d actions, %d errors%s"):format(totals.events, totals.actions,
+    totals.errors, answer.difference and (", %d different"):format(totals.different) or ""))
+end
+
 function commands.diff(ctx, cx)
   for _, change in ipairs(compare.with_files(ctx, read_folder(cx))) do
     cx.print(("%s %s\n%s"):format(change.change, change.path, change.diff))
@@ -133,16 +211,27 @@ function commands.rollback(ctx, cx)
   print_release(cx, releases.rollback(ctx, number))
 end
 
-function M.run(cx)
-  local command = commands[cx.args[1] or ""]
-  if not command or not cx.options.tenant then
-    error("fixxit scripts " .. M.usage, 0)
+local function tenant_of(cx)
+  local slug = cx.options.tenant
+  if not slug and cx.options.folder and WITHOUT_TENANT[cx.args[1]] then
+    return NOBODY
   end
-  plugin.load(system_routes) -- what rules can use is what all modules offer
   local system = context.system({ name = "command" })
-  local tenant = identity.find_tenant_by_slug(system, cx.options.tenant)
-    or error("there is no tenant '" .. cx.options.tenant .. "'", 0)
-  return command(context.system({ name = "command", tenant = tenant }), cx)
+  return slug and identity.find_tenant_by_slug(system, slug)
+    or error(slug and "there is no tenant '" .. slug .. "'" or "needs --tenant", 0)
+end
+
+function M.run(cx)
+  local command = commands[cx.args[1] or ""] or error("fixxit scripts " .. M.usage, 0)
+  plugin.load(system_routes) -- what events and capabilities there are
+  local ctx = context.system({ name = "command", tenant = tenant_of(cx) })
+  local zygote = NEEDS_PROCESS[cx.args[1]] and companions.start("scripts")
+  local ok, result = xpcall(command, errors.capture, ctx, cx)
+  companions.stop(zygote)
+  if not ok then
+    error(result, 0)
+  end
+  return result
 end
 
 return { scripts = M }

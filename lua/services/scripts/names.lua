@@ -11,7 +11,7 @@ local ALWAYS = {
   tonumber = true, tostring = true, type = true, unpack = true,
   string = { "byte", "char", "find", "format", "gmatch", "gsub", "len", "lower", "match", "rep",
     "reverse", "sub", "upper" },
-  table = { "concat", "insert", "maxn", "remove", "sort", "unpack" },
+  table = { "concat", "insert", "remove", "sort" },
   math = { "abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cosh", "deg", "exp", "floor",
     "fmod", "frexp", "huge", "ldexp", "log", "log10", "max", "min", "modf", "pi", "pow", "rad",
     "random", "sin", "sinh", "sqrt", "tan", "tanh" },

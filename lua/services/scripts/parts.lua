@@ -33,8 +33,9 @@ end
 local function capabilities()
   local list = json.array({})
   for i, name in ipairs(sorted_keys(registry.capabilities)) do
-    local parameters = registry.capabilities[name].parameters
-    list[i] = { name = name, parameters = parameters and json.array(parameters) }
+    local entry = registry.capabilities[name]
+    list[i] = { name = name, writes = entry.writes,
+      parameters = entry.parameters and json.array(entry.parameters) }
   end
   return list
 end
@@ -47,13 +48,17 @@ local function catalogue()
     :format(text)
 end
 
+local function chunk(name)
+  local text = errors.check(fs.read_now(sys.root() .. FOLDER .. name .. ".lua", CHUNK_MAX))
+  return { name = "prelude/" .. name .. ".lua", text = text, prelude = true }
+end
+
 -- Read once per generation: a save makes a new one.
 local function common_parts()
   if not common then
     local parts = { { name = "prelude/catalogue.lua", text = catalogue(), prelude = true } }
     for _, name in ipairs(M.PRELUDE) do
-      local text = errors.check(fs.read_now(sys.root() .. FOLDER .. name .. ".lua", CHUNK_MAX))
-      parts[#parts + 1] = { name = "prelude/" .. name .. ".lua", text = text, prelude = true }
+      parts[#parts + 1] = chunk(name)
     end
     common = parts
   end
@@ -63,11 +68,15 @@ end
 --- The parts of a release and a number that stands for exactly these texts: the same files have
 -- the same number in every worker, under whatever release they are.
 -- @param files array of {path, content}; what is not Lua is left out
+-- @param chunks names of further chunks of the prelude, or nil
 -- @return number, parts
-function M.of(files)
+function M.of(files, chunks)
   local parts = {}
   for i, part in ipairs(common_parts()) do
     parts[i] = part
+  end
+  for _, name in ipairs(chunks or {}) do
+    parts[#parts + 1] = chunk(name)
   end
   local own = {}
   for _, file in ipairs(files) do

@@ -124,8 +124,9 @@ end
 
 --- What files declare: {hooks, problems}; or nil and what is wrong with them:
 -- {code, message, file, line, traceback}.
-function M.declared(tenant_id, files)
-  local id, texts = parts.of(files)
+-- @param chunks of the prelude besides the usual ones, or nil
+function M.declared(tenant_id, files, chunks)
+  local id, texts = parts.of(files, chunks)
   local place, err = connect(tenant_id, "draft")
   local text
   if place then

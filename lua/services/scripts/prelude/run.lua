@@ -33,6 +33,8 @@ sandbox.define("budget", sandbox.budget)
 
 local RUNS = {}
 
+sandbox.runs = RUNS
+
 function RUNS.before(code, arguments, _, state)
   local data = arguments[1]
   local text = sandbox.json_encode(data)
