@@ -12,7 +12,7 @@ local actions = require("services.scripts.actions")
 local M = {}
 
 --- The chunks of the prelude, in order.
-M.PRELUDE = { "env", "calls", "hooks", "run" }
+M.PRELUDE = { "env", "values", "clock", "geo", "calls", "hooks", "run" }
 
 local FOLDER = "/lua/services/scripts/prelude/"
 local CHUNK_MAX = 65536

@@ -32,7 +32,7 @@ local function caller(name, parameters)
   end
 end
 
-local groups = {}
+local groups = sandbox.groups -- with what needs nobody
 for _, entry in ipairs(sandbox.catalogue.capabilities) do
   local group, name = entry.name:match("^([^.]+)%.(.+)$")
   if group then

@@ -69,7 +69,7 @@ function RUNS.escalate(code, arguments, step)
 end
 
 function RUNS.route(code, arguments)
-  return code(unpack(arguments))
+  return sandbox.route_answer(code(unpack(arguments)))
 end
 
 function RUNS.template(code, arguments)
