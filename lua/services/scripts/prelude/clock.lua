@@ -92,7 +92,7 @@ local function duration(value)
   for amount, unit, after in (rest or ""):gmatch("(%d+)([smhdw])()") do
     total, read_up_to = total + tonumber(amount) * UNITS[unit], after - 1
   end
-  local whole = rest and read_up_to == #rest and rest:find("^%d+[smhdw]") and not rest:find("[^%dsmhdw]")
+  local whole = rest and read_up_to == #rest and rest:find("^%d") and not rest:find("[^%dsmhdw]")
   return whole and (sign == "-" and -total or total) or nil
 end
 
@@ -112,7 +112,8 @@ sandbox.groups = {
     add = function(when, amount)
       local ms, more = moment("time.add", when), duration(amount)
       if not more then
-        sandbox.fail("SCRIPT_ERROR", "time.add takes a duration such as 30m, 1h30m or -1d, or seconds")
+        sandbox.fail("SCRIPT_ERROR",
+          "time.add takes a duration such as 30m, 1h30m or -1d, or seconds")
       end
       local sum = math.floor(ms + more)
       if sum < FIRST_MS or sum > LAST_MS then
