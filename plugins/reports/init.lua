@@ -51,8 +51,10 @@ M.events = {
   ["report.escalated"] = { socket = "report:escalated", rooms = staff_rooms },
 }
 
--- What rules can stand in front of.
+-- What rules can do, and stand in front of.
 M.scripts = {
+  capabilities = capabilities.capabilities,
+  permissions = capabilities.permissions,
   actions = {
     ["report.create"] = { event = "report.created" },
     ["report.update"] = { event = "report.updated", shows = function(data)
@@ -97,8 +99,6 @@ local function shown_code(ctx)
 end
 
 M.personal = personal
-
-M.scripts = capabilities
 
 M.file_parents = {
   report = {

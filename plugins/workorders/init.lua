@@ -62,7 +62,8 @@ for _, step in ipairs({ "accept", "reject", "start", "hold", "resume", "complete
   "cancel" }) do
   actions["workorder." .. step] = { event = "workorder.updated", shows = shows_step(step) }
 end
-M.scripts = { actions = actions }
+M.scripts = { actions = actions, capabilities = capabilities.capabilities,
+  permissions = capabilities.permissions }
 
 -- Who does or reads work hears what is given to their teams.
 M.hooks = {
@@ -97,8 +98,6 @@ M.file_parents = {
     end,
   },
 }
-
-M.scripts = capabilities
 
 function M.start()
   reports.register_section("workOrders", service.summaries_of_reports, store.exists_for_report)
