@@ -110,6 +110,7 @@ void sandbox_enter(struct sandbox_vm *vm, struct sandbox_activity *activity)
     vm->depth = 0;
     vm->units = UNITS;
     vm->look_at_ns = 0;
+    vm->refused = false;
     activity->since_us = thread_us();
     activity->turn_over = false;
 }

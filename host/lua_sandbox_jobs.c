@@ -45,17 +45,53 @@ static void check_source(lua_State *L, const struct sandbox_part *part)
             "not to be had");
 }
 
+/* What is put around calls behind "return". */
+static int give_back(lua_State *L)
+{
+    return lua_gettop(L);
+}
+
+#define GIVE_BACK "__return"
+
+/* With the name of the chunk on top. The frames of the author's functions are kept; where that
+ * does not compile, what was written tells why. */
+static int compile_author(lua_State *L, const struct sandbox_part *part)
+{
+    struct buf text = {0};
+    int rc = LUA_ERRSYNTAX;
+    buf_puts(&text, "local " GIVE_BACK "=...;");
+    if (sandbox_source_keep_frames(part->text, part->len, GIVE_BACK, &text))
+        rc = luaL_loadbufferx(L, text.data, text.len, lua_tostring(L, -1), "t");
+    else
+        lua_pushnil(L);
+    buf_free(&text);
+    if (rc != LUA_ERRSYNTAX)
+        return rc;
+    lua_pop(L, 1);
+    return luaL_loadbufferx(L, part->text, part->len, lua_tostring(L, -1), "t");
+}
+
+static int compile_text(lua_State *L, const struct sandbox_part *part)
+{
+    if (!part->prelude)
+        return compile_author(L, part);
+    return luaL_loadbufferx(L, part->text, part->len, lua_tostring(L, -1), "t");
+}
+
+/* Pushes the part as a function. */
 static void compile(lua_State *L, const struct sandbox_part *part)
 {
-    const char *name = lua_pushfstring(L, part->prelude ? "=%s" : "@%s", part->name);
-    int rc = luaL_loadbufferx(L, part->text, part->len, name, "t");
+    struct sandbox_vm *vm = sandbox_vm_of(L);
+    lua_pushfstring(L, part->prelude ? "=%s" : "@%s", part->name);
+    int rc = compile_text(L, part);
     if (rc == LUA_ERRMEM) {
         lua_pop(L, 1);
-        sandbox_collect(sandbox_vm_of(L)->memory, L);
-        rc = luaL_loadbufferx(L, part->text, part->len, name, "t");
+        sandbox_collect(vm->memory, L);
+        vm->refused = false;
+        rc = compile_text(L, part);
     }
     if (rc != 0) {
-        sandbox_note_error(L, sandbox_vm_of(L)->now, rc);
+        sandbox_note_error(L, vm->now, rc == LUA_ERRSYNTAX);
         lua_error(L);
     }
     if (has_foreign(L))
@@ -72,16 +108,16 @@ static int prepare_part(lua_State *L)
     compile(L, part);
     if (part->prelude) {
         lua_rawgeti(L, LUA_REGISTRYINDEX, sandbox_vm_of(L)->primitives_ref);
-        lua_xmove(L, thread, 2);
-        return 1;
+    } else {
+        push_primitive(L, "env");
+        lua_pushstring(L, part->name);
+        lua_call(L, 1, 1);
+        if (!lua_istable(L, -1))
+            luaL_error(L, "the prelude gave no environment");
+        lua_setfenv(L, -2);
+        lua_pushcfunction(L, give_back);
     }
-    push_primitive(L, "env");
-    lua_pushstring(L, part->name);
-    lua_call(L, 1, 1);
-    if (!lua_istable(L, -1))
-        luaL_error(L, "the prelude gave no environment");
-    lua_setfenv(L, -2);
-    lua_xmove(L, thread, 1);
+    sandbox_prepare(L, thread, 1);
     return 1;
 }
 
@@ -89,7 +125,7 @@ static int prepare_declared(lua_State *L)
 {
     lua_State *thread = lua_newthread(L);
     push_primitive(L, "declared");
-    lua_xmove(L, thread, 1);
+    sandbox_prepare(L, thread, 0);
     return 1;
 }
 
@@ -106,7 +142,7 @@ static int prepare_run(lua_State *L)
     lua_State *thread = lua_newthread(L);
     push_primitive(L, "run");
     push_decoded(L, &input->json);
-    lua_xmove(L, thread, 2);
+    input->args = sandbox_prepare(L, thread, 1);
     input->thread = thread;
     input->thread_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
@@ -188,10 +224,11 @@ int sandbox_do(struct sandbox_vm *vm, enum sandbox_job job, void *arg, int args)
     if (rc == LUA_ERRMEM && args == 0) {
         lua_settop(vm->L, 0);
         sandbox_collect(vm->memory, NULL);
+        vm->refused = false;
         rc = attempt(vm, job, args);
     }
     if (rc != 0) {
-        sandbox_note_error(vm->L, vm->now, rc);
+        sandbox_note_error(vm->L, vm->now, false);
         lua_settop(vm->L, 0);
     }
     return rc;

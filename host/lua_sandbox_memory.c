@@ -32,10 +32,12 @@ int sandbox_hook_count(const struct sandbox_memory *memory)
     return 1000;
 }
 
-static void count(struct sandbox_memory *memory, size_t old_size, size_t size)
+static void count(struct sandbox_vm *vm, size_t old_size, size_t size)
 {
+    struct sandbox_memory *memory = vm->memory;
     int old_class = class_of(old_size), class = class_of(size);
     memory->used = memory->used - old_size + size;
+    vm->held = vm->held - old_size + size;
     if (memory->used > memory->peak)
         memory->peak = memory->used;
     if (old_class >= 0)
@@ -51,20 +53,30 @@ static bool may_grow(const struct sandbox_vm *vm, size_t old_size, size_t size)
     return size <= max / 4 && memory->used - old_size + size <= max;
 }
 
+/* Errors of memory come without a handler's call: the place is noted here. */
+static void refuse(struct sandbox_vm *vm)
+{
+    if (vm->refused || !vm->now)
+        return;
+    vm->refused = true;
+    vm->refused_at = sandbox_place(vm->thread ? vm->thread : vm->L, 0);
+}
+
 void *sandbox_allocate(void *arg, void *block, size_t old_size, size_t size)
 {
     struct sandbox_vm *vm = arg;
     if (!size) {
         free(block);
-        count(vm->memory, old_size, 0);
+        count(vm, old_size, 0);
         return NULL;
     }
-    if (size > old_size && !may_grow(vm, old_size, size))
+    void *moved =
+        size > old_size && !may_grow(vm, old_size, size) ? NULL : realloc(block, size);
+    if (!moved) {
+        refuse(vm);
         return NULL;
-    void *moved = realloc(block, size);
-    if (!moved)
-        return NULL;
-    count(vm->memory, old_size, size);
+    }
+    count(vm, old_size, size);
     if (size > old_size) {
         vm->allocated += size - old_size;
         if (vm->allocated > HASTE || class_of(size) >= 0 ||
@@ -98,8 +110,9 @@ void sandbox_collect(struct sandbox_memory *memory, lua_State *L)
             lua_pop(vm->L, 1);
         vm->collecting = false;
     }
-    size_t early = memory->max / 4 * 3, middle = (memory->used + memory->max) / 2;
-    memory->collect_at = memory->used < early / 2 ? early
-                         : middle > early         ? middle
-                                                  : early;
+    /* Half way to the end each time, and not again when little is left. */
+    size_t early = memory->max / 4 * 3;
+    size_t left = memory->used < memory->max ? memory->max - memory->used : 0;
+    size_t next = left < memory->max / 16 ? memory->max : memory->used + left / 2;
+    memory->collect_at = next > early ? next : early;
 }

@@ -89,21 +89,20 @@ void sandbox_note(lua_State *L, struct sandbox_activity *activity, const char *c
     write_problem(L, &activity->problem, code, message, len, &place, level);
 }
 
-void sandbox_note_limit(lua_State *L, struct sandbox_activity *activity, const char *code,
-                        const char *what)
+static void note_limit(lua_State *L, struct sandbox_activity *activity, const char *code,
+                       const char *what, const struct sandbox_place *place)
 {
     if (activity->problem.len)
         return;
     char message[512];
-    struct sandbox_place place = sandbox_place(L, 0);
-    if (place.file[0] && place.line)
-        snprintf(message, sizeof(message), "limit: %s at %s:%d", what, place.file,
-                 place.line);
-    else if (place.file[0])
-        snprintf(message, sizeof(message), "limit: %s in %s", what, place.file);
+    if (place->file[0] && place->line)
+        snprintf(message, sizeof(message), "limit: %s at %s:%d", what, place->file,
+                 place->line);
+    else if (place->file[0])
+        snprintf(message, sizeof(message), "limit: %s in %s", what, place->file);
     else
         snprintf(message, sizeof(message), "limit: %s", what);
-    write_problem(L, &activity->problem, code, message, strlen(message), &place, 0);
+    write_problem(L, &activity->problem, code, message, strlen(message), place, 0);
 }
 
 void sandbox_note_details(struct sandbox_activity *activity, const char *json, size_t len)
@@ -140,8 +139,9 @@ int sandbox_raise(lua_State *L, const char *code, const char *fmt, ...)
 int sandbox_raise_limit(lua_State *L, const char *code, const char *what)
 {
     struct sandbox_activity *now = sandbox_vm_of(L)->now;
+    struct sandbox_place place = sandbox_place(L, 0);
     if (now)
-        sandbox_note_limit(L, now, code, what);
+        note_limit(L, now, code, what, &place);
     raise_noted(L);
 }
 
@@ -177,22 +177,21 @@ static bool note_syntax(lua_State *L, struct sandbox_activity *activity,
     return true;
 }
 
-void sandbox_note_error(lua_State *L, struct sandbox_activity *activity, int rc)
+void sandbox_note_error(lua_State *L, struct sandbox_activity *activity, bool syntax)
 {
+    const struct sandbox_vm *vm = sandbox_vm_of(L);
     char text[64];
+    if (vm->refused) {
+        snprintf(text, sizeof(text), "memory %zu MiB", vm->memory->max / (1024 * 1024));
+        note_limit(L, activity, "LIMIT_MEMORY", text, &vm->refused_at);
+    }
     if (activity->problem.len)
         return;
-    if (rc == LUA_ERRMEM) {
-        snprintf(text, sizeof(text), "memory %zu MiB",
-                 sandbox_vm_of(L)->memory->max / (1024 * 1024));
-        sandbox_note_limit(L, activity, "LIMIT_MEMORY", text);
-        return;
-    }
     size_t len;
     const char *message = text;
     if (lua_type(L, -1) == LUA_TSTRING) {
         message = lua_tolstring(L, -1, &len);
-        if (rc == LUA_ERRSYNTAX && note_syntax(L, activity, message))
+        if (syntax && note_syntax(L, activity, message))
             return;
         size_t prefix = prefix_of(L, message);
         message += prefix;
@@ -210,6 +209,6 @@ int sandbox_handler(lua_State *L)
 {
     struct sandbox_activity *now = sandbox_vm_of(L)->now;
     if (now)
-        sandbox_note_error(L, now, LUA_ERRRUN);
+        sandbox_note_error(L, now, false);
     return 1;
 }

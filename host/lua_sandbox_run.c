@@ -16,9 +16,31 @@ struct sandbox_run {
     const struct buf *text;
 };
 
-int sandbox_resume(lua_State *thread, int args)
+/* xpcall's handler sees the frames of an error as they are; the thread can yield in it. */
+int sandbox_prepare(lua_State *L, lua_State *thread, int args)
 {
-    return lua_resume(thread, args);
+    int function = lua_gettop(L) - args;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, sandbox_vm_of(L)->xpcall_ref);
+    lua_insert(L, function);
+    lua_pushcfunction(L, sandbox_handler);
+    lua_insert(L, function + 2);
+    lua_xmove(L, thread, args + 3);
+    return args + 2;
+}
+
+int sandbox_resume(struct sandbox_vm *vm, lua_State *thread, int args)
+{
+    vm->thread = thread;
+    int rc = lua_resume(thread, args);
+    vm->thread = NULL;
+    if (rc == LUA_YIELD)
+        return rc;
+    if (rc == 0 && lua_toboolean(thread, 1)) {
+        lua_settop(thread, 2);
+        return 0;
+    }
+    sandbox_note_error(thread, vm->now, false);
+    return LUA_ERRRUN;
 }
 
 struct sandbox_run *sandbox_run_new(struct sandbox_vm *vm, const char *json, size_t len,
@@ -44,7 +66,7 @@ struct sandbox_run *sandbox_run_new(struct sandbox_vm *vm, const char *json, siz
     lua_settop(vm->L, 0);
     run->thread = input.thread;
     run->thread_ref = input.thread_ref;
-    run->args = 1;
+    run->args = input.args;
     run->failed = run->thread_ref == LUA_NOREF;
     sandbox_leave(vm);
     return run;
@@ -75,7 +97,6 @@ static void put_value(struct sandbox_run *run)
     struct sandbox_vm *vm = run->vm;
     struct sandbox_output output = {&run->result, run->activity.output_max};
     buf_puts(&run->result, "{\"value\":");
-    lua_settop(run->thread, 1);
     lua_xmove(run->thread, vm->L, 1);
     run->ok = sandbox_do(vm, SANDBOX_ENCODE, &output, 1) == 0;
     lua_settop(vm->L, 0);
@@ -101,19 +122,17 @@ enum sandbox_outcome sandbox_run_resume(struct sandbox_run *run)
     if (run->failed)
         return end(run);
     sandbox_enter(vm, activity);
-    int rc = sandbox_resume(run->thread, run->args);
+    int rc = sandbox_resume(vm, run->thread, run->args);
     run->args = 0;
     if (rc == 0)
         put_value(run);
-    else if (rc != LUA_YIELD)
-        sandbox_note_error(run->thread, activity, rc);
     sandbox_leave(vm);
     if (rc == LUA_YIELD) {
         run->text = &activity->call;
         return activity->turn_over ? SANDBOX_TURN : SANDBOX_CALLS;
     }
     enum sandbox_outcome outcome = end(run);
-    if (rc == LUA_ERRMEM)
+    if (vm->refused)
         sandbox_collect(vm->memory, NULL);
     return outcome;
 }

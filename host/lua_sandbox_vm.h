@@ -77,8 +77,8 @@ struct sandbox_text {
 
 struct sandbox_input {
     struct sandbox_text json;
-    lua_State *thread; /* out, with its reference */
-    int thread_ref;
+    lua_State *thread; /* out, with its reference and the arguments it is resumed with */
+    int thread_ref, args;
 };
 
 /* An answer that is an error, and the thread at whose place it is noted. */
@@ -93,8 +93,9 @@ struct sandbox_output {
 };
 
 struct sandbox_vm {
-    lua_State *L;
+    lua_State *L, *thread; /* thread: what is resumed now, else NULL */
     struct sandbox_memory *memory;
+    size_t held;                     /* bytes of memory->used that are this state's */
     struct sandbox_vm *next, **link; /* in memory->vms */
     struct sandbox_run *runs;
     struct sandbox_activity load, *now; /* now: NULL when nothing runs */
@@ -104,7 +105,9 @@ struct sandbox_vm {
     int64_t look_at_ns;
     size_t allocated; /* since the hook ran */
     bool collecting;
-    int primitives_ref, job_refs[SANDBOX_JOBS];
+    bool refused;                    /* memory, since now was entered */
+    struct sandbox_place refused_at; /* and where */
+    int primitives_ref, xpcall_ref, job_refs[SANDBOX_JOBS];
     void *job_arg;
 };
 
@@ -150,11 +153,9 @@ int sandbox_raise_limit(lua_State *L, const char *code, const char *what)
 /* Notes the problem, if there is none yet. `level`: where the stack is looked at from. */
 void sandbox_note(lua_State *L, struct sandbox_activity *activity, const char *code,
                   const char *message, size_t len, int level);
-void sandbox_note_limit(lua_State *L, struct sandbox_activity *activity, const char *code,
-                        const char *what);
-/* Notes what lua_pcall or lua_resume returned with its error value on top of `L`. */
-void sandbox_note_error(lua_State *L, struct sandbox_activity *activity, int rc);
-/* The message handler for lua_pcall that does so. */
+/* Notes the error whose value is on top of `L`; with `syntax` it is the compiler's. */
+void sandbox_note_error(lua_State *L, struct sandbox_activity *activity, bool syntax);
+/* The message handler that does so while the frames are there. */
 int sandbox_handler(lua_State *L);
 /* Adds `"details":` and this JSON to the problem. */
 void sandbox_note_details(struct sandbox_activity *activity, const char *json,
@@ -186,7 +187,13 @@ void sandbox_make_jobs(lua_State *L);
 int sandbox_do(struct sandbox_vm *vm, enum sandbox_job job, void *arg, int args);
 
 /* lua_sandbox_run.c */
-int sandbox_resume(lua_State *thread, int args);
+
+/* Goes on with the thread, which sandbox_prepare made. Returns LUA_YIELD; 0 with its value as the
+ * only one on top; or another number, the problem noted. */
+int sandbox_resume(struct sandbox_vm *vm, lua_State *thread, int args);
+/* From the function and its `args` arguments on top of L, which are taken, to a thread on which
+ * all is ready to be resumed; returns how many arguments that takes. */
+int sandbox_prepare(lua_State *L, lua_State *thread, int args);
 void sandbox_runs_free(struct sandbox_vm *vm);
 
 /* lua_sandbox_vm.c */

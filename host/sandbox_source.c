@@ -1,115 +1,167 @@
 #include "sandbox_source.h"
-#include <ctype.h>
-#include <stdbool.h>
+#include "sandbox_tokens.h"
+#include <stdlib.h>
 #include <string.h>
 
-struct scanner {
-    const char *at, *end;
-    int line;
+enum { DEPTH_MAX = 400 }; /* of blocks, brackets and returns: the compiler allows 200 */
+
+enum open { BLOCK, BRACKET, RETURN };
+
+/* What is open where a token stands. Of a return: where its values begin and end so far. */
+struct level {
+    enum open open;
+    const char *start, *end;
+    int tokens;
+    bool list, table; /* several values; nothing but a table */
+    char last;        /* the last token's first byte, '"' for a string */
 };
 
-static void next(struct scanner *s)
-{
-    if (*s->at == '\n')
-        s->line++;
-    s->at++;
-}
+struct insertion {
+    const char *at;
+    bool begin;
+};
 
-/* At "[": the number of "=" of a long bracket, -1 when it is none. */
-static int long_bracket(const struct scanner *s)
-{
-    const char *p = s->at + 1;
-    while (p < s->end && *p == '=')
-        p++;
-    return p < s->end && *p == '[' ? (int)(p - s->at - 1) : -1;
-}
-
-static void skip_long(struct scanner *s, int level)
-{
-    s->at += level + 2;
-    for (; s->at < s->end; next(s)) {
-        if (*s->at != ']' || s->end - s->at < level + 2 || s->at[level + 1] != ']')
-            continue;
-        int equals = 0;
-        while (equals < level && s->at[1 + equals] == '=')
-            equals++;
-        if (equals == level) {
-            s->at += level + 2;
-            return;
-        }
-    }
-}
-
-static void skip_comment(struct scanner *s)
-{
-    s->at += 2;
-    int level = s->at < s->end && *s->at == '[' ? long_bracket(s) : -1;
-    if (level >= 0)
-        skip_long(s, level);
-    else
-        while (s->at < s->end && *s->at != '\n')
-            s->at++;
-}
-
-static void skip_string(struct scanner *s)
-{
-    char quote = *s->at++;
-    while (s->at < s->end && *s->at != quote) {
-        if (*s->at == '\\' && s->at + 1 < s->end)
-            s->at++;
-        next(s);
-    }
-    if (s->at < s->end)
-        s->at++;
-}
-
-static bool is_name(char byte)
-{
-    return isalnum((unsigned char)byte) || byte == '_' || (byte & 0x80);
-}
-
-/* As the compiler reads one: letters, digits, dots, and a sign behind an exponent's letter. */
-static bool number_is_foreign(struct scanner *s)
-{
-    const char *start = s->at;
-    bool hex = s->end - start > 1 && start[0] == '0' && (start[1] | 0x20) == 'x';
-    bool foreign = false;
-    for (; s->at < s->end; s->at++) {
-        char byte = *s->at, before = s->at > start ? (char)(s->at[-1] | 0x20) : 0;
-        bool sign = (byte == '+' || byte == '-') && before == (hex ? 'p' : 'e');
-        if (!sign && !is_name(byte) && byte != '.')
-            break;
-        foreign = foreign || strchr("iIlLuU", byte);
-    }
-    return foreign;
-}
-
-static bool at_number(const struct scanner *s)
-{
-    return isdigit((unsigned char)*s->at) ||
-           (*s->at == '.' && s->end - s->at > 1 && isdigit((unsigned char)s->at[1]));
-}
+struct rewriter {
+    struct sandbox_tokens tokens;
+    struct level levels[DEPTH_MAX];
+    int depth;
+    struct buf insertions; /* struct insertion, in the order in which returns end */
+};
 
 int sandbox_source_foreign_number(const char *text, size_t len)
 {
-    struct scanner s = {text, text + len, 1};
-    while (s.at < s.end) {
-        int level = *s.at == '[' ? long_bracket(&s) : -1;
-        if (level >= 0) {
-            skip_long(&s, level);
-        } else if (*s.at == '-' && s.end - s.at > 1 && s.at[1] == '-') {
-            skip_comment(&s);
-        } else if (*s.at == '"' || *s.at == '\'') {
-            skip_string(&s);
-        } else if (at_number(&s)) {
-            if (number_is_foreign(&s))
-                return s.line;
-        } else if (is_name(*s.at)) {
-            while (s.at < s.end && is_name(*s.at))
-                s.at++;
-        } else {
-            next(&s);
-        }
+    struct sandbox_tokens tokens = {text, text + len, 1};
+    for (;;) {
+        struct sandbox_token token = sandbox_token_next(&tokens);
+        if (token.kind == TOKEN_END)
+            return 0;
+        for (size_t i = 0; token.kind == TOKEN_NUMBER && i < token.len; i++)
+            if (strchr("iIlLuU", token.text[i]))
+                return token.line;
     }
-    return 0;
+}
+
+static struct level *top(struct rewriter *r)
+{
+    return r->depth ? &r->levels[r->depth - 1] : NULL;
+}
+
+static bool push(struct rewriter *r, enum open open)
+{
+    if (r->depth == DEPTH_MAX)
+        return false;
+    r->levels[r->depth++] = (struct level){.open = open};
+    return true;
+}
+
+static bool pop(struct rewriter *r, enum open open)
+{
+    if (!r->depth || top(r)->open != open)
+        return false;
+    r->depth--;
+    return true;
+}
+
+static bool is_any(const struct sandbox_token *token, const char *const *texts)
+{
+    for (; *texts; texts++)
+        if (sandbox_token_is(token, *texts))
+            return true;
+    return false;
+}
+
+/* A call ends in ")", a string or a table. What else does is wrapped without need. */
+static void end_return(struct rewriter *r)
+{
+    struct level *level = top(r);
+    bool call = level->tokens > 1 && strchr(")\"}", level->last) && !level->table;
+    if (call && !level->list) {
+        struct insertion both[] = {{level->start, true}, {level->end, false}};
+        buf_append(&r->insertions, both, sizeof(both));
+    }
+    r->depth--;
+}
+
+/* The token belongs to the values of the return on top, perhaps as the end of what was open. */
+static void note_value(struct rewriter *r, const struct sandbox_token *token)
+{
+    struct level *level = top(r);
+    if (!level || level->open != RETURN)
+        return;
+    if (++level->tokens == 1)
+        level->start = token->text;
+    level->table = level->tokens == 1 ? sandbox_token_is(token, "{")
+                                      : level->table && level->tokens == 2;
+    level->list = level->list || sandbox_token_is(token, ",");
+    level->end = token->text + token->len;
+    level->last = token->kind == TOKEN_STRING ? '"' : *token->text;
+}
+
+/* False when the text is no Lua. */
+static bool take(struct rewriter *r, const struct sandbox_token *token)
+{
+    static const char *const ends[] = {"end", "else", "elseif", "until", ";", NULL};
+    static const char *const begins[] = {"function", "if", "do", "repeat", NULL};
+    static const char *const opens[] = {"(", "{", "[", NULL};
+    static const char *const closes[] = {")", "}", "]", NULL};
+    if (top(r) && top(r)->open == RETURN &&
+        (token->kind == TOKEN_END || is_any(token, ends)))
+        end_return(r);
+    if ((sandbox_token_is(token, "end") || sandbox_token_is(token, "until")) &&
+        !pop(r, BLOCK))
+        return false;
+    if (is_any(token, closes) && !pop(r, BRACKET))
+        return false;
+    note_value(r, token);
+    if (is_any(token, begins))
+        return push(r, BLOCK);
+    if (is_any(token, opens))
+        return push(r, BRACKET);
+    if (sandbox_token_is(token, "return"))
+        return push(r, RETURN);
+    return true;
+}
+
+/* Returns end from the inside out, so their insertions are not in the order of the text. */
+static int compare(const void *a, const void *b)
+{
+    const struct insertion *left = a, *right = b;
+    if (left->at != right->at)
+        return left->at < right->at ? -1 : 1;
+    return (int)left->begin - (int)right->begin;
+}
+
+static void write_out(struct rewriter *r, const char *text, size_t len, const char *name,
+                      struct buf *out)
+{
+    struct insertion *list = (struct insertion *)(void *)r->insertions.data;
+    size_t count = r->insertions.len / sizeof(*list);
+    const char *from = text;
+    qsort(list, count, sizeof(*list), compare);
+    for (size_t i = 0; i < count; i++) {
+        buf_append(out, from, (size_t)(list[i].at - from));
+        from = list[i].at;
+        if (list[i].begin)
+            buf_printf(out, " %s(", name);
+        else
+            buf_putc(out, ')');
+    }
+    buf_append(out, from, (size_t)(text + len - from));
+}
+
+bool sandbox_source_keep_frames(const char *text, size_t len, const char *name,
+                                struct buf *out)
+{
+    struct rewriter r = {.tokens = {text, text + len, 1}};
+    struct sandbox_token token;
+    bool good = true;
+    do {
+        token = sandbox_token_next(&r.tokens);
+        good = take(&r, &token);
+    } while (good && token.kind != TOKEN_END);
+    good = good && r.depth == 0 && r.insertions.len;
+    if (good)
+        write_out(&r, text, len, name, out);
+    buf_free(&r.insertions);
+    return good;
 }

@@ -72,7 +72,7 @@ static inline const char *sandbox_result(struct sandbox_vm *vm, const char *inpu
     enum sandbox_outcome outcome;
     struct sandbox_run *run = sandbox_run_new(vm, input, strlen(input), &sandbox_limits);
     for (sandbox_go(run, &outcome); outcome == SANDBOX_CALLS; sandbox_go(run, &outcome))
-        sandbox_run_answer(run, false, "{\"code\":\"NO\",\"message\":\"none here\"}", 37);
+        sandbox_run_answer(run, false, "{\"code\":\"NO\",\"message\":\"none here\"}", 35);
     const char *text = sandbox_text(sandbox_run_text(run));
     sandbox_run_free(run);
     return text;

@@ -1,0 +1,8 @@
+-- A number of the foreign function interface.
+-- outcome: SCRIPT_ERROR
+-- says: numbers cannot end in LL
+-- line: 7
+
+before("report.create", function(report)
+  return 1.5I
+end)

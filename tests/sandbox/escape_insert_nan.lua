@@ -1,0 +1,8 @@
+-- A position that is no number.
+-- outcome: SCRIPT_ERROR
+-- says: out of range
+-- line: 7
+
+before("report.create", function(report)
+  table.insert({}, 0 / 0, 1)
+end)

@@ -1,0 +1,8 @@
+-- The name is not there: ffi.
+-- outcome: SCRIPT_ERROR
+-- says: unknown name 'ffi'
+-- line: 7
+
+before("report.create", function(report)
+  return type(ffi)
+end)

@@ -1,0 +1,8 @@
+-- table.remove on a library.
+-- outcome: SCRIPT_ERROR
+-- says: read-only
+-- line: 7
+
+before("report.create", function(report)
+  table.remove(string)
+end)

@@ -1,0 +1,5 @@
+-- No Lua at all.
+-- outcome: SCRIPT_ERROR
+-- line: 5
+
+this is no Lua

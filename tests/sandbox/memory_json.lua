@@ -1,0 +1,10 @@
+-- Encodes what is too long.
+-- outcome: SCRIPT_ERROR
+-- says: longer than 262144 bytes
+-- line: 9
+
+before("report.create", function(report)
+  local t, s = {}, ("x"):rep(60000)
+  for i = 1, 100 do t[i] = s end
+  return json.encode(t)
+end)

@@ -1,0 +1,6 @@
+-- Returns a library, which shows nothing.
+-- outcome: ok
+
+before("report.create", function(report)
+  return { string, math }
+end)
