@@ -16,6 +16,14 @@
 /* As fork() calls clone(): no thread, no namespace. */
 #define FORK_FLAGS (CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | SIGCHLD)
 
+#ifdef __SANITIZE_ADDRESS__ /* what it does by itself, its last words among it */
+#define SANITIZER_CALLS                                                                  \
+    SCMP_SYS(write), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(sched_yield),          \
+        SCMP_SYS(sigaltstack), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
+#else
+#define SANITIZER_CALLS
+#endif
+
 /* ---- the image process ---- */
 
 static const int image_calls[] = {
@@ -78,42 +86,41 @@ const struct jail_profile jail_image = {
 
 /* ---- the zygote ---- */
 
-static const int zygote_calls[] = {
-    SCMP_SYS(write), /* the log */
-    SCMP_SYS(writev),
-    SCMP_SYS(close),
-    SCMP_SYS(close_range),
-    SCMP_SYS(dup2),
-    SCMP_SYS(poll),
-    SCMP_SYS(ppoll),
-    SCMP_SYS(accept4),
-    SCMP_SYS(recvmsg),
-    SCMP_SYS(sendmsg),
-    SCMP_SYS(sendto),
-    SCMP_SYS(setsockopt),
-    SCMP_SYS(wait4),
-    SCMP_SYS(setpriority),
-    SCMP_SYS(brk),
-    SCMP_SYS(munmap),
-    SCMP_SYS(mremap),
-    SCMP_SYS(madvise),
-    SCMP_SYS(futex),
-    SCMP_SYS(set_robust_list),
-    SCMP_SYS(rseq),
-    SCMP_SYS(getpid),
-    SCMP_SYS(getppid),
-    SCMP_SYS(gettid),
-    SCMP_SYS(geteuid),
-    SCMP_SYS(getrandom),
-    SCMP_SYS(clock_gettime),
-    SCMP_SYS(gettimeofday),
-    SCMP_SYS(rt_sigaction),
-    SCMP_SYS(rt_sigprocmask),
-    SCMP_SYS(rt_sigreturn),
-    SCMP_SYS(restart_syscall),
-    SCMP_SYS(exit),
-    SCMP_SYS(exit_group),
-};
+static const int zygote_calls[] = {SCMP_SYS(write), /* the log */
+                                   SCMP_SYS(writev),
+                                   SCMP_SYS(close),
+                                   SCMP_SYS(close_range),
+                                   SCMP_SYS(dup2),
+                                   SCMP_SYS(poll),
+                                   SCMP_SYS(ppoll),
+                                   SCMP_SYS(accept4),
+                                   SCMP_SYS(recvmsg),
+                                   SCMP_SYS(sendmsg),
+                                   SCMP_SYS(sendto),
+                                   SCMP_SYS(setsockopt),
+                                   SCMP_SYS(wait4),
+                                   SCMP_SYS(setpriority),
+                                   SCMP_SYS(brk),
+                                   SCMP_SYS(munmap),
+                                   SCMP_SYS(mremap),
+                                   SCMP_SYS(madvise),
+                                   SCMP_SYS(futex),
+                                   SCMP_SYS(set_robust_list),
+                                   SCMP_SYS(rseq),
+                                   SCMP_SYS(getpid),
+                                   SCMP_SYS(getppid),
+                                   SCMP_SYS(gettid),
+                                   SCMP_SYS(geteuid),
+                                   SCMP_SYS(getrandom),
+                                   SCMP_SYS(clock_gettime),
+                                   SCMP_SYS(gettimeofday),
+                                   SCMP_SYS(rt_sigaction),
+                                   SCMP_SYS(rt_sigprocmask),
+                                   SCMP_SYS(rt_sigreturn),
+                                   SCMP_SYS(restart_syscall),
+                                   SCMP_SYS(exit),
+                                   SCMP_SYS(exit_group),
+                                   SANITIZER_CALLS};
 
 static const struct jail_rule zygote_rules[] = {
     {SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, {NOT_EXECUTABLE}},
