@@ -23,7 +23,7 @@ local ALWAYS = {
   -- what it does without asking anybody
   reject = true, log = true, now = true, budget = true,
   json = { "encode", "decode", "null", "array" },
-  time = { "add", "diff", "business_hours" },
+  time = { "add", "diff" },
   geo = { "distance", "inside" },
 }
 
@@ -32,7 +32,7 @@ local ALWAYS = {
 function M.all()
   local all = {}
   for name, value in pairs(ALWAYS) do
-    all[name] = value
+    all[name] = type(value) == "table" and { unpack(value) } or value
   end
   for name in pairs(registry.capabilities) do
     local prefix, field = name:match("^([^.]+)%.(.+)$")

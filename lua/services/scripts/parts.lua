@@ -34,7 +34,7 @@ local function capabilities()
   local list = json.array({})
   for i, name in ipairs(sorted_keys(registry.capabilities)) do
     local entry = registry.capabilities[name]
-    list[i] = { name = name, writes = entry.writes,
+    list[i] = { name = name, writes = entry.writes, outside = entry.outside,
       parameters = entry.parameters and json.array(entry.parameters) }
   end
   return list

@@ -1,6 +1,6 @@
--- What specs (*_spec.lua) have besides: describe, it, before_each, a richer assert, and
--- `rules`, by which a spec runs what the rules declare. Nothing leaves the process: what a rule asks
--- for is noted, and answered by the spec.
+-- What specs (*_spec.lua) have besides: describe, it, before_each, a richer assert, and `rules`, by
+-- which a spec runs what the rules declare. Nothing leaves the process: what a rule asks for is
+-- noted, and answered by the spec.
 local sandbox = ...
 
 local hooks, functions = sandbox.hooks, sandbox.functions
@@ -122,7 +122,7 @@ end)
 -- What belongs to the spec under way.
 local function world()
   local state = sandbox.state()
-  state.world = state.world or { calls = {}, answers = {}, kept = {}, made = 0 }
+  state.world = state.world or { actions = {}, answers = {}, kept = {}, made = 0 }
   return state.world
 end
 
@@ -149,9 +149,9 @@ fakes.secret = function(arguments)
   return "secret " .. tostring(arguments.name)
 end
 
-local writes = {}
+local known = {} -- name -> {writes, outside}
 for _, entry in ipairs(sandbox.catalogue.capabilities) do
-  writes[entry.name] = entry.writes
+  known[entry.name] = entry
 end
 
 -- As over the wire: a copy, of what JSON can say.
@@ -164,8 +164,11 @@ end
 
 function sandbox.call(name, arguments)
   local now = world()
-  local file, line = sandbox.where()
-  table.insert(now.calls, { call = name, arguments = copy(arguments), file = file, line = line })
+  if known[name].writes or known[name].outside then
+    local file, line = sandbox.where()
+    now.actions[#now.actions + 1] = { call = name, arguments = copy(arguments), file = file,
+      line = line }
+  end
   local answer = now.answers[name]
   if type(answer) == "function" then
     return copy(answer(arguments))
@@ -173,7 +176,7 @@ function sandbox.call(name, arguments)
     return copy(answer)
   elseif fakes[name] then
     return copy(fakes[name](arguments, now.kept))
-  elseif not writes[name] then
+  elseif not known[name].writes then
     fail("what does %s answer? Say so: answer(%q, ...)", name, name)
   end
   now.made = now.made + 1
@@ -217,14 +220,14 @@ local function find(kind, name)
   return each(kind, name)() or fail("no rule declares %s %s", kind, name)
 end
 
--- What fn asked for.
-local function calls_of(fn)
+-- What fn wants done: not what it only read.
+local function actions_of(fn)
   local now = world()
-  local first = #now.calls + 1
+  local first = #now.actions + 1
   fn()
   local list = {}
-  for i = first, #now.calls do
-    list[#list + 1] = now.calls[i]
+  for i = first, #now.actions do
+    list[#list + 1] = now.actions[i]
   end
   return list
 end
@@ -244,10 +247,10 @@ function running.before(name, data)
   return result
 end
 
---- What all rules on an event ask for: {{call, arguments, file, line}, ...}.
+--- What all rules on an event want done: {{call, arguments, file, line}, ...}.
 function running.on(name, data)
   local kind = name:match("^([^.]+)")
-  return calls_of(function()
+  return actions_of(function()
     for hook in each("on", name) do
       run(hook, { { id = "event", event = name, resourceType = kind, resourceId = data.id,
         data = copy(data), actor = { kind = "user" }, occurredAt = sandbox.state().input.now } })
@@ -255,10 +258,10 @@ function running.on(name, data)
   end)
 end
 
---- What a schedule asks for.
+--- What a schedule wants done.
 function running.every(name)
   local hook = find("every", name)
-  return calls_of(function()
+  return actions_of(function()
     run(hook, {})
   end)
 end
@@ -291,13 +294,13 @@ function running.escalates(of, name, entity)
   return run(escalation(of, name), { copy(entity) }, 0)
 end
 
---- What a step of an escalation asks for.
+--- What a step of an escalation wants done.
 function running.escalate(of, name, entity, step)
   local hook = escalation(of, name)
   if not hook.steps[step] then
     fail("%s has no step %s", name, tostring(step))
   end
-  return calls_of(function()
+  return actions_of(function()
     run(hook, { copy(entity) }, step)
   end)
 end

@@ -1,8 +1,13 @@
 -- What the linter tells of an author's files, what differs between files, and how tools are bounded.
+local plugin = require("core.plugin")
+local system_routes = require("core.system_routes")
+local uuid = require("core.uuid")
 local child = require("services.scripts.child")
 local diff = require("services.scripts.diff")
 local lint = require("services.scripts.lint")
+local names = require("services.scripts.names")
 local paths = require("services.scripts.paths")
+local process = require("services.scripts.process")
 
 local function problems(content, path)
   local list = {}
@@ -94,5 +99,29 @@ describe("a path", function()
     assert.is_nil(paths.problem("rules/electrical-2_b.lua"))
     assert.truthy(paths.problem("../x.lua"))
     assert.same({ true, false, false }, { paths.is_rule("a.lua"), paths.is_rule("a_spec.lua"), paths.is_rule("a.md") })
+  end)
+end)
+
+describe("the linter's names", function()
+  setup(function()
+    plugin.load(system_routes)
+  end)
+
+  it("are those that the sandbox has", function()
+    local uses, tenant_id = {}, uuid.v7()
+    for name, fields in pairs(names.all()) do
+      if type(fields) == "table" then
+        for _, field in ipairs(fields) do
+          uses[#uses + 1] = ("local _ = %s.%s"):format(name, field)
+        end
+      else
+        uses[#uses + 1] = ("local _ = %s"):format(name)
+      end
+    end
+    table.sort(uses)
+    for _, use in ipairs(uses) do
+      local declared, problem = process.declared(tenant_id, { { path = "a.lua", content = use } })
+      assert.truthy(declared, use .. ": " .. tostring(problem and problem.message))
+    end
   end)
 end)

@@ -1,0 +1,16 @@
+describe("a report", function()
+  it("of danger is critical", function()
+    local result = rules.before("report.create", { title = "Smell of gas in the street" })
+    assert.equal("critical", result.data.severity)
+  end)
+
+  it("of something else stays as it is", function()
+    local result = rules.before("report.create", { title = "A meter box stands open", severity = "low" })
+    assert.equal("low", result.data.severity)
+    assert.same({}, result.rejected)
+  end)
+
+  it("needs more than a word", function()
+    assert.equal("description", rules.before("report.create", { title = "Help" }).rejected[1].field)
+  end)
+end)
