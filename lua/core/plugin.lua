@@ -254,7 +254,8 @@ local function add_listeners(listeners)
 end
 
 -- What a module lets tenants' scripts do: {capabilities = {table name = array of entries},
--- permissions = {"reports.read", ...}, actions = {"report.create" = {event =, shows =}}}.
+-- permissions = {"reports.read", ...}, actions = {"report.create" = {event =, shows =}},
+-- entities = {report = {show =, lock =}}}.
 local function add_scripts(loading, where, scripts)
   for prefix, entries in pairs(scripts.capabilities or {}) do
     local named = {}
@@ -271,6 +272,7 @@ local function add_scripts(loading, where, scripts)
     merge_table(loading, where, "capability", named, registry.capabilities)
   end
   merge_table(loading, where, "action", scripts.actions, registry.script_actions)
+  merge_table(loading, where, "entity", scripts.entities, registry.script_entities)
   for _, permission in ipairs(scripts.permissions or {}) do
     check_permission(loading, where, "scripts", permission)
     registry.script_permissions[permission] = true

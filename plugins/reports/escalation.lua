@@ -7,6 +7,7 @@ local clocks = require("services.clocks")
 local notifications = require("services.notifications")
 local categories = require("plugins.reports.categories")
 local changes = require("plugins.reports.changes")
+local entity = require("plugins.reports.entity")
 local states = require("plugins.reports.rules.states")
 local store = require("plugins.reports.store")
 local view = require("plugins.reports.rules.view")
@@ -69,11 +70,6 @@ function M.stop(ctx, id)
   clocks.follow(ctx, RESOURCE, id, "stopped")
 end
 
-local function lock(ctx, id)
-  local report = store.get(ctx, id, true)
-  return report and states.is_open(report.status) and report or nil
-end
-
 local function tell(ctx, report, percent, roles)
   notifications.notify(ctx, { to = { roles = roles }, type = "report.escalated",
     title = percent >= BREACH_PERCENT and "A report is overdue" or "A report is due soon",
@@ -104,6 +100,6 @@ local function moved(ctx, report, _, due_ms)
 end
 
 --- What services.clocks wants of it.
-M.kinds = { [KIND] = { steps = steps_of, lock = lock, take = take, moved = moved } }
+M.kinds = { [KIND] = { steps = steps_of, lock = entity.lock, take = take, moved = moved } }
 
 return M

@@ -3,6 +3,7 @@
 local json = require("core.json")
 local access = require("plugins.reports.rules.access")
 local capabilities = require("plugins.reports.capabilities")
+local entity = require("plugins.reports.entity")
 local escalation = require("plugins.reports.escalation")
 local extensions = require("plugins.reports.extensions")
 local personal = require("plugins.reports.personal")
@@ -55,6 +56,7 @@ M.events = {
 M.scripts = {
   capabilities = capabilities.capabilities,
   permissions = capabilities.permissions,
+  entities = { report = entity },
   actions = {
     ["report.create"] = { event = "report.created" },
     ["report.update"] = { event = "report.updated", shows = function(data)

@@ -6,8 +6,8 @@ local time = require("core.time")
 local clocks = require("services.clocks")
 local identity = require("services.identity")
 local notifications = require("services.notifications")
+local entity = require("plugins.workorders.entity")
 local states = require("plugins.workorders.rules.states")
-local store = require("plugins.workorders.store")
 local view = require("plugins.workorders.rules.view")
 
 local M = {}
@@ -69,11 +69,6 @@ local function tell(ctx, order, percent, names)
     data = { workOrderId = order.id, workorder = view.order(order), percent = percent } })
 end
 
-local function lock(ctx, id)
-  local order = store.lock(ctx, id)
-  return order and states.clock_state(order.status) == "running" and order or nil
-end
-
 --- Returns what services.clocks wants of it.
 -- @param change function(ctx, order, {percent, raise, team_id}): changes a locked work order,
 --   with all that goes with it, and returns it as it is then
@@ -90,7 +85,7 @@ function M.kinds(change)
       change(ctx, order, { due_at = due })
     end
   end
-  return { [KIND] = { steps = steps_of, lock = lock, take = take, moved = moved } }
+  return { [KIND] = { steps = steps_of, lock = entity.lock, take = take, moved = moved } }
 end
 
 return M

@@ -8,6 +8,7 @@ local notices = require("plugins.workorders.notices")
 local personal = require("plugins.workorders.personal")
 local remediations = require("plugins.workorders.remediations")
 local service = require("plugins.workorders.service")
+local entity = require("plugins.workorders.entity")
 local store = require("plugins.workorders.store")
 local teams = require("plugins.workorders.teams")
 
@@ -63,7 +64,7 @@ for _, step in ipairs({ "accept", "reject", "start", "hold", "resume", "complete
   actions["workorder." .. step] = { event = "workorder.updated", shows = shows_step(step) }
 end
 M.scripts = { actions = actions, capabilities = capabilities.capabilities,
-  permissions = capabilities.permissions }
+  permissions = capabilities.permissions, entities = { workorder = entity } }
 
 -- Who does or reads work hears what is given to their teams.
 M.hooks = {

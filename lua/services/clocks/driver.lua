@@ -56,7 +56,7 @@ end
 
 -- The locked resource and clock, while the clock is where it was when it was taken.
 local function lock(ctx, kind, taken)
-  local resource = kind.lock(ctx, taken.resource_id)
+  local resource = kind.lock(ctx, taken.resource_id, taken)
   local clock = store.lock(ctx, taken.id)
   if clock and clock.mark == taken.mark then
     return resource, clock
@@ -105,11 +105,14 @@ local function give_up(ctx, kind, taken, problem)
 end
 
 local function failed(ctx, kind, taken, err)
+  if errors.is(err) and err.postpone_ms then
+    return due_store.postpone(ctx, taken, math.ceil(err.postpone_ms / 1000))
+  end
   local problem = tostring(err):sub(1, ERROR_MAX)
   local fields = { clock = taken.id, kind = taken.kind, mark = taken.mark,
     attempt = taken.attempts, error = problem,
     traceback = type(err) == "table" and err.traceback or nil }
-  if taken.attempts >= ATTEMPTS_MAX then
+  if taken.attempts >= ATTEMPTS_MAX or errors.is(err) and err.permanent then
     log.error(ctx, "a step of a clock is given up", fields)
     give_up(ctx, kind, taken, problem)
     return "given_up"

@@ -7,10 +7,10 @@ local db = require("core.db")
 local M = {}
 
 --- Takes up to `limit` due clocks that nobody else is taking, for the length of the lease.
--- @return rows {id, tenant_id, kind, resource_id, mark, attempts (this one counted)}
+-- @return rows {id, tenant_id, kind, resource_type, resource_id, mark, attempts (this one counted)}
 function M.take(ctx, limit, lease_s)
   local scope = db.platform(ctx)
-  local rows = scope:query([[SELECT id, tenant_id, kind, resource_id, mark,
+  local rows = scope:query([[SELECT id, tenant_id, kind, resource_type, resource_id, mark,
       attempts + 1 AS attempts FROM sla_clocks WHERE wake_at <= NOW(3)
     ORDER BY wake_at LIMIT ? FOR UPDATE SKIP LOCKED]], limit)
   for _, row in ipairs(rows) do
@@ -25,6 +25,13 @@ function M.put_off(ctx, taken, delay_s, problem)
   db.platform(ctx):exec([[UPDATE sla_clocks SET wake_at = NOW(3) + INTERVAL ? SECOND,
       last_error = ? WHERE id = ? AND mark = ? AND attempts = ? AND wake_at IS NOT NULL]],
     delay_s, problem, taken.id, taken.mark, taken.attempts)
+end
+
+--- Puts a step off that was not tried at all.
+function M.postpone(ctx, taken, delay_s)
+  db.platform(ctx):exec([[UPDATE sla_clocks SET wake_at = NOW(3) + INTERVAL ? SECOND,
+      attempts = attempts - 1 WHERE id = ? AND mark = ? AND attempts = ? AND wake_at IS NOT NULL]],
+    delay_s, taken.id, taken.mark, taken.attempts)
 end
 
 --- How many clocks are due and for how many seconds the first of them: {due, oldest_s}.

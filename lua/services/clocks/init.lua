@@ -5,7 +5,8 @@
 --
 -- Services and plugins name their kinds of clocks in init.lua, M.clocks = { [kind] = {
 --   steps = function(ctx, clock) -> {{mark = a number that grows, after_ms =, ...}, ...}
---   lock = function(ctx, resource_id) -> the resource, locked, or nil when there is none any more
+--   lock = function(ctx, resource_id, clock) -> the resource, locked, or nil when it needs no clock
+--     any more
 --   prepare = function(ctx, clock, step) -> anything; nil to stop the clock. May wait; runs before
 --     the transaction, again after a failure. Optional
 --   take = function(ctx, resource, clock, step, prepared): what the step does, in the transaction
@@ -13,6 +14,7 @@
 --   moved = function(ctx, resource, clock, due_ms): the target is due at another time. Optional
 -- } }
 
+local jobs = require("services.jobs")
 local time = require("core.time")
 local uuid = require("core.uuid")
 local calendars = require("services.clocks.calendars")
@@ -68,6 +70,11 @@ function M.percent_steps(policy, clock)
     return a.mark < b.mark
   end)
   return steps
+end
+
+--- Reckons the tenant's clocks anew, in a job, some time after the transaction.
+function M.reckon(ctx, after_ms)
+  jobs.enqueue(ctx, "clocks.reckon", {}, { run_at = time.now_ms() + after_ms })
 end
 
 -- When the target of a running clock is due; nil when it has none or is past it already.

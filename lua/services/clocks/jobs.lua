@@ -28,7 +28,7 @@ local function reckon(ctx, listed)
     return
   end
   db.transaction(ctx, function(tx)
-    local resource = kind.lock(tx, listed.resource_id)
+    local resource = kind.lock(tx, listed.resource_id, listed)
     local clock = store.lock(tx, listed.id)
     if not resource or not clock or clock.state ~= "running" then
       return

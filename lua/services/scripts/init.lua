@@ -6,6 +6,7 @@ local before = require("services.scripts.before")
 local canary = require("services.scripts.canary")
 local capabilities = require("services.scripts.capabilities")
 local development = require("services.scripts.development")
+local escalations = require("services.scripts.escalations")
 local hooks = require("services.scripts.hooks")
 local listeners = require("services.scripts.listeners")
 local record = require("services.scripts.record")
@@ -25,6 +26,8 @@ M.events = {
   ["script.released"] = { socket = "script:released", rooms = rooms },
   ["script.failed"] = { socket = "script:failed", rooms = rooms },
 }
+
+M.clocks = escalations.kinds
 
 M.topics = { scripts = tail.topic }
 

@@ -1,6 +1,7 @@
 --- Handlers of events, long dry runs, and housekeeping.
 
 local context = require("core.context")
+local escalations = require("services.scripts.escalations")
 local listeners = require("services.scripts.listeners")
 local listeners_store = require("services.scripts.listeners_store")
 local trial = require("services.scripts.trial")
@@ -16,6 +17,10 @@ return {
     [listeners.JOB] = {
       timeout_ms = HANDLER_MS,
       run = listeners.handle,
+    },
+    [escalations.JOB] = {
+      timeout_ms = HANDLER_MS,
+      run = escalations.watch,
     },
     [trial.JOB] = {
       timeout_ms = TRIAL_MS,

@@ -4,7 +4,6 @@
 --
 -- A job stays with the release that ran when its event was numbered.
 
-local allowance = require("core.allowance")
 local config = require("core.config")
 local db = require("core.db")
 local errors = require("core.errors")
@@ -12,10 +11,11 @@ local json = require("core.json")
 local trace = require("core.trace")
 local jobs = require("services.jobs")
 local active_releases = require("services.scripts.active")
+local allowance = require("services.scripts.allowance")
 local breaker = require("services.scripts.breaker")
+local escalations = require("services.scripts.escalations")
 local hooks = require("services.scripts.hooks")
 local listeners_store = require("services.scripts.listeners_store")
-local process = require("services.scripts.process")
 local store = require("services.scripts.store")
 
 local M = {}
@@ -24,8 +24,6 @@ M.JOB = "scripts.handle"
 M.MAX_ATTEMPTS = 8
 
 local QUEUE, PRIORITY = "scripts", 6 -- behind mails and what people wait for
-local MINUTE_MS = 60000
-local LANE = "background"
 
 -- Numbering ---------------------------------------------------------------------
 
@@ -40,10 +38,13 @@ local function tenants_of(rows)
   return ids
 end
 
-local function enqueue(ctx, row, release, hook)
-  local job_ctx = ctx:with({ tenant = { id = row.tenant_id }, request_id = row.request_id,
+local function context_of(ctx, row)
+  return ctx:with({ tenant = { id = row.tenant_id }, request_id = row.request_id,
     trace = row.traceparent and trace.pass(row.traceparent) })
-  jobs.enqueue(job_ctx, M.JOB, {
+end
+
+local function enqueue(ctx, row, release, hook)
+  jobs.enqueue(context_of(ctx, row), M.JOB, {
     release = release.id,
     hook = hook.key,
     file = hook.file,
@@ -68,6 +69,9 @@ function M.numbered(ctx, rows)
     local release = active and active_releases.for_entity(active, row.resource_id)
     for _, hook in ipairs(release and hooks.find(release, "on", row.event) or {}) do
       enqueue(ctx, row, release, hook)
+    end
+    if release then
+      escalations.numbered(context_of(ctx, row), row, release)
     end
   end
 end
@@ -108,26 +112,6 @@ local function give_up(message)
   error(err, 0)
 end
 
--- A tenant's rules have so much CPU in the background, on this node; then they wait.
-local function allowance_of(tenant)
-  return "scripts " .. tenant.id, config.get().scripts.background_cpu_ms_per_minute, MINUTE_MS
-end
-
-local function check_allowance(ctx)
-  local key, amount, period_ms = allowance_of(ctx.tenant)
-  local left, wait_ms = allowance.left(key, amount, period_ms)
-  if left == 0 then
-    local err = errors.new("BUSY", "the tenant's rules have used their CPU for this minute")
-    err.postpone_ms = math.max(wait_ms, 1000)
-    error(err, 0)
-  end
-end
-
-local function count_use(ctx)
-  local key, amount, period_ms = allowance_of(ctx.tenant)
-  allowance.use(key, amount, period_ms, process.cpu_ms(ctx.tenant.id, LANE))
-end
-
 local function is_last(outcome, job)
   return outcome.permanent or job.attempt >= M.MAX_ATTEMPTS
 end
@@ -160,13 +144,13 @@ function M.handle(ctx, payload, job)
   if not hook or is_off(ctx, payload) then
     give_up("the rule is switched off")
   end
-  check_allowance(ctx)
+  allowance.check(ctx)
   local event = payload.event
   local depth = (tonumber(event.actor.depth) or 0) + 1
   local depth_max = config.get().scripts.depth_max
   local outcome = hooks.run(ctx, release, hook, { event }, {
-    lane = LANE, depth = depth, event = event.event, event_id = event.id, attempt = job.attempt,
-    origin = { cause = event.id, handler = hook.key },
+    lane = allowance.LANE, depth = depth, event = event.event, event_id = event.id,
+    attempt = job.attempt, origin = { cause = event.id, handler = hook.key },
     refusal = depth > depth_max and refuse_depth(depth_max, hook) or nil,
     status = function(run)
       if not run.error or run.error.code == "LIMIT_DEPTH" then
@@ -175,7 +159,7 @@ function M.handle(ctx, payload, job)
       return is_last(run, job) and "dead" or "retrying"
     end,
   })
-  count_use(ctx)
+  allowance.count(ctx)
   if not outcome.error then
     breaker.went_well(ctx, hook)
   elseif outcome.error.code ~= "LIMIT_DEPTH" then

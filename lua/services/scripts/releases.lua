@@ -7,6 +7,7 @@ local paging = require("core.paging")
 local reply = require("core.reply")
 local uuid = require("core.uuid")
 local audit = require("services.audit")
+local clocks = require("services.clocks")
 local events = require("services.events")
 local active = require("services.scripts.active")
 local check = require("services.scripts.check")
@@ -16,6 +17,7 @@ local view = require("services.scripts.view")
 
 local M = {}
 
+local KNOWN_MS = 3000 -- by then every worker knows what runs now
 local KEPT = 100 -- numbered releases of a tenant
 
 --- What list() can sort by.
@@ -33,6 +35,7 @@ end
 -- Announces, tells and writes down that something else runs.
 local function finish(ctx, action, number, values)
   active.announce(ctx)
+  clocks.reckon(ctx, KNOWN_MS)
   audit.write(ctx, { action = "script." .. action, resource_type = "script_release",
     resource_id = number and tostring(number) or "dev", old = values.old, new = values.new })
   events.emit(ctx, "script.released", { resource_type = "script_release",

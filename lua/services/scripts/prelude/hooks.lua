@@ -109,6 +109,8 @@ function declarations.escalate(given)
     or not check("escalate: name", given.name, "string")
     or given.when ~= nil and not check("escalate: when", given.when, "function") then
     return
+  elseif counts["escalate " .. given.name] then
+    return problem(("there is an escalation '%s' already"):format(given.name))
   elseif not is_list(given.steps) then
     return problem("escalate: steps must be a list of {after = ..., run = ...}")
   end
