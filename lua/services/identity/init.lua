@@ -57,6 +57,9 @@ M.of_session = standing.of_session
 M.watch = standing.watch
 M.unwatch = standing.unwatch
 
+--- Whether such a change is about rights, and not only about what a tenant has set or published.
+M.touches_rights = standing.touches_rights
+
 --- Announces a change of rights, in the transaction that makes it.
 M.announce = standing.announce
 

@@ -35,6 +35,8 @@ local SETTLED_S = 40
 local BATCH = 10000
 local ANNOUNCED = "security.announced"
 local WAIT_MS = 5000 -- for another's read
+-- What follows the same way without being about rights: these leave them as they are.
+local TENANT, SCRIPTS = "tenant.changed", "scripts.changed"
 
 local kept, kept_count = {}, 0 -- id -> {standing, until_ms}
 local changes = 0 -- how often something was forgotten: a read that overlaps one is not kept
@@ -47,6 +49,9 @@ local reading -- a signal that the read under way has ended, while there is one
 local watchers = {} -- functions called with each security event
 
 local function forget(event)
+  if event.kind == SCRIPTS then
+    return
+  end
   changes = changes + 1
   if event.session_id then
     kept[event.session_id] = nil
@@ -214,8 +219,8 @@ end
 -- know it for the next request once the transaction has committed, the others at the latest 250 ms
 -- later.
 -- @param event kind ("session.ended", "user.changed", "membership.changed", "role.changed",
---   "key.changed", "tenant.ended"; "tenant.changed" leaves the rights of its members as they are),
---   user_id, tenant_id, session_id as far as they say whose
+--   "key.changed", "tenant.ended"; "tenant.changed" and "scripts.changed" leave the rights of its
+--   members as they are), user_id, tenant_id, session_id as far as they say whose
 function M.announce(ctx, event)
   store.insert_security_event(ctx, event)
   db.after_commit(ctx, function()
@@ -226,6 +231,11 @@ function M.announce(ctx, event)
     end
     background.ring("security")
   end)
+end
+
+--- Whether an event is about rights: of sessions, members, a whole tenant.
+function M.touches_rights(event)
+  return event.kind ~= TENANT and event.kind ~= SCRIPTS
 end
 
 --- Calls fn(event) for every security event; fn must not wait. Ends with M.unwatch(fn).

@@ -109,8 +109,8 @@ end
 
 --- Closes the connections whose rights ended or changed; they come back with a token that holds.
 function M.on_security_event(event)
-  if event.kind == "tenant.changed" then
-    return -- its name or settings: nobody's rights
+  if not identity.touches_rights(event) then
+    return
   end
   local room = event.session_id and rooms.of_session(event.session_id)
     or event.user_id and rooms.of_user(event.user_id)

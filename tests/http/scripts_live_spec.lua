@@ -1,0 +1,126 @@
+-- A release in the life of two nodes: its effect everywhere, nobody's request or socket lost, a
+-- canary that takes itself back.
+local at_once = require("tests.support.client").at_once
+local servers = require("tests.support.server")
+
+local RULE = "rules/live.lua"
+local HAZARD = { title = "Loose slab", category = "other", location = { description = "at the church" } }
+
+local one, two, owner
+
+setup(function()
+  local env = { FIXXIT_SERVER_WORKERS = 2 }
+  one = servers.start({ env = env })
+  two = servers.join(one, { env = env })
+  owner = one.api:login("owner@riverton.example").token
+end)
+
+teardown(function()
+  if two then
+    two:stop()
+  end
+  one:stop()
+end)
+
+local function ok(answer, status)
+  assert.equal(status or 200, answer.status, answer.body)
+  return answer.json.data
+end
+
+local function publish(content, share)
+  local path = "/scripts/draft/" .. RULE
+  local answer = one.api:put(path, { token = owner, json = { content = content } })
+  assert.is_true(answer.status < 300, answer.body)
+  return ok(one.api:post("/scripts/publish", { token = owner, json = { message = "m", canary = share } }),
+    201).release
+end
+
+-- A rule that tags what is reported.
+local function tagging(tag)
+  return ('before("report.create", function(report) report.tags = { "%s" } end)\n'):format(tag)
+end
+
+local function report(server)
+  local data = ok(server.api:post("/reports", { token = owner, json = HAZARD }), 201)
+  return data.tags and data.tags[1], data
+end
+
+local function await(what, condition)
+  for _ = 1, 200 do
+    if condition() then
+      return
+    end
+    servers.sleep(0.05)
+  end
+  error(what .. ": not within 10 s")
+end
+
+-- Until each worker of a node has said so: connections go to one or the other.
+local function await_everywhere(tag)
+  for _, server in ipairs({ one, two }) do
+    local running = 0
+    await(tag, function()
+      running = report(server) == tag and running + 1 or 0
+      return running == 8
+    end)
+  end
+end
+
+describe("a release", function()
+  it("runs on every worker of every node, and while it comes no request and no socket is lost", function()
+    local socket = two.api:socket("token=" .. owner)
+    assert.truthy(socket:expect("welcome"))
+    publish(tagging("first"))
+    await_everywhere("first")
+    local seen, calls = {}, {}
+    for i = 1, 6 do
+      calls[i] = function()
+        for _ = 1, 10 do
+          local tag = report(i % 2 == 0 and one or two)
+          seen[tag] = (seen[tag] or 0) + 1
+        end
+      end
+    end
+    calls[#calls + 1] = function()
+      publish(tagging("second"))
+    end
+    at_once(calls)
+    for tag in pairs(seen) do
+      assert.is_true(tag == "first" or tag == "second", tag)
+    end
+    await_everywhere("second")
+    assert.truthy(socket:expect_event("script:released"))
+    socket:close()
+  end)
+
+  it("is taken back with one call", function()
+    ok(one.api:post("/scripts/rollback", { token = owner, json = { release = 1 } }))
+    await_everywhere("first")
+  end)
+
+  it("does without a file that is switched off", function()
+    ok(two.api:post("/scripts/files/" .. RULE .. "/disable", { token = owner, json = { reason = "x" } }))
+    await_everywhere(nil)
+    ok(two.api:post("/scripts/files/" .. RULE .. "/enable", { token = owner, json = {} }))
+    await_everywhere("first")
+  end)
+
+  it("as a canary takes itself back when it fails, and the active one runs for all again", function()
+    local number = publish('before("report.create", function(report) report.tags = report.none.at.all end)\n', 60)
+    local function state()
+      for _, release in ipairs(ok(one.api:get("/scripts/releases", { token = owner }))) do
+        if release.release == number then
+          return release.state, release.withdrawn
+        end
+      end
+    end
+    await("withdrawn", function()
+      assert.equal(201, one.api:post("/reports", { token = owner, json = HAZARD }).status)
+      return state() == "withdrawn"
+    end)
+    assert.truthy(select(2, state()):find("^%d+ of %d+ runs failed$"))
+    await_everywhere("first")
+    assert.equal("script.withdraw", (one:sql("SELECT action FROM audit_logs WHERE action LIKE 'script.w%'")
+      :gsub("%s+$", "")))
+  end)
+end)
