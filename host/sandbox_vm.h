@@ -93,3 +93,6 @@ int64_t sandbox_run_cpu_us(const struct sandbox_run *run);
 
 /* Also of one that is under way. NULL is allowed. */
 void sandbox_run_free(struct sandbox_run *run);
+
+/* For tests: from now on runs of new states have their turn after each instruction. */
+void sandbox_yield_always(void);

@@ -6,6 +6,16 @@
 #include "sandbox_vm.h"
 #include <stdio.h>
 
+#define CHECK_HAS(actual, part)                                                          \
+    do {                                                                                 \
+        const char *check_h = (actual);                                                  \
+        if (!strstr(check_h, part)) {                                                    \
+            check_failures++;                                                            \
+            fprintf(stderr, "%s:%d: %s: got %.900s without %s\n", __FILE__, __LINE__,    \
+                    __func__, check_h, part);                                            \
+        }                                                                                \
+    } while (0)
+
 static struct sandbox_memory sandbox_memory = {.max = 16 * 1024 * 1024};
 static struct sandbox_limits sandbox_limits = {
     .cpu_us = 10000, .output_max = 64 * 1024, .log_max = 8 * 1024};
