@@ -125,13 +125,13 @@ static void put_quoted(struct format *f)
     const char *text = luaL_checklstring(f->L, f->arg, &len);
     put(f, "\"", 1);
     for (size_t i = 0; i < len; i++) {
-        char byte = text[i];
-        if (byte == '\0')
-            put(f, "\\000", 4);
-        else if (byte == '\r')
-            put(f, "\\r", 2);
-        else if (byte == '"' || byte == '\\' || byte == '\n')
+        char byte = text[i], code[8];
+        bool digit = i + 1 < len && isdigit((unsigned char)text[i + 1]);
+        if (byte == '"' || byte == '\\' || byte == '\n')
             put(f, (char[]){'\\', byte}, 2);
+        else if (iscntrl((unsigned char)byte))
+            put(f, code,
+                (size_t)snprintf(code, sizeof(code), digit ? "\\%03d" : "\\%d", byte));
         else
             put(f, &byte, 1);
     }
