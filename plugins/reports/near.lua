@@ -2,6 +2,8 @@
 
 local json = require("core.json")
 local time = require("core.time")
+local similar_store = require("plugins.reports.similar_store")
+local states = require("plugins.reports.rules.states")
 local store = require("plugins.reports.store")
 local view = require("plugins.reports.rules.view")
 local words = require("plugins.reports.rules.words")
@@ -11,13 +13,8 @@ local M = {}
 local HOUR_MS = 3600 * 1000
 local DUPLICATE_DAYS = 14
 local DUPLICATE_RADIUS_M = 50
--- Similar words are looked for among this many reports close by, and as many of the newest.
-local SIMILAR_RADIUS_M = 1000
-local SIMILAR_EXAMINED = 50
-local SIMILAR_CANDIDATES = 6
+local SIMILAR_RADIUS_M = 1000 -- within which similar words are looked for, besides the newest
 local MAX_DUPLICATES = 5
--- Public lists leave out what is nobody's hazard.
-local NOT_A_HAZARD = { "rejected", "duplicate" }
 
 local function is_duplicate(report, candidate, alike)
   return candidate.category == report.category and candidate.distance
@@ -29,14 +26,9 @@ end
 function M.possible_duplicates(ctx, report)
   local since = time.iso(time.now_ms() - DUPLICATE_DAYS * 24 * HOUR_MS)
   local own_words = words.list(report.title)
-  local candidates = store.find_similar(ctx, report, {
-    since = since, hidden = NOT_A_HAZARD, words = own_words,
-    radius = DUPLICATE_RADIUS_M, words_radius = SIMILAR_RADIUS_M,
-    examined = SIMILAR_EXAMINED, limit = SIMILAR_CANDIDATES,
-  })
-  local function alike(title)
-    return words.are_common(own_words, title)
-  end
+  local candidates = similar_store.find(ctx, report, { since = since, words = own_words,
+    radius = DUPLICATE_RADIUS_M, words_radius = SIMILAR_RADIUS_M })
+  local alike = words.matcher(own_words)
   local found, seen = {}, {}
   for _, candidate in ipairs(candidates) do
     if #found < MAX_DUPLICATES and not seen[candidate.id]
@@ -54,7 +46,7 @@ function M.nearby(ctx, query)
   ctx:require_tenant()
   local found = json.array({})
   local rows = store.find_near(ctx, query.lat, query.lng, {
-    radius = query.radius, limit = query.limit, hidden = NOT_A_HAZARD,
+    radius = query.radius, limit = query.limit, hidden = states.NO_HAZARD,
   })
   for i, row in ipairs(rows) do
     row.distance = math.floor(row.distance + 0.5)

@@ -298,88 +298,22 @@ function M.find_near(ctx, latitude, longitude, options)
     latitude, longitude, latitude, unpack(where.params)))
 end
 
--- Titles that hold at least half of the words, wherever in them: more than are alike, never fewer.
-local ALIKE_WORDS = 6 -- of a title; more are not looked for
-local NO_WORD = "" -- as a pattern it is only the empty title, which there is not
-local ALIKE = "(" .. ("(r.title LIKE ?) + "):rep(ALIKE_WORDS):sub(1, -4) .. ") * 2 >= ?"
+local shown_sql = {} -- [number of ids] = SQL
 
-local function add_words(where, list)
-  local patterns = {}
-  for i = 1, ALIKE_WORDS do
-    patterns[i] = list[i] and words.pattern(list[i]) or NO_WORD
-  end
-  patterns[ALIKE_WORDS + 1] = math.max(1, 2 * math.min(#list, ALIKE_WORDS) - #list)
-  add(where, ALIKE, unpack(patterns))
+local function sql_of_shown(count)
+  shown_sql[count] = shown_sql[count] or "SELECT " .. COLUMNS .. ", ROUND(" .. DISTANCE
+    .. ") AS distance FROM reports r WHERE r.tenant_id = :tenant AND r.id IN ("
+    .. ("?,"):rep(count):sub(1, -2) .. ") ORDER BY distance IS NULL, distance"
+  return shown_sql[count]
 end
 
---- Returns {id, title, category, distance} of living reports that may be the same hazard: of its
--- category and close by, nearest first; then those with some of its words, out of a bounded number
--- close by and of the newest, so that looking costs the same however many reports there are. Few
--- and short columns: the server sorts and unites them in memory.
--- @param report a row with its id, category and its place, if it has one
--- @param options {since, hidden = statuses left out, words, radius, words_radius, examined, limit}
-function M.find_similar(ctx, report, options)
-  local parts, params = {}, {}
-  local function take(sql, ...)
-    for _, list in ipairs({ ... }) do
-      for _, value in ipairs(list) do
-        params[#params + 1] = value
-      end
-    end
-    parts[#parts + 1] = "(" .. sql .. ")"
-  end
-  local function others(radius)
-    local where = filtered({
-      created_from = options.since,
-      near = radius and { latitude = report.latitude, longitude = report.longitude,
-        radius = radius },
-    })
-    for _, status in ipairs(options.hidden) do
-      add(where, "r.status <> ?", status)
-    end
-    add(where, "r.id <> ?", report.id)
-    return where
-  end
-  local function candidates(distance, where, order, limit)
-    return "SELECT r.id, r.title, r.category, " .. distance .. " AS distance FROM reports r WHERE "
-      .. build(where) .. order .. " LIMIT " .. limit
-  end
-  local function take_alike(distance, distance_params, where, order)
-    local alike = new_where()
-    add_words(alike, options.words)
-    take("SELECT r.id, r.title, r.category, r.distance FROM ("
-      .. candidates(distance, where, order, options.examined) .. ") r WHERE " .. build(alike)
-      .. " LIMIT " .. options.limit, distance_params, where.params, alike.params)
-  end
-  local has_words = #options.words > 0
-  if report.latitude then
-    local here = { report.latitude, report.longitude, report.latitude }
-    local close = others(options.radius)
-    add(close, "r.category = ?", report.category)
-    take(candidates(DISTANCE, close, " ORDER BY distance", options.limit), here, close.params)
-    if has_words then
-      take_alike(DISTANCE, here, others(options.words_radius), "")
-    end
-  end
-  if has_words then
-    take_alike("NULL", {}, others(nil), " ORDER BY r.created_at DESC")
-  end
-  return #parts > 0 and db.scope(ctx):query(table.concat(parts, " UNION ALL "), unpack(params))
-    or {}
-end
-
---- The reports of these ids as JSON objects with commas between them, nearest first.
+--- The reports of a few ids as JSON objects with commas between them, nearest first.
 -- @param place {latitude, longitude} from which the distance in whole metres is told; may be empty
 -- @param shape what of each is written
 function M.show_all(ctx, ids, place, shape)
   local latitude, longitude = place.latitude or db.null, place.longitude or db.null
-  local params = { latitude, longitude, latitude }
-  for _, id in ipairs(ids) do
-    params[#params + 1] = id
-  end
-  return (db.scope(ctx):shaped(shape.compiled, #ids, "SELECT " .. COLUMNS .. ", ROUND(" .. DISTANCE
-    .. ") AS distance FROM reports r WHERE r.tenant_id = :tenant AND r.id IN ("
-    .. ("?,"):rep(#ids):sub(1, -2) .. ") ORDER BY distance IS NULL, distance", unpack(params)))
+  return (db.scope(ctx):shaped(shape.compiled, #ids, sql_of_shown(#ids), latitude, longitude,
+    latitude, unpack(ids)))
 end
 
 return M

@@ -88,28 +88,40 @@ local function cell_at(precision, row, column, height, width)
   return cell
 end
 
+-- The cells of one size that a box touches, or nil when they are more than `max`.
+local function cells(box, precision, max)
+  local height, width = cell_size(precision)
+  local row = math.floor((box.south + 90) / height)
+  local last_row = math.floor((box.north + 90) / height)
+  local column = math.floor((box.west + 180) / width)
+  local last_column = math.floor((box.east + 180) / width)
+  if (last_row - row + 1) * (last_column - column + 1) > max then
+    return nil
+  end
+  local found, seen = {}, {}
+  for y = row, last_row do
+    for x = column, last_column do
+      local cell = cell_at(precision, y, x, height, width)
+      if not seen[cell] then
+        seen[cell] = true
+        found[#found + 1] = cell
+      end
+    end
+  end
+  return found
+end
+
+--- The geohash prefixes of that many letters in which a box lies, or nil when they are more than
+-- `max`.
+M.cells = cells
+
 --- Covers a box with geohash prefixes: the smallest cells of which at most `max` are needed.
 -- @return list of prefixes; empty when even the largest cells are too many (ask without cells)
 function M.cover(box, max)
-  max = max or 16
   for precision = M.PRECISION, 1, -1 do
-    local height, width = cell_size(precision)
-    local row = math.floor((box.south + 90) / height)
-    local last_row = math.floor((box.north + 90) / height)
-    local column = math.floor((box.west + 180) / width)
-    local last_column = math.floor((box.east + 180) / width)
-    if (last_row - row + 1) * (last_column - column + 1) <= max then
-      local cells, seen = {}, {}
-      for y = row, last_row do
-        for x = column, last_column do
-          local cell = cell_at(precision, y, x, height, width)
-          if not seen[cell] then
-            seen[cell] = true
-            cells[#cells + 1] = cell
-          end
-        end
-      end
-      return cells
+    local found = cells(box, precision, max or 16)
+    if found then
+      return found
     end
   end
   return {}

@@ -22,6 +22,9 @@ M.machine = state_machine.new({
   },
 })
 
+--- Those of what turned out to be nobody's hazard: left out where hazards are looked for.
+M.NO_HAZARD = { "rejected", "duplicate" }
+
 -- The way that work takes. A reopened report stands where an acknowledged one does.
 local WAY = { "submitted", "acknowledged", "in_progress", "resolved" }
 local PLACE = { submitted = 1, acknowledged = 2, reopened = 2, in_progress = 3, resolved = 4 }

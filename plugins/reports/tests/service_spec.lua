@@ -1,5 +1,6 @@
 -- Reports on a real database. Pictures need the image process and are tested over HTTP.
 local context = require("core.context")
+local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
 local identity = require("services.identity")
@@ -108,6 +109,25 @@ describe("reports", function()
     assert.equal("Hole in the road", alike[1].title)
     assert.same({}, duplicates({ category = "graffiti", title = "Zebra painted blue",
       location = place }))
+  end)
+
+  it("name duplicates across the corner of four areas, at a pole, and none that are old", function()
+    local places = {
+      { { latitude = 44.9999, longitude = 22.4999 }, { latitude = 45.0001, longitude = 22.5001 } },
+      { { latitude = 89.9999, longitude = 10 }, { latitude = 89.9998, longitude = 10 } },
+    }
+    for i, pair in ipairs(places) do
+      local first = service.create(anonymous, input({ location = pair[1], title = "First " .. i }))
+      local function near_it(place)
+        local row = { id = "00000000-0000-7000-8000-000000000000", title = "Otherwise named",
+          category = "street_light", latitude = place.latitude, longitude = place.longitude }
+        return json.decode(json.encode(near.possible_duplicates(anonymous, row)))
+      end
+      assert.equal(first.id, near_it(pair[2])[1].id)
+      db.scope(anonymous):exec([[UPDATE reports SET created_at = NOW(3) - INTERVAL 15 DAY
+        WHERE tenant_id = :tenant AND id = ?]], first.id)
+      assert.same({}, near_it(pair[2]))
+    end
   end)
 
   it("refuse a stale version and a move that is not allowed", function()

@@ -4,7 +4,7 @@
 const ALPHABET = '0123456789bcdefghjkmnpqrstuvwxyz';
 const PRECISION = 9;
 const METRES_PER_DEGREE = (6371008.8 * Math.PI) / 180;
-const CELLS_MAX = 16;
+const AREA_LETTERS = 5, AREAS = 4;
 
 function encode(latitude, longitude, precision = PRECISION) {
   let south = -90, north = 90, west = -180, east = 180, isLongitude = true, text = '';
@@ -33,27 +33,20 @@ function boxAround(latitude, longitude, radius) {
   };
 }
 
-function cover(box) {
-  for (let precision = PRECISION; precision > 0; precision--) {
-    const bits = precision * 5, longitudeBits = Math.ceil(bits / 2);
-    const height = 180 / 2 ** (bits - longitudeBits), width = 360 / 2 ** longitudeBits;
-    const row = Math.floor((box.south + 90) / height);
-    const lastRow = Math.floor((box.north + 90) / height);
-    const column = Math.floor((box.west + 180) / width);
-    const lastColumn = Math.floor((box.east + 180) / width);
-    if ((lastRow - row + 1) * (lastColumn - column + 1) > CELLS_MAX) continue;
-    const cells = new Set();
-    for (let y = row; y <= lastRow; y++) {
-      for (let x = column; x <= lastColumn; x++) {
-        cells.add(encode(Math.min(90, (y + 0.5) * height - 90),
-          Math.min(180, (x + 0.5) * width - 180), precision));
-      }
+// The areas that a box touches, the last one repeated: four, so that there is one statement.
+function areas(box) {
+  const size = 180 / 2 ** 12;
+  const row = Math.floor((box.south + 90) / size), lastRow = Math.floor((box.north + 90) / size);
+  const column = Math.floor((box.west + 180) / size);
+  const lastColumn = Math.floor((box.east + 180) / size);
+  const list = [];
+  for (let y = row; y <= lastRow; y++) {
+    for (let x = column; x <= lastColumn; x++) {
+      list.push(encode((y + 0.5) * size - 90, (x + 0.5) * size - 180, AREA_LETTERS));
     }
-    const list = [...cells]; // as many as a power of two, so that there are few statements
-    while (!Number.isInteger(Math.log2(list.length))) list.push(list.at(-1));
-    return list;
   }
-  return [];
+  while (list.length < AREAS) list.push(list.at(-1));
+  return list;
 }
 
-module.exports = { encode, boxAround, cover };
+module.exports = { encode, boxAround, areas };

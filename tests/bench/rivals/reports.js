@@ -16,7 +16,6 @@ const HOUR_MS = 3600 * 1000;
 const DUPLICATE_MS = 14 * 24 * HOUR_MS;
 const [DUPLICATE_RADIUS_M, SIMILAR_RADIUS_M, DUPLICATES_MAX] = [50, 1000, 5];
 const WORDS = 6; // of a title that are looked for
-const NOT_A_HAZARD = ['rejected', 'duplicate'];
 const CODE_LETTERS = '34679ACDEFGHJKMNPRTVWXY';
 const CODE_KEEP_S = 30;
 const CATEGORIES = { roads: 72, street_light: 72, electrical: 8, water: 24, parks: 120, waste: 120,
@@ -103,28 +102,25 @@ function isDuplicate(report, words, candidate) {
     && candidate.distance <= DUPLICATE_RADIUS_M) || views.areCommon(words, candidate.title);
 }
 
-// The parameters of one place in sql.listSimilar, without the distance that it selects.
-function around(report, radius, cells) {
+// The parameters of one place in sql.listSimilar.
+function around(tenant, report, since, radius, areas) {
   const { latitude, longitude } = report;
   const box = geo.boxAround(latitude, longitude, radius);
-  cells.push(...geo.cover(box));
-  return [...cells.flatMap((cell) => [cell, `${cell}~`]), box.south, box.north, box.west, box.east,
-    latitude, longitude, latitude, radius];
+  areas.push(...geo.areas(box));
+  return [latitude, longitude, latitude, tenant, since, report.id, ...areas,
+    box.south, box.north, box.west, box.east];
 }
 
 async function findSimilar(tenant, report, words) {
   const since = new Date(Date.now() - DUPLICATE_MS);
-  const here = [report.latitude, report.longitude, report.latitude];
-  const cells = [], farCells = [];
-  const close = around(report, DUPLICATE_RADIUS_M, cells);
-  const far = around(report, SIMILAR_RADIUS_M, farCells);
-  const others = [...NOT_A_HAZARD, report.id];
+  const areas = [], farAreas = [];
+  const close = around(tenant, report, since, DUPLICATE_RADIUS_M, areas);
+  const far = around(tenant, report, since, SIMILAR_RADIUS_M, farAreas);
   const like = Array.from({ length: WORDS }, (_, i) => (words[i] ? `%${words[i]}%` : ''));
   like.push(Math.max(1, 2 * Math.min(words.length, WORDS) - words.length));
-  return rows(pool, sql.listSimilar(cells, farCells), [
-    ...here, tenant, since, ...close, ...others, report.category,
-    ...here, tenant, since, ...far, ...others, ...like,
-    tenant, since, ...others, ...like]);
+  return rows(pool, sql.listSimilar(areas, farAreas), [
+    ...close, report.category, DUPLICATE_RADIUS_M, ...far, SIMILAR_RADIUS_M, ...like,
+    tenant, since, report.id, ...like]);
 }
 
 async function possibleDuplicates(tenant, report) {

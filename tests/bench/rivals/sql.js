@@ -33,18 +33,20 @@ const detail = (more) => `SELECT ${REPORT}, 0 AS follower_count,
   JOIN report_status_history h ON h.tenant_id = ? AND h.report_id = r.id
   WHERE r.tenant_id = ? AND r.id = ? AND r.deleted_at IS NULL ORDER BY h.id`;
 
-// Reports that may be the same hazard as one at a place and with these words.
-const CLOSE = `r.tenant_id = ? AND r.deleted_at IS NULL AND r.created_at >= ?`;
-const near = (cells) => `(${cells.map(() => 'r.cell BETWEEN ? AND ?').join(' OR ')})
-  AND r.latitude BETWEEN ? AND ? AND r.longitude BETWEEN ? AND ? AND ${DISTANCE} <= ?`;
-const OTHERS = 'r.status <> ? AND r.status <> ? AND r.id <> ?';
-const SIMILAR = 'SELECT r.id, r.title, r.category,';
-const LIKE = Array(6).fill('(r.title LIKE ?)').join(' + ');
-const alike = (distance, where) => `(SELECT r.id, r.title, r.category, r.distance FROM (
-  ${SIMILAR} ${distance} AS distance FROM reports r WHERE ${where} LIMIT 50) r
-  WHERE (${LIKE}) * 2 >= ? LIMIT 6)`;
-
 const marks = (list) => list.map(() => '?').join(',');
+
+// Reports that may be the same hazard as one at a place and with these words.
+const RECENT = `r.tenant_id = ? AND r.created_at >= ? AND r.deleted_at IS NULL
+  AND r.status NOT IN ('rejected','duplicate') AND r.id <> ?`;
+const SIMILAR = 'SELECT r.id, r.title, r.category,';
+const around = (areas) => `${SIMILAR} ${DISTANCE} AS distance FROM reports r
+  FORCE INDEX (reports_area) WHERE ${RECENT} AND r.area IN (${marks(areas)})
+  AND r.latitude BETWEEN ? AND ? AND r.longitude BETWEEN ? AND ?`;
+const LIKE = Array(6).fill('(r.title LIKE ?)').join(' + ');
+const alike = (candidates) => `(SELECT r.id, r.title, r.category, r.distance FROM (
+  ${candidates} LIMIT 50) r WHERE (${LIKE}) * 2 >= ? LIMIT 6)`;
+const NEWEST = alike(`${SIMILAR} NULL AS distance FROM reports r FORCE INDEX (reports_created)
+  WHERE ${RECENT} ORDER BY r.created_at DESC`);
 
 module.exports = {
   getReport: `SELECT ${REPORT} FROM reports r
@@ -78,11 +80,10 @@ module.exports = {
   insertOutbox: `INSERT INTO outbox (tenant_id, event_id, event, resource_type, resource_id, actor, payload,
       request_id, traceparent, occurred_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NOW(3))`,
 
-  // The cells close by, and those farther around in which words count.
-  listSimilar: (cells, farCells) => `(${SIMILAR} ${DISTANCE} AS distance FROM reports r
-    WHERE ${CLOSE} AND ${near(cells)} AND ${OTHERS} AND r.category = ? ORDER BY distance LIMIT 6)
-    UNION ALL ${alike(DISTANCE, `${CLOSE} AND ${near(farCells)} AND ${OTHERS}`)}
-    UNION ALL ${alike('NULL', `${CLOSE} AND ${OTHERS} ORDER BY r.created_at DESC`)}`,
+  // The areas close by, and those farther around in which words count.
+  listSimilar: (areas, farAreas) => `(${around(areas)} AND r.category = ? HAVING distance <= ?
+    ORDER BY distance LIMIT 6)
+    UNION ALL ${alike(`${around(farAreas)} HAVING distance <= ?`)} UNION ALL ${NEWEST}`,
 
   listNear: (ids) => `SELECT ${REPORT}, ROUND(${DISTANCE}) AS distance FROM reports r
     WHERE r.tenant_id = ? AND r.id IN (${marks(ids)}) ORDER BY distance IS NULL, distance`,
