@@ -4,6 +4,7 @@ local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
 local paging = require("core.paging")
+local registry = require("core.registry")
 local reply = require("core.reply")
 local uuid = require("core.uuid")
 local audit = require("services.audit")
@@ -55,13 +56,29 @@ local function told(ctx, standing)
     canaryRelease = number_of(ctx, standing.canary_id), canary = standing.canary_percent }
 end
 
--- Old releases go, except those that run.
+-- The numbers among those of these releases that something open goes by.
+local function pinned(ctx, rows)
+  local numbers, set = {}, {}
+  for i, row in ipairs(rows) do
+    numbers[i] = row.number
+  end
+  for _, entity in pairs(#numbers > 0 and registry.script_entities or {}) do
+    for _, number in ipairs(entity.pinned and entity.pinned(ctx, numbers) or {}) do
+      set[number] = true
+    end
+  end
+  return set
+end
+
+-- Old releases go, except those that run and those that open work is pinned to.
 local function prune(ctx)
-  local standing = store.find_standing(ctx)
-  for _, ids in ipairs({ store.list_outdated(ctx, KEPT), store.list_unnumbered(ctx) }) do
-    for _, id in ipairs(ids) do
-      if id ~= standing.release_id and id ~= standing.canary_id then
-        store.delete_release(ctx, id)
+  local standing, outdated = store.find_standing(ctx), store.list_outdated(ctx, KEPT)
+  local kept = pinned(ctx, outdated)
+  for _, rows in ipairs({ outdated, store.list_unnumbered(ctx) }) do
+    for _, row in ipairs(rows) do
+      if row.id ~= standing.release_id and row.id ~= standing.canary_id
+        and not (row.number and kept[row.number]) then
+        store.delete_release(ctx, row.id)
       end
     end
   end

@@ -156,24 +156,17 @@ function M.withdraw(ctx, release_id, reason)
     reason, release_id)
 end
 
---- The ids of all releases but the latest `keep`; one without a number counts as the oldest.
+--- All releases but the latest `keep`, {id, number}.
 function M.list_outdated(ctx, keep)
-  local ids = {}
-  for i, row in ipairs(db.scope(ctx):query([[SELECT id FROM script_releases
-      WHERE tenant_id = :tenant ORDER BY number DESC LIMIT 1000 OFFSET ?]], keep)) do
-    ids[i] = row.id
-  end
-  return ids
+  return db.scope(ctx):query([[SELECT id, number FROM script_releases
+    WHERE tenant_id = :tenant AND number IS NOT NULL
+    ORDER BY number DESC LIMIT 1000 OFFSET ?]], keep)
 end
 
---- The ids of the releases of development.
+--- The releases of development.
 function M.list_unnumbered(ctx)
-  local ids = {}
-  for i, row in ipairs(db.scope(ctx):query(
-    "SELECT id FROM script_releases WHERE tenant_id = :tenant AND number IS NULL")) do
-    ids[i] = row.id
-  end
-  return ids
+  return db.scope(ctx):query(
+    "SELECT id FROM script_releases WHERE tenant_id = :tenant AND number IS NULL")
 end
 
 function M.delete_release(ctx, id)

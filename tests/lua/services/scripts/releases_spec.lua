@@ -3,6 +3,7 @@ local context = require("core.context")
 local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
+local registry = require("core.registry")
 local task = require("core.task")
 local uuid = require("core.uuid")
 local active = require("services.scripts.active")
@@ -215,6 +216,27 @@ describe("what runs", function()
       count = db.scope(ctx):one("SELECT COUNT(*) AS n FROM script_releases WHERE tenant_id = :tenant").n
       assert.equal(2, count)
     end)
+  end)
+
+  it("is kept while something open goes by it", function()
+    for number = 1, 103 do
+      db.scope(ctx):exec([[INSERT INTO script_releases (id, tenant_id, number, hooks)
+        VALUES (?, :tenant, ?, '{}')]], uuid.v7(), number)
+    end
+    store.lock_standing(ctx)
+    db.scope(ctx):exec("UPDATE script_active SET next_number = 104 WHERE tenant_id = :tenant")
+    local asked
+    registry.script_entities.test = { pinned = function(_, numbers)
+      asked = numbers
+      return { 2 }
+    end }
+    local ok, err = pcall(publish, "local a = 1\n")
+    registry.script_entities.test = nil
+    assert.is_true(ok, tostring(err))
+    assert.same({ 4, 3, 2, 1 }, asked)
+    local rows = db.scope(ctx):query([[SELECT number FROM script_releases
+      WHERE tenant_id = :tenant ORDER BY number LIMIT 2]])
+    assert.same({ 2, 5 }, { rows[1].number, rows[2].number })
   end)
 
   it("is not published from a draft that changes meanwhile", function()
