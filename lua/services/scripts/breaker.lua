@@ -4,14 +4,13 @@ local context = require("core.context")
 local config = require("core.config")
 local db = require("core.db")
 local events = require("services.events")
-local identity = require("services.identity")
 local notifications = require("services.notifications")
 local store = require("services.scripts.runs_store")
 local switches = require("services.scripts.switches")
 
 local M = {}
 
-local TOLD = { "owner", "admin" }
+local TOLD = { roles = { "owner", "admin" } }
 local MESSAGE_MAX = 300
 -- What is no fault of the rule.
 local NOT_THEIRS = { SERVICE_UNAVAILABLE = true, UNAVAILABLE = true, INTERNAL = true }
@@ -27,11 +26,9 @@ end
 local function tell(ctx, hook, failures, err)
   local text = ("%s failed %d times running and was switched off: %s"):format(hook.key, failures,
     err.message:sub(1, MESSAGE_MAX))
-  for _, person in ipairs(identity.members_with_role(ctx, TOLD)) do
-    notifications.notify(ctx, { user_id = person.id, tenant_id = ctx.tenant.id,
-      type = "script.disabled", title = "A rule was switched off", message = text,
-      data = { file = hook.file, hook = hook.key, code = err.code } })
-  end
+  notifications.notify(ctx, { to = TOLD, type = "script.disabled",
+    title = "A rule was switched off", message = text,
+    data = { file = hook.file, hook = hook.key, code = err.code } })
 end
 
 --- Counts a run of a handler that failed; the one that fails too often running is switched off.

@@ -70,7 +70,10 @@ end
 -- @param fn fn(ctx) -> the value; its ctx has the transaction, if any
 function M.perform(ctx, origin, ordinal, entry, arguments, fn)
   if not origin then
-    return fn(ctx)
+    if entry.outside then
+      return fn(ctx)
+    end
+    return db.transaction(ctx, fn)
   end
   local effect = { cause = origin.cause, handler = origin.handler, ordinal = ordinal,
     capability = entry.name, digest = digest_of(entry.name, arguments) }

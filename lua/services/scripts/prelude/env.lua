@@ -38,7 +38,8 @@ local function distance(a, b, max)
 end
 
 --- " (did you mean 'report.created'?)", or nothing when no candidate is close.
-function sandbox.hint(name, candidates)
+-- @param prefix what stands before the candidates, or nil
+function sandbox.hint(name, candidates, prefix)
   local best, least = nil, MEANT_MAX + 1
   for _, candidate in ipairs(candidates) do
     local found = distance(name, candidate, least)
@@ -46,7 +47,7 @@ function sandbox.hint(name, candidates)
       best, least = candidate, found
     end
   end
-  return best and (" (did you mean '%s'?)"):format(best) or ""
+  return best and (" (did you mean '%s%s'?)"):format(prefix or "", best) or ""
 end
 
 local function keys(t)
@@ -62,7 +63,7 @@ end
 local function strict(fields, prefix)
   return setmetatable(fields, { __index = function(_, name)
     sandbox.fail("SCRIPT_ERROR", ("unknown name '%s%s'%s"):format(prefix, tostring(name),
-      sandbox.hint(tostring(name), keys(fields))))
+      sandbox.hint(tostring(name), keys(fields), prefix)))
   end })
 end
 

@@ -39,7 +39,7 @@ local function check(what, value, expected)
   if type(value) == expected then
     return true
   end
-  problem(("%s must be a %s, not %s"):format(what, expected == "string" and "text" or expected,
+  problem(("%s must be %s, not %s"):format(what, expected == "string" and "text" or "a " .. expected,
     value == nil and "nothing" or "a " .. type(value)))
 end
 

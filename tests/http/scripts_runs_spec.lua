@@ -1,0 +1,429 @@
+-- Rules at work: in front of actions, after events, tried over what happened, and what is told of
+-- their runs.
+local cjson = require("cjson.safe")
+local patience = require("tests.support.patience")
+local servers = require("tests.support.server")
+
+local WAIT_S = 10 * patience
+local FAILURES_MAX = 3
+
+local server, api, owner, dispatcher, technician
+
+setup(function()
+  server = servers.start({ env = { FIXXIT_SCRIPTS_FAILURES_MAX = FAILURES_MAX,
+    FIXXIT_SCRIPTS_TEST_WAIT_MS = 1000 } })
+  api = server.api
+  owner = api:login("owner@riverton.example")
+  dispatcher = api:login("dispatcher@riverton.example")
+  technician = api:login("tech1@riverton.example")
+end)
+
+teardown(function()
+  if os.getenv("SHOW") then print(server:log_text():sub(-6000)) end
+  server:stop()
+end)
+
+local function ok(answer, status)
+  assert.equal(status or 200, answer.status, answer.body)
+  return answer.json.data
+end
+
+local function put(path, content)
+  local answer = api:put("/scripts/draft/" .. path, { token = owner.token, json = { content = content } })
+  assert.is_true(answer.status == 200 or answer.status == 201, answer.body)
+end
+
+-- Makes these files the active release, the only ones.
+local function publish(files)
+  for _, file in ipairs(ok(api:get("/scripts", { token = owner.token })).draft.files) do
+    if not files[file.path] then
+      ok(api:delete("/scripts/draft/" .. file.path, { token = owner.token }))
+    end
+  end
+  for path, content in pairs(files) do
+    put(path, content)
+  end
+  local release = ok(api:post("/scripts/publish", { token = owner.token, json = { message = "m" } }), 201)
+  return release.release
+end
+
+local function report(fields, who)
+  local body = { title = "Lamp is out", category = "street_light", severity = "medium",
+    location = { description = "Mill Road" } }
+  for name, value in pairs(fields or {}) do
+    body[name] = value
+  end
+  return api:post("/reports", { token = (who or dispatcher).token, json = body })
+end
+
+local function await(what, fn)
+  for _ = 1, WAIT_S * 20 do
+    local value = fn()
+    if value then
+      return value
+    end
+    servers.sleep(0.05)
+  end
+  error("waited in vain for " .. what, 2)
+end
+
+local function runs(query)
+  return ok(api:get("/scripts/runs" .. (query and "?" .. query or ""), { token = owner.token }))
+end
+
+-- The first run that fits, once there is one.
+local function run_of(query, fits)
+  return await("a run " .. query, function()
+    for _, run in ipairs(runs(query)) do
+      if not fits or fits(run) then
+        return run
+      end
+    end
+  end)
+end
+
+local function count(sql)
+  return tonumber(server:sql("SELECT COUNT(*) FROM " .. sql):match("%d+"))
+end
+
+-- What waits for its next attempt is due.
+local function hurry()
+  server:sql("UPDATE jobs SET run_at = NOW(3) WHERE name = 'scripts.handle' AND state = 'waiting'")
+end
+
+local function idle()
+  return count("outbox") == 0
+    and count("jobs WHERE name = 'scripts.handle' AND state IN ('waiting', 'running')") == 0
+end
+
+describe("a rule before an action", function()
+  it("changes what is asked for, and refuses it naming fields and rule", function()
+    publish({ ["rules/before.lua"] = [[
+before("report.create", function(report, about)
+  if report.category == "electrical" and not report.location.latitude then
+    reject("location.latitude", "electrical hazards need a position")
+    reject("title", "say what hangs where")
+  end
+  if about.user.role == "dispatcher" then
+    report.severity = "high"
+  end
+  log("saw " .. report.title)
+end)
+before("report.status", function(change, about)
+  if change.status == "resolved" and about.current.category == "street_light" then
+    reject("a work order does that")
+  end
+end)
+]] })
+    local answer = report({ category = "electrical" })
+    assert.equal(422, answer.status, answer.body)
+    local err = answer.json.error
+    assert.equal("REJECTED_BY_RULE", err.code)
+    assert.equal("rules/before.lua:3", err.rule)
+    assert.same({ { field = "location.latitude", code = "rule",
+      message = "electrical hazards need a position" },
+      { field = "title", code = "rule", message = "say what hangs where" } }, err.details)
+    local made = ok(report(), 201)
+    assert.equal("high", made.severity)
+    assert.equal("medium", ok(report(nil, technician), 201).severity)
+    answer = api:put("/reports/" .. made.id .. "/status", { token = dispatcher.token,
+      json = { status = "resolved" } })
+    assert.equal(422, answer.status, answer.body)
+    assert.equal("a work order does that", answer.json.error.message)
+    local refused = run_of("status=rejected", function(run)
+      return run.event == "report.create"
+    end)
+    assert.equal("rules/before.lua:before:report.create:1", refused.hook)
+    local seen = run_of("status=ok")
+    assert.same({ "saw Lamp is out" }, seen.log)
+    assert.truthy(seen.cpuMs >= 0 and seen.memoryBytes > 0)
+    assert.same(seen, ok(api:get("/scripts/runs/" .. seen.id, { token = owner.token })))
+  end)
+
+  it("lets through what it fails at, or not if its file says so", function()
+    local number = publish({ ["rules/open.lua"] = [[
+before("report.create", function(report)
+  local missing = report.nothing.there
+end)
+]] })
+    ok(report(), 201)
+    local failed = run_of("status=error&file=rules/open.lua")
+    assert.equal("SCRIPT_ERROR", failed.error.code)
+    assert.equal("rules/open.lua", failed.error.file)
+    assert.equal(2, failed.error.line)
+    assert.truthy(failed.error.traceback)
+    assert.equal(number, failed.release)
+    publish({ ["rules/deny.lua"] = [[
+on_error = "deny"
+before("workorder.create", function(order)
+  order.priority = "whenever"
+end)
+]] })
+    local made = ok(report(), 201)
+    local answer = api:post("/workorders", { token = dispatcher.token, json = { reportId = made.id } })
+    assert.equal(422, answer.status, answer.body)
+    assert.equal("RULE_FAILED", answer.json.error.code)
+    assert.equal("rules/deny.lua:2", answer.json.error.rule)
+    failed = run_of("status=error&file=rules/deny.lua")
+    assert.matches("what the rule changed is not valid: priority", failed.error.message)
+  end)
+
+  it("is ended at its limits, with file and line", function()
+    publish({ ["rules/loop.lua"] = [[
+before("report.create", function(report)
+  if report.title == "loop" then
+    while true do end
+  elseif report.title == "write" then
+    reports.create{ title = "another", category = "other", location = { description = "here" } }
+  elseif report.title == "recurse" then
+    local function f() return f() + 1 end
+    f()
+  end
+end)
+]] })
+    ok(report({ title = "loop" }), 201)
+    local run = run_of("status=limit&file=rules/loop.lua")
+    assert.equal("LIMIT_CPU", run.error.code)
+    assert.equal("limit: cpu 10 ms at rules/loop.lua:3", run.error.message)
+    ok(report({ title = "write" }), 201)
+    run = run_of("status=limit&file=rules/loop.lua", function(found)
+      return found.error.code == "LIMIT_CALLS"
+    end)
+    assert.equal("limit: calls 0 changes at rules/loop.lua:5", run.error.message)
+    ok(report({ title = "recurse" }), 201)
+    assert.equal(7, run_of("status=error&file=rules/loop.lua").error.line)
+  end)
+end)
+
+describe("a rule on an event", function()
+  it("does what it does once, over retries", function()
+    publish({ ["rules/on.lua"] = [[
+on("report.created", function(event)
+  local order = workorders.create{ reportId = event.report.id, priority = "urgent" }
+  log(order.number .. " for " .. event.report.title)
+  if reports.get(event.report.id).status ~= "in_progress" then
+    error("not yet")
+  end
+  workorders.create{ title = "look again at " .. event.report.title }
+end)
+]] })
+    local made = ok(report({ title = "Retried lamp" }), 201)
+    local run = run_of("status=retrying&file=rules/on.lua")
+    assert.equal(1, run.attempt)
+    assert.equal("report.created", run.event)
+    assert.equal(5, run.error.line)
+    local orders = "work_orders WHERE report_id = '" .. made.id .. "'"
+    assert.equal(1, count(orders))
+    server:sql("UPDATE reports SET status = 'in_progress' WHERE id = '" .. made.id .. "'")
+    hurry()
+    local second = run_of("status=ok&eventId=" .. run.eventId)
+    assert.equal(2, second.attempt)
+    assert.same(run.log, second.log) -- the same number
+    assert.equal(1, count(orders))
+    assert.equal(1, count("work_orders WHERE title = 'look again at Retried lamp'"))
+    assert.equal(2, count("script_effects WHERE cause = '" .. run.eventId .. "'"))
+    local actor = server:sql("SELECT actor FROM audit_logs WHERE action = 'workorder.create' "
+      .. "ORDER BY created_at DESC LIMIT 1")
+    assert.matches("^script:rules/on.lua@%d+", actor)
+  end)
+
+  it("fails for good when a retry asks for something else", function()
+    publish({ ["rules/fickle.lua"] = [[
+on("report.created", function(event)
+  local status = reports.get(event.report.id).status
+  workorders.create{ title = "found it " .. status }
+  error("again")
+end)
+]] })
+    local made = ok(report({ title = "Fickle lamp" }), 201)
+    local run = run_of("status=retrying&file=rules/fickle.lua")
+    server:sql("UPDATE reports SET status = 'in_progress' WHERE id = '" .. made.id .. "'")
+    hurry()
+    local dead = run_of("status=dead&eventId=" .. run.eventId)
+    assert.equal("EFFECT_CHANGED", dead.error.code)
+    assert.equal(0, count("work_orders WHERE title = 'found it in_progress'"))
+    await("the event", function()
+      return count("event_log WHERE event = 'script.failed'") > 0
+    end)
+  end)
+
+  it("ends where rules set each other off for ever", function()
+    publish({ ["rules/echo.lua"] = [[
+on("report.created", function(event)
+  reports.create{ title = "Echo", category = "other", location = { description = "there" } }
+end)
+]] })
+    ok(report({ title = "Echo" }), 201)
+    local run = run_of("status=limit&file=rules/echo.lua")
+    assert.equal("LIMIT_DEPTH", run.error.code)
+    assert.equal("limit: depth 8 at rules/echo.lua:1", run.error.message)
+    await("the end", idle)
+    assert.equal(9, count("reports WHERE title = 'Echo'"))
+  end)
+
+  it("is switched off after it failed too often, and those who can mend it are told", function()
+    publish({ ["rules/broken.lua"] = [[
+on("report.created", function(event)
+  error("always")
+end)
+on("report.created", function(event)
+  log("well")
+end)
+]] })
+    local socket = api:socket("token=" .. owner.token)
+    assert.truthy(socket:expect("auth:ok"))
+    ok(report({ title = "Breaks it" }), 201)
+    for attempt = 1, FAILURES_MAX do
+      run_of("status=retrying&file=rules/broken.lua", function(run)
+        return run.attempt == attempt
+      end)
+      hurry()
+    end
+    local told = socket:expect(function(message)
+      return message.event == "script:failed" and message.data.switchedOff
+    end, WAIT_S)
+    assert.equal("rules/broken.lua:on:report.created:1", told.data.hook)
+    socket:close()
+    local off = ok(api:get("/scripts", { token = owner.token })).disabled
+    assert.equal("rules/broken.lua", off[1].path)
+    local notices = server:sql("SELECT message FROM notifications WHERE type = 'script.disabled'")
+    assert.matches("failed 3 times running", notices)
+    await("the end", function()
+      hurry()
+      return idle()
+    end)
+    ok(report({ title = "Goes on" }), 201)
+    await("the end", idle)
+    assert.equal(2, count("script_runs WHERE file = 'rules/broken.lua' AND status = 'ok'"))
+    assert.equal(FAILURES_MAX, count("script_runs WHERE file = 'rules/broken.lua' AND status <> 'ok'"))
+  end)
+
+  it("is told of live to who may read runs", function()
+    publish({ ["rules/live.lua"] = [[
+on("report.created", function(event) log("live " .. event.report.title) end)
+]] })
+    local socket = api:socket("token=" .. owner.token)
+    assert.truthy(socket:expect("auth:ok"))
+    socket:send({ type = "subscribe", topic = "scripts:runs" })
+    assert.truthy(socket:expect("subscribed"))
+    local other = api:socket("token=" .. dispatcher.token)
+    assert.truthy(other:expect("auth:ok"))
+    other:send({ type = "subscribe", topic = "scripts:runs" })
+    assert.equal("FORBIDDEN", other:expect("error").code)
+    other:close()
+    ok(report({ title = "Tailed" }), 201)
+    local frame = socket:expect(function(message)
+      return message.event == "script:run" and message.data.file == "rules/live.lua"
+    end, WAIT_S)
+    assert.same({ "live Tailed" }, frame.data.log)
+    socket:close()
+    local snapshot = ok(api:get("/realtime/snapshot?topic=scripts:runs", { token = owner.token }))
+    assert.truthy(cjson.encode(snapshot):find("live Tailed", 1, true))
+  end)
+end)
+
+describe("a dry run", function()
+  local function try(body, status)
+    return ok(api:post("/scripts/test", { token = owner.token, json = body }), status)
+  end
+
+  it("shows what a draft would do about past events, and what differs from the active release",
+    function()
+      publish({ ["rules/dry.lua"] = [[
+on("report.created", function(event)
+  if event.report.title:find("^Dry") then
+    workorders.create{ reportId = event.report.id, priority = "low" }
+  end
+end)
+]] })
+      ok(report({ title = "Dry lamp" }), 201)
+      ok(report({ title = "Wet lamp" }), 201)
+      await("the end", idle)
+      local orders = count("work_orders")
+      put("rules/dry.lua", [[
+before("report.create", function(report)
+  if report.title:find("^Wet") then reject("title", "no water") end
+  if report.severity == "medium" then report.severity = "high" end
+end)
+on("report.created", function(event)
+  if event.report.title:find("^Dry") then
+    local order = workorders.create{ reportId = event.report.id, priority = "urgent" }
+    log("made up " .. #order.id)
+    workorders.create{ title = "after " .. order.id }
+  end
+end)
+]])
+      local answer = try({ last = 2, compare = "active" })
+      local dry, wet = answer.events[1], answer.events[2]
+      assert.equal("report.created", dry.event)
+      assert.same({ "change", "workorders.create", "workorders.create" },
+        { dry.actions[1].call, dry.actions[2].call, dry.actions[3].call })
+      assert.same({ severity = "high" }, dry.actions[1].arguments)
+      assert.equal("rules/dry.lua", dry.actions[2].file)
+      assert.equal(7, dry.actions[2].line)
+      assert.equal("urgent", dry.actions[2].arguments.priority)
+      assert.same({ "made up 36" }, dry.log)
+      assert.same({ field = "title", message = "no water" }, wet.actions[1].arguments)
+      assert.equal(1, #wet.actions)
+      assert.equal(2, #answer.difference)
+      assert.equal("low", answer.difference[1].active[1].arguments.priority)
+      assert.same({ 2, 4, 0, 2 }, { answer.totals.events, answer.totals.actions,
+        answer.totals.errors, answer.totals.different })
+      assert.equal(orders, count("work_orders"))
+      answer = try({ eventId = dry.eventId })
+      assert.equal(3, #answer.events[1].actions)
+      answer = try({ event = { event = "report.created", data = { id = dry.resourceId,
+        title = "Dry made up", severity = "low" } } })
+      assert.equal(2, #answer.events[1].actions)
+    end)
+
+  it("says what is wrong with the request, and with the draft", function()
+    local function refused(status, body)
+      local answer = api:post("/scripts/test", { token = owner.token, json = body })
+      assert.equal(status, answer.status, answer.body)
+      return answer.json.error
+    end
+    assert.equal("event", refused(400, {}).details[1].field)
+    assert.equal("event.event", refused(400, { event = { event = "report.vanished", data = {} } })
+      .details[1].field)
+    assert.equal("eventId", refused(400, { eventId = "01a1fe30-4a20-7801-8518-f6b2802ed6f8" })
+      .details[1].field)
+    put("rules/dry.lua", 'on("report.creatd", function() end)\n')
+    local err = refused(422, { last = 1 })
+    assert.equal("CHECK_FAILED", err.code)
+    assert.matches("did you mean 'report.created'", err.details[1].message)
+    assert.equal(1, err.details[1].line)
+  end)
+
+  it("goes on as a job when it takes long", function()
+    put("rules/dry.lua", 'on("report.created", function() while true do end end)\n')
+    local begun = try({ last = 6 }, 202)
+    assert.equal("running", begun.state)
+    local done = await("the test", function()
+      local state = ok(api:get("/scripts/tests/" .. begun.id, { token = owner.token }))
+      return state.state ~= "running" and state
+    end)
+    assert.equal("done", done.state)
+    assert.equal(6, done.result.totals.errors)
+    assert.equal("LIMIT_CPU", done.result.events[1].error.code)
+  end)
+end)
+
+describe("runs", function()
+  it("are listed by file and status, and summed", function()
+    for _, run in ipairs(runs("file=rules/on.lua&status=ok&limit=5")) do
+      assert.same({ "rules/on.lua", "ok" }, { run.file, run.status })
+    end
+    local answer = api:get("/scripts/runs?status=fine", { token = owner.token })
+    assert.equal(400, answer.status)
+    local stats = ok(api:get("/scripts/stats", { token = owner.token }))
+    assert.truthy(stats.totals.runs > 10 and stats.totals.errors > 0 and stats.totals.limits > 0)
+    local northgrid = api:login("owner@northgrid.example")
+    assert.same({}, ok(api:get("/scripts/runs", { token = northgrid.token })))
+    local id = runs("limit=1")[1].id
+    assert.equal(404, api:get("/scripts/runs/" .. id, { token = northgrid.token }).status)
+    local metrics = api:get("/metrics", { root = true }).body
+    assert.matches('fixxit_script_runs_total{kind="before",status="rejected"} [1-9]', metrics)
+    assert.matches('fixxit_script_limits_total{limit="depth"} 1', metrics)
+  end)
+end)

@@ -1,0 +1,385 @@
+-- Runs of rules, in processes of their own: what they are given, what they ask for, how they end,
+-- and what they do once.
+local context = require("core.context")
+local db = require("core.db")
+local errors = require("core.errors")
+local json = require("core.json")
+local plugin = require("core.plugin")
+local registry = require("core.registry")
+local s = require("core.schema")
+local sys = require("core.sys")
+local system_routes = require("core.system_routes")
+local task = require("core.task")
+local uuid = require("core.uuid")
+local before = require("services.scripts.before")
+local hooks = require("services.scripts.hooks")
+local keys = require("services.scripts.keys")
+local listeners = require("services.scripts.listeners")
+local process = require("services.scripts.process")
+local sandboxes = require("tests.support.sandboxes")
+
+local system = context.system({ name = "test" })
+local RULE = "rules/a.lua"
+
+local function new_tenant()
+  local id = uuid.v7()
+  db.platform(system):exec("INSERT INTO tenants (id, slug, organization_name) VALUES (?, ?, 'T')",
+    id, "t" .. id:gsub("%-", ""))
+  return { id = id, timezone = "UTC", settings = {} }
+end
+
+-- What rules can ask for here.
+local asked
+local CAPABILITIES = {
+  { name = "t.get", parameters = { "id", "what" },
+    arguments = s.object({ id = s.string({ min = 2 }), what = s.string({ optional = true }) }),
+    run = function(_, arguments)
+      table.insert(asked, arguments)
+      return { id = arguments.id, none = json.null, list = json.array({ 1, 2 }) }
+    end },
+  { name = "t.write", writes = true, arguments = s.object({ title = s.string({}) }),
+    run = function(ctx, arguments)
+      assert(ctx.tx)
+      table.insert(asked, arguments.title)
+      return { id = "made " .. #asked, by = ctx.actor.name }
+    end,
+    made_up = function(arguments) return { id = "made up " .. arguments.title } end },
+  { name = "t.outside", outside = true, arguments = s.object({ to = s.string({}) }),
+    run = function(ctx, arguments, call)
+      assert(not ctx.tx)
+      table.insert(asked, arguments.to .. " " .. call.key)
+      return { status = #asked }
+    end },
+  { name = "t.fail", arguments = s.object({ how = s.string({}) }),
+    run = function(_, arguments)
+      if arguments.how == "typed" then
+        errors.raise("CONFLICT", "somebody was faster")
+      end
+      error("a bug of ours")
+    end },
+  { name = "t.wait", arguments = s.object({ ms = s.integer({}) }),
+    run = function(_, arguments)
+      task.sleep(arguments.ms)
+    end },
+  { name = "t.large", arguments = s.object({ bytes = s.integer({}) }),
+    run = function(_, arguments)
+      return ("x"):rep(arguments.bytes)
+    end },
+}
+
+describe("a run", function()
+  local tenant, ctx
+
+  setup(function()
+    plugin.load(system_routes)
+    for _, entry in ipairs(CAPABILITIES) do
+      registry.capabilities[entry.name] = entry
+    end
+    tenant = new_tenant()
+    ctx = context.system({ name = "test", tenant = tenant })
+  end)
+
+  teardown(function()
+    for _, entry in ipairs(CAPABILITIES) do
+      registry.capabilities[entry.name] = nil
+    end
+  end)
+
+  before_each(function()
+    asked = {}
+  end)
+
+  local function release_of(text)
+    local files = { { path = RULE, content = text } }
+    local declared, problem = process.declared(tenant.id, files)
+    assert(declared, problem and json.encode(problem))
+    assert.same({}, { unpack(declared.problems) })
+    return { name = "7", number = 7, tenant_id = tenant.id, files = files,
+      hooks = keys.give(declared.hooks) }
+  end
+
+  -- Runs the first hook of a text.
+  local function run(text, options, ...)
+    local release = type(text) == "table" and text or release_of(text)
+    options = options or {}
+    options.quiet = true
+    return hooks.run(ctx, release, release.hooks[1], { ... }, options)
+  end
+
+  local function on(body, options)
+    return run('on("report.created", function(event)\n' .. body .. "\nend)", options,
+      { id = "e", event = "report.created", resourceType = "report", data = { title = "A lamp" } })
+  end
+
+  it("gets its arguments, and asks for what it may with names and by position", function()
+    local outcome = on([[
+local found = t.get("id", "what")
+t.write{ title = event.report.title .. found.id .. #found.list .. tostring(found.none) }]])
+    assert.is_nil(outcome.error)
+    assert.same({ { id = "id", what = "what" }, "A lampid2nil" }, asked)
+    assert.same({ "ok", 2, 1 }, { outcome.status, outcome.calls, outcome.writes })
+    assert.truthy(outcome.cpu_us > 0 and outcome.memory > 0)
+  end)
+
+  -- What an author is told: the body of a rule, whose first line is line 2, and the error.
+  local MISTAKES = {
+    ["an unknown name"] = { "reprots.create()", "SCRIPT_ERROR", "unknown name 'reprots'", 2 },
+    ["a misspelt call"] = { "\nt.gte('id')", "SCRIPT_ERROR",
+      "unknown name 't.gte' %(did you mean 't.get'%?%)", 3 },
+    ["a global"] = { "x = 1", "SCRIPT_ERROR", "'x' is not declared: make it local", 2 },
+    ["a library that is written to"] = { "string.len = 1", "SCRIPT_ERROR", ".", 2 },
+    ["a table of calls that is written to"] = { "t.get = 1", "SCRIPT_ERROR",
+      "'t.get' cannot be changed", 2 },
+    ["wrong arguments"] = { "t.get('x')", "VALIDATION_ERROR", "t.get: id must have at least 2", 2 },
+    ["too many arguments"] = { "t.get('id', 'a', 'b')", "SCRIPT_ERROR",
+      "t.get takes 2 arguments, not 3", 2 },
+    ["unknown arguments"] = { "t.write{ title = 'a', titel = 'b' }", "VALIDATION_ERROR",
+      "t.write: titel is not known", 2 },
+    ["no table of arguments"] = { "t.write('a')", "SCRIPT_ERROR", "takes one table", 2 },
+    ["an error of its own"] = { "\n\nerror('mine')", "SCRIPT_ERROR", "mine", 4 },
+    ["a refusal of ours"] = { "t.fail{ how = 'typed' }", "CONFLICT", "somebody was faster", 2 },
+    ["a bug of ours"] = { "t.fail{ how = 'bug' }", "INTERNAL", "^Internal error$", 2 },
+    ["an answer that is too large"] = { "t.large{ bytes = 200000 }", "LIMIT_INPUT", "too large", 2 },
+    ["a hook in a hook"] = { "on('report.created', print)", "SCRIPT_ERROR", ".", 2 },
+    ["reject outside of before"] = { "reject('no')", "SCRIPT_ERROR", "before hook only", 2 },
+    ["an endless loop"] = { "\nwhile true do end", "LIMIT_CPU", "^limit: cpu 500 ms at rules/a.lua:3$", 3 },
+  }
+  for what, expected in pairs(MISTAKES) do
+    it("tells of " .. what .. " with file and line", function()
+      local outcome = on(expected[1])
+      assert.equal(expected[2], outcome.error and outcome.error.code, json.encode(outcome.error or {}))
+      assert.matches(expected[3], outcome.error.message)
+      assert.same({ RULE, expected[4] }, { outcome.error.file, outcome.error.line })
+      assert.equal(expected[2]:find("^LIMIT_") and "limit" or "error", outcome.status)
+    end)
+  end
+
+  it("has so many calls and changes, and so much time", function()
+    local outcome = run([[
+before("report.create", function()
+  for i = 1, 30 do
+    t.get("id")
+  end
+end)]], nil, {}, {})
+    assert.equal("limit: calls 20 at rules/a.lua:3", outcome.error.message)
+    assert.equal(20, #asked)
+    outcome = on("for i = 1, 60 do t.write{ title = 'x' } end")
+    assert.equal("limit: calls 50 changes at rules/a.lua:2", outcome.error.message)
+    outcome = run([[
+before("report.create", function()
+  t.wait{ ms = 1000 }
+end)]], nil, {}, {})
+    assert.same({ "limit", "LIMIT_WALL" }, { outcome.status, outcome.error.code })
+    assert.equal("limit: wall 250 ms at rules/a.lua:1", outcome.error.message)
+    outcome = run('before("report.create", function() end)', nil, { text = ("x"):rep(200000) }, {})
+    assert.equal("LIMIT_INPUT", outcome.error.code)
+    outcome = run('before("report.create", function(d) d.x = ("x"):rep(60000) d.y = d.x end)', nil,
+      {}, {})
+    assert.equal("LIMIT_OUTPUT", outcome.error.code)
+  end)
+
+  it("is warned of a limit that is near", function()
+    local outcome = on("for i = 1, 45 do t.write{ title = 'x' } end")
+    assert.same({ "writes 45 of 50" }, { unpack(outcome.warnings) })
+  end)
+
+  it("notes its changes in a dry run and goes on with made-up answers", function()
+    local outcome = on([[
+local one = t.write{ title = "one" }
+t.get(one.id)
+t.outside{ to = one.id }]], { dry = true })
+    assert.is_nil(outcome.error)
+    assert.same({ { id = "made up one" } }, asked)
+    assert.same({ { call = "t.write", arguments = { title = "one" }, file = RULE, line = 2 },
+      { call = "t.outside", arguments = { to = "made up one" }, file = RULE, line = 4 } },
+      { unpack(outcome.actions) })
+  end)
+
+  it("does each change once over attempts, and acts as the script", function()
+    local origin = { cause = uuid.v7(), handler = "h" }
+    local release = release_of([[
+on("report.created", function(event)
+  local one = t.write{ title = "one" }
+  local sent = t.outside{ to = one.id }
+  if event.fails then error("not yet") end
+  t.write{ title = one.by .. " " .. sent.status }
+end)]])
+    local event = { id = "e", event = "report.created", resourceType = "report", data = {}, fails = true }
+    assert.equal("error", run(release, { origin = origin }, event).status)
+    assert.equal("error", run(release, { origin = origin }, event).status)
+    event.fails = nil
+    assert.equal("ok", run(release, { origin = origin }, event).status)
+    assert.equal("ok", run(release, { origin = origin }, event).status)
+    assert.equal(3, #asked)
+    assert.equal("one", asked[1])
+    assert.matches("^made 1 %x+$", asked[2])
+    assert.equal("script:rules/a.lua@7 2", asked[3])
+  end)
+
+  it("fails for good when it asks for something else than before", function()
+    local origin = { cause = uuid.v7(), handler = "h" }
+    assert.equal("ok", on("t.write{ title = 'one' }", { origin = origin }).status)
+    local outcome = on("t.write{ title = 'two' }", { origin = origin })
+    assert.same({ "EFFECT_CHANGED", true, 2 },
+      { outcome.error.code, outcome.permanent, outcome.error.line })
+    assert.same({ "one" }, asked)
+  end)
+
+  it("keeps nothing of what a run that failed had begun", function()
+    local origin = { cause = uuid.v7(), handler = "h" }
+    local write = registry.capabilities["t.write"].run
+    registry.capabilities["t.write"].run = function()
+      error("full")
+    end
+    assert.equal("error", on("t.write{ title = 'one' }", { origin = origin }).status)
+    registry.capabilities["t.write"].run = write
+    assert.equal("ok", on("t.write{ title = 'two' }", { origin = origin }).status)
+    assert.same({ "two" }, asked)
+  end)
+
+  it("of two that do the same at once makes one wait for the other", function()
+    local origin = { cause = uuid.v7(), handler = "h" }
+    local ended, statuses = task.signal(), {}
+    for i = 1, 3 do
+      task.spawn(function()
+        statuses[i] = on("t.write{ title = 'one' }", { origin = origin }).status
+        ended:notify()
+      end)
+    end
+    while #statuses < 3 do
+      ended:wait(5000)
+    end
+    assert.same({ "ok", "ok", "ok" }, statuses)
+    assert.same({ "one" }, asked)
+  end)
+
+  it("fails alone when its process is killed, and the next one has a fresh one", function()
+    local ended, outcome = task.signal(), nil
+    task.spawn(function()
+      outcome = on("t.get('id') t.wait{ ms = 300 }")
+      ended:notify()
+    end)
+    while #asked == 0 do
+      task.sleep(10)
+    end
+    for _, pid in ipairs(sandboxes.pids(sys.pid())) do
+      os.execute("kill -9 " .. pid)
+    end
+    ended:wait(5000)
+    assert.equal("CRASHED", outcome.error.code)
+    assert.equal("ok", on("t.get('id')").status)
+  end)
+end)
+
+describe("declarations", function()
+  local function declared(text)
+    return process.declared(new_tenant().id, { { path = RULE, content = text } })
+  end
+
+  it("are listed with their places", function()
+    local found = declared([[
+on_error = "deny"
+before("report.create", function() end)
+on("workorder.assigned", function() end)
+escalate{ of = "workorder", name = "urgent", when = function() end,
+  steps = { { after = "30m", run = function() end }, { after = "2h", run = function() end } } }
+transition{ of = "workorder", from = "accepted", to = "awaiting_parts", guard = function() end }
+route("GET", "/open-by-team/:id", function() end)
+every("0 7 * * 1-5", "morning", function() end)
+template("workorder.assigned", "email", { subject = "{{workorder.number}}", body = function() end })
+]])
+    assert.same({}, { unpack(found.problems) })
+    local hooks_found = {}
+    for i, hook in ipairs(found.hooks) do
+      hooks_found[i] = hook.kind .. " " .. hook.name .. " " .. hook.file .. ":" .. hook.line
+    end
+    assert.same({
+      "before report.create rules/a.lua:2", "on workorder.assigned rules/a.lua:3",
+      "escalate urgent rules/a.lua:4", "transition workorder:accepted:awaiting_parts rules/a.lua:6",
+      "route GET /open-by-team/:id rules/a.lua:7", "every morning rules/a.lua:8",
+      "template workorder.assigned rules/a.lua:9",
+    }, hooks_found)
+    assert.equal("deny", found.hooks[1].onError)
+    assert.same({ { after = 1800 }, { after = 7200 } }, { unpack(found.hooks[3].steps) })
+    assert.is_true(found.hooks[4].guarded)
+  end)
+
+  -- Each on a line of its own, with what is said of it.
+  local WRONG = {
+    { 'before("report.creat", function() end)', "unknown action 'report.creat' .+'report.create'" },
+    { 'on("report.create", function() end)', "unknown event 'report.create' .+'report.created'" },
+    { 'on("report.created")', "second argument of on must be a function, not nothing" },
+    { "on(function() end)", "first argument of on must be text, not a function" },
+    { 'escalate{ of = "repair", name = "x", steps = {} }', "of must be one of report, workorder" },
+    { 'escalate{ of = "report", name = "x", steps = {} }', "steps must be a list" },
+    { 'escalate{ of = "report", name = "x", steps = { { after = "soon", run = print } } }',
+      "after of step 1 must be a time" },
+    { 'transition{ of = "report", from = "A B", to = "c" }', "names of states" },
+    { 'route("FETCH", "/x", function() end)', "method of a route must be one of" },
+    { 'route("GET", "x", function() end)', "must start with /" },
+    { 'every("7 o\'clock", "x", function() end)', "five fields" },
+    { 'template("x", "letter", {})', "channel of a template must be one of" },
+  }
+
+  it("that are wrong are told all together, each at its line", function()
+    local lines = { "local print = function() end" }
+    for i, wrong in ipairs(WRONG) do
+      lines[i + 1] = wrong[1]
+    end
+    local found = declared(table.concat(lines, "\n"))
+    assert.equal(#WRONG, #found.problems)
+    for i, problem in ipairs(found.problems) do
+      assert.equal(i + 1, problem.line)
+      assert.matches(WRONG[i][2], problem.message)
+    end
+  end)
+
+  it("that do not load say where", function()
+    local found, problem = declared("local x = \nend")
+    assert.is_nil(found)
+    assert.same({ "SCRIPT_ERROR", RULE, 2 }, { problem.code, problem.file, problem.line })
+    found, problem = declared("\nlocal x = unknown + 1")
+    assert.is_nil(found)
+    assert.same({ RULE, 2 }, { problem.file, problem.line })
+    found, problem = declared("while true do end")
+    assert.is_nil(found)
+    assert.equal("LIMIT_CPU", problem.code)
+  end)
+
+  it("are limited in number", function()
+    local text = ('on("report.created", function() end)\n'):rep(26)
+    assert.matches("limit: 25 hooks for on report.created", declared(text).problems[1].message)
+    local schedules = {}
+    for i = 1, 51 do
+      schedules[i] = ('every("0 0 * * *", "s%d", function() end)'):format(i)
+    end
+    assert.matches("limit: 50 schedules", declared(table.concat(schedules, "\n")).problems[1].message)
+  end)
+end)
+
+describe("a request's rules", function()
+  it("cost nothing where there are none, nor in commands", function()
+    local data = {}
+    assert.equal(data, before(system, "report.create", data, {}))
+    assert.equal("cli", (sys.role()))
+    local tenant = new_tenant()
+    assert.equal(data, before(context.system({ name = "t", tenant = tenant }), "report.create", data, {}))
+  end)
+end)
+
+describe("the relay", function()
+  it("asks once for a batch who listens", function()
+    local store = require("services.scripts.listeners_store")
+    local find = spy.on(store, "find_listening")
+    finally(function()
+      find:revert()
+    end)
+    local rows = {}
+    for i = 1, 5 do
+      rows[i] = { tenant_id = new_tenant().id, event = "report.created" }
+    end
+    listeners.numbered(system, rows)
+    listeners.numbered(system, {})
+    assert.spy(find).was.called(1)
+  end)
+end)
