@@ -19,7 +19,6 @@ setup(function()
 end)
 
 teardown(function()
-  if os.getenv("SHOW") then print(server:log_text():sub(-6000)) end
   server:stop()
 end)
 

@@ -7,6 +7,7 @@ local canary = require("services.scripts.canary")
 local limits = require("services.scripts.limits")
 local parts = require("services.scripts.parts")
 local record = require("services.scripts.record")
+local figures = require("services.scripts.run_figures")
 local run = require("services.scripts.run")
 
 local M = {}
@@ -58,7 +59,8 @@ end
 -- @param options step (of an escalation), lane, origin = {cause, handler} when it may be tried
 --   again, depth = how many rules set this one off, dry, event, event_id, attempt (for the record),
 --   quiet = no record, refusal = the error with which it ends before it begins
--- @return the outcome (services.scripts.run); its `id` is that of the record
+--   status = function(outcome) -> how it counts, where that is decided by what it gave
+-- @return the outcome (services.scripts.run) with its `warnings`; its `id` is that of the record
 function M.run(ctx, release, hook, arguments, options)
   local limit = limits.of(ctx.tenant, hook.kind)
   local outcome = run.perform(acting(ctx, release, hook, options.depth), {
@@ -75,6 +77,7 @@ function M.run(ctx, release, hook, arguments, options)
     refusal = options.refusal,
   })
   outcome.status = options.status and options.status(outcome) or outcome.status
+  figures.note(outcome)
   if not options.quiet then
     outcome.id = record.add(ctx.tenant.id, release, outcome, options)
     canary.record(release, outcome.error == nil)

@@ -11,7 +11,6 @@ local registry = require("core.registry")
 local time = require("core.time")
 local uuid = require("core.uuid")
 local effects = require("services.scripts.effects")
-local figures = require("services.scripts.run_figures")
 local process = require("services.scripts.process")
 
 local M = {}
@@ -231,7 +230,7 @@ end
 --   origin = {cause, handler} when it may be tried again, dry = whether writes are only noted,
 --   refusal = the error with which it ends before it begins
 -- @return {status = "ok" | "error" | "limit", value, error, permanent = no use in another attempt,
---   log, actions, warnings, cpu_us, wall_us, memory, calls, started_at}
+--   log, actions, cpu_us, wall_us, memory, calls, started_at}
 function M.perform(ctx, spec)
   local run = setmetatable({
     ctx = ctx, hook = spec.hook, limits = spec.limits, lane = spec.lane, dry = spec.dry,
@@ -252,7 +251,6 @@ function M.perform(ctx, spec)
   end
   run.wall_us = math.floor((time.monotonic_ms() - began) * 1000)
   run.status = status_of(run)
-  figures.note(run)
   return run
 end
 

@@ -69,7 +69,7 @@ function M.note(run)
   metrics.observe(counted.seconds, run.wall_us / 1e6, counted.runs)
   metrics.add(counted.cpu, math.floor(run.cpu_us / 1000 + 0.5))
   metrics.add(counted.calls, run.calls)
-  if run.status == "limit" then
+  if run.error and run.error.code:find("^LIMIT_") then
     count_limit("fixxit_script_limits_total", "Runs that a limit ended.",
       run.error.code:gsub("^LIMIT_", ""):lower())
   end

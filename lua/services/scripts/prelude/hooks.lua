@@ -39,7 +39,8 @@ local function check(what, value, expected)
   if type(value) == expected then
     return true
   end
-  problem(("%s must be %s, not %s"):format(what, expected == "string" and "text" or "a " .. expected,
+  problem(("%s must be %s, not %s"):format(what,
+    expected == "string" and "text" or "a " .. expected,
     value == nil and "nothing" or "a " .. type(value)))
 end
 
