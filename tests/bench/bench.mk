@@ -4,7 +4,7 @@ BENCH_PACKAGES := wrk redis-tools mariadb-client-core libvips-tools lua-basexx l
 BENCH_TOOLS    := $(BUILD)/bench
 RIVALS         := $(BENCH_TOOLS)/rivals
 
-.PHONY: bench bench-scale bench-deps
+.PHONY: bench bench-scale bench-identity bench-deps
 
 bench: bench-deps all $(addprefix $(BENCH_TOOLS)/,fixed bare sockets) ## measure beside Fastify and Express; HELP=1 tells the options
 	$(Q)BENCH_BIN=$(BIN) BENCH_TOOLS=$(BENCH_TOOLS) BENCH_MODULES=$(abspath $(RIVALS)/node_modules) \
@@ -12,6 +12,10 @@ bench: bench-deps all $(addprefix $(BENCH_TOOLS)/,fixed bare sockets) ## measure
 
 bench-scale: ## measure on 10 000 and 1 000 000 reports, of 10 and 1000 tenants
 	$(Q)SCALE=1 $(MAKE) --no-print-directory bench
+
+bench-identity: all ## measure what it costs to know who asks, and sign-ins that wait; HELP=1 tells the options
+	$(Q)sh tests/support/install-packages $(BENCH_PACKAGES)
+	$(Q)BENCH_BIN=$(BIN) BENCH_SCRIPT=identity.lua sh tests/bench/run
 
 bench-deps: deps $(RIVALS)/installed
 	$(Q)sh tests/support/install-packages $(BENCH_PACKAGES)

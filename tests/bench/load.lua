@@ -14,12 +14,12 @@ local function numbers(text)
 end
 
 --- Writes requests to a file for M.http.
--- @param list of {method, path, token, body}
+-- @param list of {method, path, token, body, header = such as "X-Tenant: town"}
 function M.write_requests(path, list)
   local lines = {}
   for i, request in ipairs(list) do
     lines[i] = table.concat({ request.method or "GET", request.path, request.token or "",
-      request.body or "" }, "\t")
+      request.body or "", request.header or "" }, "\t")
   end
   processes.write(path, table.concat(lines, "\n") .. "\n")
 end

@@ -137,21 +137,56 @@ function M.family(pid)
   return add_family(pid, {})
 end
 
+-- The fields of a stat file by their numbers in proc(5), from the 3rd on: the 2nd is a name in
+-- parentheses, which may hold anything.
+local function stat_of(path)
+  local fields, place = {}, 2
+  for field in ((M.read(path) or ""):match("^.*%) (.*)$") or ""):gmatch("%S+") do
+    place = place + 1
+    fields[place] = tonumber(field)
+  end
+  return fields
+end
+
+local UTIME, STIME, CHILDREN_UTIME, CHILDREN_STIME, NICE = 14, 15, 16, 17, 19
+
 --- Microseconds of CPU that the family has used.
 function M.cpu_us(pid)
   local ticks = 0
   for _, member in ipairs(M.family(pid)) do
-    -- behind the name in parentheses: state is the 3rd field; 14 to 17 are the times
-    local fields = (M.read("/proc/" .. member .. "/stat") or ""):match("^.*%) (.*)$") or ""
-    local place = 2
-    for field in fields:gmatch("%S+") do
-      place = place + 1
-      if place >= 14 and place <= 17 then
-        ticks = ticks + tonumber(field)
-      end
+    local stat = stat_of("/proc/" .. member .. "/stat")
+    for _, place in ipairs({ UTIME, STIME, CHILDREN_UTIME, CHILDREN_STIME }) do
+      ticks = ticks + (stat[place] or 0)
     end
   end
   return ticks * US_PER_TICK
+end
+
+local function threads_of(pid)
+  local list = {}
+  local pipe = io.popen("ls /proc/" .. pid .. "/task 2>/dev/null")
+  for thread in pipe:lines() do
+    list[#list + 1] = stat_of(("/proc/%d/task/%s/stat"):format(pid, thread))
+  end
+  pipe:close()
+  return list
+end
+
+--- Microseconds of CPU of the family's threads that live, without those of lower priority (which
+-- hash passwords), and of those alone.
+function M.cpu_by_priority_us(pid)
+  local normal, lower = 0, 0
+  for _, member in ipairs(M.family(pid)) do
+    for _, stat in ipairs(threads_of(member)) do
+      local ticks = (stat[UTIME] or 0) + (stat[STIME] or 0)
+      if (stat[NICE] or 0) > 0 then
+        lower = lower + ticks
+      else
+        normal = normal + ticks
+      end
+    end
+  end
+  return normal * US_PER_TICK, lower * US_PER_TICK
 end
 
 local function sum_of(pids, name)

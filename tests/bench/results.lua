@@ -41,6 +41,11 @@ local function values_of(rounds, field)
   return sorted(values)
 end
 
+--- The median of numbers.
+function M.median(values)
+  return median(sorted({ unpack(values) }))
+end
+
 -- Median of a figure, nil when there is none.
 local function of(rounds, field)
   local values = values_of(rounds, field)

@@ -1,15 +1,18 @@
 -- What wrk sends and what it tells at the end. BENCH_REQUESTS names a file with a request a line:
--- method, path, token, body, separated by tabs. They are put together before the load begins.
+-- method, path, token, body, a further header, separated by tabs. They are put together before the load begins.
 
 local requests, next_one = {}, 0
 -- luacheck: globals init request done wrk
 
 function init()
   for line in io.lines(os.getenv("BENCH_REQUESTS")) do
-    local method, path, token, body = line:match("^(.-)\t(.-)\t(.-)\t(.*)$")
+    local method, path, token, body, header = line:match("^(.-)\t(.-)\t(.-)\t(.-)\t(.*)$")
     local headers = { ["Host"] = "localhost", ["User-Agent"] = "bench" }
     if token ~= "" then
       headers["Authorization"] = "Bearer " .. token
+    end
+    if header ~= "" then
+      headers[header:match("^[^:]+")] = header:match(": (.*)$")
     end
     if body ~= "" then
       headers["Content-Type"] = "application/json"
