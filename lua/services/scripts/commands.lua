@@ -5,9 +5,11 @@ local context = require("core.context")
 local errors = require("core.errors")
 local json = require("core.json")
 local plugin = require("core.plugin")
+local registry = require("core.registry")
 local system_routes = require("core.system_routes")
 local task = require("core.task")
 local identity = require("services.identity")
+local actions = require("services.scripts.actions")
 local check = require("services.scripts.check")
 local compare = require("services.scripts.compare")
 local drafts = require("services.scripts.drafts")
@@ -28,7 +30,7 @@ local NEEDS_PROCESS = { check = true, spec = true, test = true, push = true }
 local M = {
   summary = "A tenant's scripts: pull, check, spec, test, diff, push, releases, rollback.",
   usage = "pull | check | spec | test | diff | push | releases | rollback N --tenant SLUG; "
-    .. "check and spec also with --folder alone",
+    .. "check and spec also with --folder alone; names tells what rules can use",
   options = {
     { "--tenant SLUG", "whose scripts" },
     { "--folder PATH", "where the files are (tenants/SLUG)" },
@@ -120,8 +122,8 @@ function commands.spec(ctx, cx)
   return failed > 0 and 1 or 0
 end
 
-local function print_actions(cx, prefix, actions, error)
-  for _, action in ipairs(actions) do
+local function print_actions(cx, prefix, list, error)
+  for _, action in ipairs(list) do
     cx.print(("%s %s %s  (%s:%d)"):format(prefix, action.call, json.encode(action.arguments),
       action.file, action.line))
   end
@@ -212,13 +214,36 @@ function commands.rollback(ctx, cx)
 end
 
 local function tenant_of(cx)
-  local slug = cx.options.tenant
-  if not slug and cx.options.folder and WITHOUT_TENANT[cx.args[1]] then
+  local slug, words = cx.options.tenant, cx.args[1]
+  if words == "names" or not slug and cx.options.folder and WITHOUT_TENANT[words] then
     return NOBODY
   end
   local system = context.system({ name = "command" })
   return slug and identity.find_tenant_by_slug(system, slug)
     or error(slug and "there is no tenant '" .. slug .. "'" or "needs --tenant", 0)
+end
+
+local function sorted_keys(set)
+  local list = json.array({})
+  for name in pairs(set) do
+    list[#list + 1] = name
+  end
+  table.sort(list)
+  return list
+end
+
+function commands.names(_, cx)
+  local names = { actions = actions.names(), events = sorted_keys(registry.emits),
+    capabilities = sorted_keys(registry.capabilities) }
+  if cx.json then
+    return cx.print_json(names)
+  end
+  for _, kind in ipairs({ "actions", "events", "capabilities" }) do
+    cx.print(kind)
+    for _, name in ipairs(names[kind]) do
+      cx.print("  " .. name)
+    end
+  end
 end
 
 function M.run(cx)
