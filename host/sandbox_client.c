@@ -59,6 +59,7 @@ static void drop_link(struct sandbox_client *client)
 {
     struct zygote_link *link = client->link;
     client->link = NULL;
+    client->stats.linked = false;
     if (!link)
         return;
     link->client = NULL;
@@ -107,6 +108,7 @@ static int connect_link(struct sandbox_client *client)
     uv_poll_start(&link->poll, UV_READABLE, on_readable);
     uv_unref((uv_handle_t *)&link->poll); /* the tick keeps the loop alive */
     client->link = link;
+    client->stats.linked = true;
     return 0;
 }
 

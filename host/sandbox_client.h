@@ -11,6 +11,7 @@ struct sandbox_opening;
 
 struct sandbox_stats {    /* of this process, but for the first */
     uint64_t processes;   /* of the node, as the zygote last said */
+    bool linked;          /* to the zygote */
     uint64_t connections; /* open now */
     uint64_t open_runs;
     uint64_t runs_ok, runs_failed; /* since the start; cancelled ones are neither */

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "mem.h"
 #include "metrics.h"
+#include "sandbox_client.h"
 #include "vm.h"
 #include "ws.h"
 #include <stdio.h>
@@ -45,6 +46,10 @@ struct vitals {
     int pool_open, pool_idle, pool_waiting;
     struct followed ws_dropped, pool_waits, pool_waited, pool_refused, log_dropped;
     struct followed image_done, image_failed;
+    int sandbox_processes, sandbox_connections, sandbox_open_runs;
+    bool sandbox_linked;
+    struct followed sandbox_ok, sandbox_failed, sandbox_walls, sandbox_kills,
+        sandbox_crashes;
 };
 
 static int gauge(struct vitals *vitals, const char *name, const char *help)
@@ -60,6 +65,30 @@ static struct followed follow(struct vitals *vitals, const char *name, const cha
 {
     return (struct followed){.series = metrics_open(vitals->host->metrics, METRIC_COUNTER,
                                                     name, help, labels)};
+}
+
+static void open_sandbox_series(struct vitals *vitals)
+{
+    static const char runs[] = "Runs of scripts, by outcome.";
+    vitals->sandbox_processes =
+        metrics_open(vitals->host->metrics, METRIC_GAUGE, "fixxit_sandbox_processes",
+                     "Processes of scripts on this node.", "");
+    vitals->sandbox_connections = gauge(vitals, "fixxit_sandbox_connections",
+                                        "Connections to processes of scripts.");
+    vitals->sandbox_open_runs =
+        gauge(vitals, "fixxit_sandbox_open_runs", "Runs of scripts under way.");
+    vitals->sandbox_ok =
+        follow(vitals, "fixxit_sandbox_runs_total", runs, "outcome=\"ok\"");
+    vitals->sandbox_failed =
+        follow(vitals, "fixxit_sandbox_runs_total", runs, "outcome=\"failed\"");
+    vitals->sandbox_walls = follow(vitals, "fixxit_sandbox_timeouts_total",
+                                   "Runs of scripts whose time was over.", "");
+    vitals->sandbox_kills =
+        follow(vitals, "fixxit_sandbox_kills_total",
+               "Processes of scripts killed because they did not answer.", "");
+    vitals->sandbox_crashes = follow(
+        vitals, "fixxit_sandbox_protocol_errors_total",
+        "Connections closed because a process of scripts said what it may not.", "");
 }
 
 static void open_series(struct vitals *vitals)
@@ -105,6 +134,7 @@ static void open_series(struct vitals *vitals)
     vitals->image_failed =
         follow(vitals, "fixxit_image_jobs_total", "Pictures processed, by outcome.",
                "outcome=\"failed\"");
+    open_sandbox_series(vitals);
 }
 
 static void grow(struct vitals *vitals, struct followed *followed, uint64_t now)
@@ -159,6 +189,23 @@ static void sample_modules(struct vitals *vitals)
     grow(vitals, &vitals->image_failed, image.failed);
 }
 
+/* How many processes there are is the same whoever has heard it; who lost the zygote, lost them. */
+static void sample_sandbox(struct vitals *vitals)
+{
+    struct metrics *metrics = vitals->host->metrics;
+    struct sandbox_stats sandbox = sandbox_client_stats(vitals->host->sandbox);
+    if (sandbox.linked || vitals->sandbox_linked)
+        metrics_set(metrics, vitals->sandbox_processes, (int64_t)sandbox.processes);
+    vitals->sandbox_linked = sandbox.linked;
+    metrics_set(metrics, vitals->sandbox_connections, (int64_t)sandbox.connections);
+    metrics_set(metrics, vitals->sandbox_open_runs, (int64_t)sandbox.open_runs);
+    grow(vitals, &vitals->sandbox_ok, sandbox.runs_ok);
+    grow(vitals, &vitals->sandbox_failed, sandbox.runs_failed);
+    grow(vitals, &vitals->sandbox_walls, sandbox.walls);
+    grow(vitals, &vitals->sandbox_kills, sandbox.kills);
+    grow(vitals, &vitals->sandbox_crashes, sandbox.crashes);
+}
+
 static void sample_longest(struct vitals *vitals)
 {
     uint64_t longest = vitals->longest_us;
@@ -176,6 +223,7 @@ static void sample(struct vitals *vitals)
 {
     sample_process(vitals);
     sample_modules(vitals);
+    sample_sandbox(vitals);
     sample_longest(vitals);
 }
 

@@ -47,7 +47,8 @@ describe("an operator", function()
         "fixxit_ws_connections", "fixxit_ws_dropped_total", "fixxit_reloads_total",
         "fixxit_lua_generations", "fixxit_lua_bytes", "fixxit_loop_turn_seconds_count",
         "fixxit_loop_turn_max_seconds", "fixxit_process_restarts_total",
-        "fixxit_log_dropped_total", "fixxit_image_jobs_total", "fixxit_database_up",
+        "fixxit_log_dropped_total", "fixxit_image_jobs_total", "fixxit_sandbox_processes",
+        "fixxit_sandbox_runs_total", "fixxit_sandbox_kills_total", "fixxit_database_up",
       }) do
         assert.truthy(value(name), name)
       end
@@ -164,7 +165,7 @@ describe("fixxit doctor", function()
     return found, code, output
   end
 
-  it("finds a running server whole: database, Redis, disk, port, image process", function()
+  it("finds a running server whole: database, Redis, disk, port, image process, scripts", function()
     local server = servers.start()
     server:master()
     local found, code, output = examine(function(words)
@@ -173,6 +174,7 @@ describe("fixxit doctor", function()
     server:stop()
     assert.equal(0, code, output)
     assert.equal("answers", found["image process"].detail)
+    assert.equal("answers", found.scripts.detail)
     assert.matches("runs$", found.port.detail)
     assert.matches("MB free", found["disk space"].detail)
   end)

@@ -10,10 +10,11 @@ local json = require("core.json")
 local migrate = require("core.migrate")
 local plugin = require("core.plugin")
 local redis = require("core.redis")
+local sandbox = require("core.sandbox")
 local system_routes = require("core.system_routes")
 
 local M = {
-  summary = "Check configuration, code, database, Redis, data folder, port and image process.",
+  summary = "Check configuration, code, database, Redis, data folder, port, pictures and scripts.",
 }
 
 local SPACE_MIN_MB = 500
@@ -85,6 +86,14 @@ local function check_images()
   return "answers"
 end
 
+local function check_scripts()
+  if not is_running() then
+    return "not asked: no server runs"
+  end
+  errors.check(sandbox.open("doctor", "draft"))
+  return "answers"
+end
+
 local CHECKS = {
   { "configuration", function()
     return config.get().env
@@ -114,6 +123,7 @@ local CHECKS = {
   { "disk space", check_space },
   { "port", check_port },
   { "image process", check_images },
+  { "scripts", check_scripts },
   { "mail", check_mail },
 }
 
