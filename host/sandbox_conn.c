@@ -77,12 +77,6 @@ static void close_conn(struct sandbox_conn *conn)
     sandbox_client_free_if_unused(client);
 }
 
-struct sandbox_conn *sandbox_conn_ref(struct sandbox_conn *conn)
-{
-    conn->refs++;
-    return conn;
-}
-
 void sandbox_conn_unref(struct sandbox_conn *conn)
 {
     if (--conn->refs)

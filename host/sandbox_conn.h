@@ -57,9 +57,7 @@ typedef void (*sandbox_load_cb)(void *arg, const char *declared, size_t len,
                                 const char *problem, size_t problem_len,
                                 const struct err *err);
 
-struct sandbox_conn *sandbox_conn_ref(struct sandbox_conn *conn);
-
-/* The last one closes it. */
+/* Lets go of it: what was begun on it and has not ended is cancelled. */
 void sandbox_conn_unref(struct sandbox_conn *conn);
 
 /* Whether runs can be begun. One that is not may still have some open. */

@@ -128,14 +128,23 @@ static size_t say(int end, const uint8_t *data, size_t size)
     return 4 + len;
 }
 
+static void on_never(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
 static void set_up(void)
 {
+    static uv_timer_t
+        never; /* a loop with nothing to wait for does not look at sockets */
     static const char text[] = "sandbox.socket\0/nowhere\0sandbox.patience_ms\0"
                                "100000";
     log_init(LOG_ERROR, false, "fuzz");
     uv_loop_init(&loop);
     host = (struct host){.loop = &loop, .conf = conf_parse(text, sizeof(text))};
     client = sandbox_client_new(&host);
+    uv_timer_init(&loop, &never);
+    uv_timer_start(&never, on_never, UINT32_MAX, 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
