@@ -17,6 +17,7 @@ function M.new(description)
     name = description.name,
     initial = description.initial,
     states = description.states,
+    transitions = description.transitions,
     known = {},
     targets = {}, -- from -> to -> action (true when it has no name)
     allowed_lists = {},
@@ -43,6 +44,34 @@ function M.new(description)
     end
   end
   return machine
+end
+
+--- The machine with further moves, and with the states that only they know. A move that it has
+-- already stays what it is.
+-- @param moves {{from = a state, to = a state}, ...}
+function Machine:extended(moves)
+  local description = { name = self.name, initial = self.initial, states = {}, transitions = {} }
+  local known = {}
+  local function add(state)
+    if not known[state] then
+      known[state] = true
+      table.insert(description.states, state)
+    end
+  end
+  for _, state in ipairs(self.states) do
+    add(state)
+  end
+  for i, transition in ipairs(self.transitions) do
+    description.transitions[i] = transition
+  end
+  for _, move in ipairs(moves) do
+    add(move.from)
+    add(move.to)
+    if not self:can(move.from, move.to) then
+      table.insert(description.transitions, { from = { move.from }, to = move.to })
+    end
+  end
+  return M.new(description)
 end
 
 --- Whether the machine has the state.

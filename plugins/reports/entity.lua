@@ -21,4 +21,7 @@ function M.lock(ctx, id)
   return if_open(store.get(ctx, id, true))
 end
 
+--- Returns the numbers of the releases that reports are pinned to.
+M.pinned = store.list_pinned
+
 return M

@@ -11,6 +11,7 @@ local extensions = require("plugins.reports.extensions")
 local schema = require("plugins.reports.schema")
 local store = require("plugins.reports.store")
 local view = require("plugins.reports.rules.view")
+local workflow = require("plugins.reports.workflow")
 
 local M = {}
 
@@ -25,8 +26,14 @@ end
 M.query = paging.query_schema({ sorts = SORTS, filters = filters, check = schema.check_list })
 
 --- Checks what depends on the plugins that are loaded. Called with the other checks of the input.
-function M.check(_, input, problem)
+function M.check(ctx, input, problem)
   local query = input.query or {}
+  for _, status in ipairs(type(query.status) == "table" and query.status or {}) do
+    if not workflow.knows(ctx, status) then
+      problem("status", "enum", "must be of the report's states")
+      break
+    end
+  end
   if query.assignee and not extensions.has_filter("assignee") then
     problem("assignee", "unknown", "is not known")
   end

@@ -116,7 +116,8 @@ local function check_list(query, problem)
 end
 
 M.list_filters = {
-  status = s.list({ of = s.enum(M.STATUSES), optional = true }),
+  status = s.list({ of = s.string({ pattern = "^%l[%l%d_]*$", max = 32 }), optional = true,
+    describe = "of " .. table.concat(M.STATUSES, ", ") .. ", and what the tenant's rules add" }),
   severity = s.list({ of = s.enum(M.SEVERITIES), optional = true }),
   category = s.list({ of = s.string({ max = 64 }), optional = true }),
   tag = s.string({ max = 40, optional = true }),

@@ -22,6 +22,7 @@ local states = require("plugins.reports.rules.states")
 local store = require("plugins.reports.store")
 local tracking = require("plugins.reports.rules.tracking")
 local view = require("plugins.reports.rules.view")
+local workflow = require("plugins.reports.workflow")
 
 local M = {}
 
@@ -49,6 +50,7 @@ local function new_row(ctx, id, input, category)
     tags = json.array(input.tags or {}),
     metadata = input.metadata or {},
     sla_due_at = due_at,
+    workflow_release = workflow.opening(ctx, id),
     created_at = time.iso(now_ms),
     updated_at = time.iso(now_ms),
   }, target_ms

@@ -12,6 +12,7 @@ local schema = require("plugins.reports.schema")
 local states = require("plugins.reports.rules.states")
 local store = require("plugins.reports.store")
 local view = require("plugins.reports.rules.view")
+local workflow = require("plugins.reports.workflow")
 
 local M = {}
 
@@ -19,7 +20,7 @@ local M = {}
 local function step(ctx, report, to, reason)
   local now = time.now()
   local from = report.status
-  states.machine:check(from, to)
+  workflow.of(ctx, report).machine:check(from, to)
   local resolved_at = report.resolved_at
   if to == "resolved" then
     resolved_at = now
@@ -44,18 +45,37 @@ local function may_move(person)
   return person.updates
 end
 
--- The report as rules see it, for who may move it.
-local function shown(ctx, id)
+-- The report as it is now, for who may move it.
+local function find(ctx, id)
   local report = store.get(ctx, id)
   changes.check_rights(ctx, report, may_move)
-  return view.member(report)
+  return report
+end
+
+-- Asks the rules that guard a move, where the tenant has rules. @return the status that it was
+-- asked from, or nil
+local function ask_guards(ctx, id, to)
+  if not scripts.active(ctx, ctx.tenant.id) then
+    return nil
+  end
+  local report = find(ctx, id)
+  workflow.ask(ctx, report, to)
+  return report.status
+end
+
+-- What was asked before the lock must be what is done under it.
+local function check_asked(ctx, report, to, asked_from)
+  if asked_from and asked_from ~= report.status
+    and scripts.is_guarded(workflow.of(ctx, report), report.status, to) then
+    errors.raise("CONFLICT", "The report has changed meanwhile: try again")
+  end
 end
 
 --- Moves a report to another status.
 -- @param change {status, reason|nil}; rejecting needs a reason
 function M.set_status(ctx, id, change, version)
   change = scripts.before(ctx, "report.status", change, { id = id, schema = schema.status,
-    current = function() return shown(ctx, id) end })
+    current = function() return view.member(find(ctx, id)) end })
   if change.status == "rejected" and not change.reason then
     errors.validation({ { field = "reason", code = "required",
       message = "must say why the report is rejected" } })
@@ -63,9 +83,11 @@ function M.set_status(ctx, id, change, version)
     errors.validation({ { field = "status", code = "check",
       message = "must not be duplicate: POST /reports/:id/merge names the report it is one of" } })
   end
+  local asked_from = ask_guards(ctx, id, change.status)
   db.transaction(ctx, function(tx)
     local report = changes.lock(tx, id, may_move, version)
     local from = report.status
+    check_asked(tx, report, change.status, asked_from)
     step(tx, report, change.status, change.reason)
     changes.announce(tx, "report.updated", store.get(tx, id), nil, { previousStatus = from })
   end)
@@ -121,12 +143,20 @@ function M.merge(ctx, id, into, version)
   end)
 end
 
+-- From a state of the tenant's there is one way forward, if its rules say so.
+local function steps_to(ctx, report, status)
+  if states.machine:has(report.status) then
+    return states.steps(report.status, status)
+  end
+  return workflow.of(ctx, report).machine:can(report.status, status) and { status } or {}
+end
+
 --- Carries a report forward because work on it did (a plugin's call, inside its transaction).
 -- Does nothing when the report is there or beyond.
 -- @param cause one sentence for the history
 function M.progress(ctx, id, status, cause)
   local report = store.get(ctx, id, true)
-  local steps = report and states.steps(report.status, status) or {}
+  local steps = report and steps_to(ctx, report, status) or {}
   local from = report and report.status
   for _, to in ipairs(steps) do
     step(ctx, report, to, cause)

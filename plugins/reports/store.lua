@@ -13,8 +13,8 @@ local M = {}
 
 local COLUMNS = [[r.id, r.reporter_id, r.reporter_contact, r.tracking_code, r.title, r.description,
   r.category, r.severity_level, r.status, r.location_description, r.latitude, r.longitude,
-  r.location_accuracy, r.source, r.tags, r.metadata, r.duplicate_of, r.sla_due_at, r.version,
-  r.created_at, r.updated_at, r.resolved_at,
+  r.location_accuracy, r.source, r.tags, r.metadata, r.duplicate_of, r.sla_due_at,
+  r.workflow_release, r.version, r.created_at, r.updated_at, r.resolved_at,
   FIELD(r.severity_level, 'low', 'medium', 'high', 'critical') AS severity_rank]]
 
 -- Metres on the plane that touches the globe at the first position: good to a millimetre in the
@@ -132,13 +132,13 @@ function M.insert(ctx, row)
   db.scope(ctx):queue([[INSERT INTO reports (id, tenant_id, reporter_id, reporter_contact,
       tracking_code, title, description, category, severity_level, status, location_description,
       latitude, longitude, location_accuracy, cell, source, tags, metadata, sla_due_at,
-      created_at, updated_at)
-    VALUES (?, :tenant, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)]],
+      workflow_release, created_at, updated_at)
+    VALUES (?, :tenant, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)]],
     row.id, row.reporter_id, row.reporter_contact, row.tracking_code, row.title, row.description,
     row.category, row.severity_level, row.status, row.location_description, row.latitude,
     row.longitude, row.location_accuracy, cell, row.source, json.encode(row.tags),
-    json.encode(row.metadata), time.db(row.sla_due_at), time.db(row.created_at),
-    time.db(row.created_at))
+    json.encode(row.metadata), time.db(row.sla_due_at), row.workflow_release,
+    time.db(row.created_at), time.db(row.created_at))
 end
 
 --- Returns the living report of that id, or nil. `lock` keeps it from changing until the
@@ -250,6 +250,16 @@ end
 function M.set_due(ctx, id, due_at, now)
   db.scope(ctx):exec([[UPDATE reports SET sla_due_at = ?, updated_at = ?, version = version + 1
     WHERE tenant_id = :tenant AND id = ?]], time.db(due_at), time.db(now), id)
+end
+
+--- Returns the releases that reports are pinned to, by their numbers.
+function M.list_pinned(ctx)
+  local numbers = {}
+  for i, row in ipairs(db.scope(ctx):query([[SELECT DISTINCT r.workflow_release FROM reports r
+    WHERE r.tenant_id = :tenant AND r.workflow_release IS NOT NULL]])) do
+    numbers[i] = row.workflow_release
+  end
+  return numbers
 end
 
 --- Locks the living duplicates of a report until the transaction ends, and returns them.

@@ -21,4 +21,7 @@ function M.lock(ctx, id)
   return if_running(store.lock(ctx, id))
 end
 
+--- Returns the numbers of the releases that work orders are pinned to.
+M.pinned = store.list_pinned
+
 return M

@@ -56,6 +56,7 @@ end
 local actions = {
   ["workorder.create"] = { event = "workorder.created" },
   ["workorder.update"] = { event = "workorder.updated", shows = shows_step(nil) },
+  ["workorder.status"] = { event = "workorder.updated", shows = shows_step("status") },
   ["workorder.assign"] = { event = "workorder.assigned" },
   ["remediation.create"] = { event = "remediation.completed" },
 }

@@ -10,6 +10,7 @@ local states = require("plugins.workorders.rules.states")
 local store = require("plugins.workorders.store")
 local teams_store = require("plugins.workorders.teams_store")
 local view = require("plugins.workorders.rules.view")
+local workflow = require("plugins.workorders.workflow")
 
 local M = {}
 
@@ -18,6 +19,17 @@ M.query = paging.query_schema({
   filters = schema.filters,
   check = schema.check_list,
 })
+
+--- Checks what the tenant's rules decide. Called with the other checks of the input.
+function M.check(ctx, input, problem)
+  local wanted = input.query and input.query.status
+  for _, status in ipairs(type(wanted) == "table" and wanted or {}) do
+    if not workflow.knows(ctx, status) then
+      problem("status", "enum", "must be of the work order's states")
+      return
+    end
+  end
+end
 
 local PAGING = { columns = store.SORTS, id = "w.id", default = "-createdAt" }
 
@@ -63,11 +75,20 @@ local function shown(ctx, query, rows)
   return found
 end
 
+-- The states of the product, then those of the tenant's rules.
+local function columns_of(ctx)
+  local names = { unpack(states.STATUSES) }
+  for _, state in ipairs(workflow.added(ctx)) do
+    names[#names + 1] = state
+  end
+  return names
+end
+
 -- One small query per column that has anything in it; the counts come from one more.
 local function kanban(ctx, query, filters)
   local counts = store.count_by_status(ctx, filters)
   local columns = json.array({})
-  for i, status in ipairs(states.STATUSES) do
+  for i, status in ipairs(columns_of(ctx)) do
     local rows = {}
     if counts[status] then
       filters.status = { status }

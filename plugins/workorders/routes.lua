@@ -46,6 +46,7 @@ return {
   },
   {
     method = "GET", path = "/workorders", permission = READERS, query = list.query,
+    check = list.check,
     summary = "List work orders; view=kanban groups them by status.",
     returns = answers.list,
     handler = function(ctx, input)
@@ -105,6 +106,19 @@ return {
   action("complete", "workorders.work", "Say that the work is done."),
   action("verify", "workorders.update", "Confirm that it is done."),
   action("cancel", "workorders.update", "Give up a work order."),
+  {
+    method = "PUT", path = "/workorders/:id/status",
+    permission = { "workorders.update", "workorders.work" }, params = schema.id,
+    body = schema.status,
+    summary = "Move a work order to another status, also one that the tenant's rules add.",
+    answers = { [409] = "not from this status; the allowed ones are in details",
+      [422] = "a rule of the tenant's does not agree" },
+    returns = answers.order, versioned = true,
+    handler = function(ctx, input)
+      return answer(service.set_status(ctx, input.params.id, input.body,
+        etag.wanted_version(ctx)))
+    end,
+  },
   {
     method = "GET", path = "/teams", permission = READERS, query = teams.query,
     summary = "The tenant's teams with their members.",

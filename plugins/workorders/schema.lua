@@ -88,6 +88,11 @@ M.complete = s.object({
   minutesSpent = s.integer({ min = 0, max = 100000, optional = true }),
 })
 
+M.status = s.object({
+  status = s.string({ min = 1, max = 32 }),
+  reason = reason(true),
+})
+
 --- What each step of a work order takes.
 M.BODIES = {
   accept = M.maybe_reasoned, reject = M.reasoned, start = M.maybe_reasoned, hold = M.reasoned,
@@ -96,7 +101,9 @@ M.BODIES = {
 }
 
 M.filters = {
-  status = s.list({ of = s.enum(states.STATUSES), optional = true }),
+  status = s.list({ of = s.string({ pattern = "^%l[%l%d_]*$", max = 32 }), optional = true,
+    describe = "of " .. table.concat(states.STATUSES, ", ")
+      .. ", and what the tenant's rules add" }),
   priority = s.list({ of = s.enum(M.PRIORITIES), optional = true }),
   assignee = s.string({ format = "uuid", optional = true }),
   team = s.string({ format = "uuid", optional = true }),

@@ -22,6 +22,7 @@ local states = require("plugins.workorders.rules.states")
 local store = require("plugins.workorders.store")
 local teams_store = require("plugins.workorders.teams_store")
 local view = require("plugins.workorders.rules.view")
+local workflow = require("plugins.workorders.workflow")
 
 local M = {}
 
@@ -68,17 +69,45 @@ local function lock(ctx, id, action, version)
   return order
 end
 
-local function check_target(action, order)
-  local to = states.target(action, order)
-  if not to then
-    local allowed = states.machine:allowed(order.status)
-    errors.raise("INVALID_TRANSITION",
-      ("A work order that is %s cannot %s"):format(order.status, action), {
-        details = { { field = "status", code = "transition", message = "not allowed from here",
-          from = order.status, action = action, allowed = json.array(allowed) } },
-      })
+-- Raises 409 with what is allowed. `wanted` is {action =} or {to =}.
+local function refuse_move(order, machine, message, wanted)
+  errors.raise("INVALID_TRANSITION", message, { details = { {
+    field = "status", code = "transition", message = "not allowed from here", from = order.status,
+    action = wanted.action, to = wanted.to, allowed = json.array(states.allowed(order, machine)),
+  } } })
+end
+
+-- What was asked of the tenant's rules before the lock must be what is done under it.
+local function check_asked(ctx, order, to, asked_from)
+  if asked_from and asked_from ~= order.status and workflow.is_guarded(ctx, order, to) then
+    errors.raise("CONFLICT", "The work order has changed meanwhile: try again")
   end
+end
+
+local function check_target(ctx, action, order, asked_from)
+  local machine = workflow.of(ctx, order).machine
+  local to = states.target(action, order, machine)
+  if not to then
+    refuse_move(order, machine, ("A work order that is %s cannot %s"):format(order.status, action),
+      { action = action })
+  end
+  check_asked(ctx, order, to, asked_from)
   return to
+end
+
+-- Asks the rules that guard the move of an action, where the tenant has rules. @return the status
+-- that it was asked from, or nil
+local function ask_guards(ctx, id, action)
+  if not workflow.has_rules(ctx) then
+    return nil
+  end
+  local order = store.get(ctx, id)
+  check_rights(ctx, order, action)
+  local to = states.target(action, order, workflow.of(ctx, order).machine)
+  if to then
+    workflow.ask(ctx, order, to)
+  end
+  return order.status
 end
 
 local function announce(ctx, name, order, extra)
@@ -161,6 +190,7 @@ function M.create(ctx, input)
       status = states.machine.initial, location_description = made.location.description,
       latitude = made.location.latitude, longitude = made.location.longitude,
       estimated_minutes = input.estimatedMinutes, sla_due_at = made.sla_due_at,
+      workflow_release = workflow.opening(tx, id),
       checklist = json.array(input.checklist or {}), metadata = input.metadata or {},
       created_at = now,
     }
@@ -263,9 +293,10 @@ end
 -- @param version the version the caller has read (If-Match), or nil
 function M.assign(ctx, id, request, version)
   request = ruled(ctx, id, "assign", request, schema.assign)
+  local asked_from = ask_guards(ctx, id, "assign")
   return db.transaction(ctx, function(tx)
     local order = lock(tx, id, "assign", version)
-    order.status = check_target("assign", order)
+    order.status = check_target(tx, "assign", order, asked_from)
     check_assignee(tx, request)
     local previous = { user_id = order.assigned_to, team_id = order.team_id }
     local is_race = assignment.is_race(store.get(tx, id), {
@@ -310,10 +341,11 @@ local EFFECTS = {
 -- @param version the version the caller has read (If-Match), or nil
 function M.act(ctx, id, action, input, version)
   input = ruled(ctx, id, action, input, schema.BODIES[action])
+  local asked_from = ask_guards(ctx, id, action)
   return db.transaction(ctx, function(tx)
     local order = lock(tx, id, action, version)
     local from, previous = order.status, order.assigned_to
-    order.status = check_target(action, order)
+    order.status = check_target(tx, action, order, asked_from)
     local effect = EFFECTS[action]
     if effect then
       effect(tx, order, from, input)
@@ -323,6 +355,57 @@ function M.act(ctx, id, action, input, version)
       details = { assignedTo = previous, notes = input.notes, minutesSpent = input.minutesSpent },
       extra = { action = action, previousStatus = from, previousAssignee = previous } })
     move_report(tx, after)
+    return view.order(after)
+  end)
+end
+
+-- An action may also be called for by the status that it leads to, unless there is more to say
+-- than a reason.
+local NEEDS_REASON = { reject = true, hold = true }
+
+local function check_status(order, action, change)
+  if action == "assign" then
+    errors.validation({ { field = "status", code = "check",
+      message = "must not be assigned: PUT /workorders/:id/assign says to whom" } })
+  elseif NEEDS_REASON[action] and not change.reason then
+    errors.validation({ { field = "reason", code = "required",
+      message = ("must say why the work order goes from %s to %s"):format(order.status,
+        change.status) } })
+  end
+end
+
+--- Moves a work order to another status: by the action that leads there, or, where only the
+-- tenant's rules know the move, as it is.
+-- @param change {status, reason|nil}
+-- @param version the version the caller has read (If-Match), or nil
+function M.set_status(ctx, id, change, version)
+  change = ruled(ctx, id, "status", change, schema.status)
+  local order, to = store.get(ctx, id), change.status
+  check_rights(ctx, order, "status")
+  local machine = workflow.of(ctx, order).machine
+  if not states.can(order, to, machine) then
+    refuse_move(order, machine, ("A work order cannot go from %s to %s"):format(order.status, to),
+      { to = to })
+  end
+  local action = states.action_to(order, to, machine)
+  if action == "assign" or schema.BODIES[action] then
+    check_status(order, action, change)
+    return M.act(ctx, id, action, { reason = change.reason }, version)
+  end
+  workflow.ask(ctx, order, to)
+  local asked_from = order.status
+  return db.transaction(ctx, function(tx)
+    local locked = lock(tx, id, "status", version)
+    local from = locked.status
+    if not states.can(locked, to, workflow.of(tx, locked).machine) then
+      refuse_move(locked, machine, ("A work order cannot go from %s to %s"):format(from, to),
+        { to = to })
+    end
+    check_asked(tx, locked, to, asked_from)
+    locked.status = to
+    escalation.follow(tx, locked, from)
+    local after = save(tx, locked, { action = "status", reason = change.reason,
+      extra = { action = "status", previousStatus = from } })
     return view.order(after)
   end)
 end

@@ -15,7 +15,8 @@ local COLUMNS = [[w.id, w.number, w.report_id, w.assigned_to, w.team_id, w.assig
   w.assigned_by, w.created_by, w.title, w.description, w.priority, w.status, w.held_from,
   w.location_description, w.latitude, w.longitude, w.scheduled_start, w.scheduled_end,
   w.schedule_status, w.estimated_minutes, w.minutes_spent, w.completion_notes, w.sla_due_at,
-  w.checklist, w.metadata, w.version, w.created_at, w.updated_at, w.completed_at,
+  w.workflow_release, w.checklist, w.metadata, w.version, w.created_at, w.updated_at,
+  w.completed_at,
   FIELD(w.priority, 'low', 'normal', 'high', 'urgent') AS priority_rank,
   CONCAT_WS(' ', u.first_name, u.last_name) AS assignee_name, t.name AS team_name]]
 
@@ -44,11 +45,12 @@ end
 function M.insert(ctx, row)
   db.scope(ctx):exec([[INSERT INTO work_orders (id, tenant_id, number, report_id, created_by, title,
       description, priority, status, location_description, latitude, longitude, estimated_minutes,
-      sla_due_at, checklist, metadata, created_at, updated_at)
-    VALUES (?, :tenant, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)]],
+      sla_due_at, workflow_release, checklist, metadata, created_at, updated_at)
+    VALUES (?, :tenant, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)]],
     row.id, row.number, row.report_id, row.created_by, row.title, row.description, row.priority,
     row.status, row.location_description, row.latitude, row.longitude, row.estimated_minutes,
-    time.db(row.sla_due_at), json.encode(row.checklist), json.encode(row.metadata),
+    time.db(row.sla_due_at), row.workflow_release, json.encode(row.checklist),
+    json.encode(row.metadata),
     time.db(row.created_at), time.db(row.created_at))
 end
 
@@ -199,6 +201,16 @@ function M.count_by_status(ctx, filters)
     counts[row.status] = row.n
   end
   return counts
+end
+
+--- Returns the releases that work orders are pinned to, by their numbers.
+function M.list_pinned(ctx)
+  local numbers = {}
+  for i, row in ipairs(db.scope(ctx):query([[SELECT DISTINCT w.workflow_release FROM work_orders w
+    WHERE w.tenant_id = :tenant AND w.workflow_release IS NOT NULL]])) do
+    numbers[i] = row.workflow_release
+  end
+  return numbers
 end
 
 --- Returns the statuses of all living work orders of a report.

@@ -133,6 +133,7 @@ local DOORS = {
   ["PUT /api/v1/workorders/:id/reject"] = WORK,
   ["PUT /api/v1/workorders/:id/resume"] = WORK,
   ["PUT /api/v1/workorders/:id/start"] = WORK,
+  ["PUT /api/v1/workorders/:id/status"] = WORK,
   ["PUT /api/v1/workorders/:id/verify"] = DISPATCH,
   -- Who may do what inside of a workspace goes by the role there: workspaces_spec.
   ["GET /api/v1/workspaces"] = SIGNED_IN,
@@ -195,6 +196,7 @@ local BODIES = {
   ["PUT /api/v1/workorders/:id/reject"] = { reason = "busy" },
   ["PUT /api/v1/workorders/:id/resume"] = {},
   ["PUT /api/v1/workorders/:id/start"] = {},
+  ["PUT /api/v1/workorders/:id/status"] = { status = "in_progress" },
   ["PUT /api/v1/workorders/:id/verify"] = {},
   ["POST /api/v1/workspaces/:id/members/accept"] = { token = "none" },
   ["POST /api/v1/workspaces/:id/members/invite"] = { email = "a@x.example", role = "viewer" },

@@ -142,3 +142,116 @@ escalate{ of = "workorder", name = "urgent",
       .. "AND actor LIKE 'script:%%'"):format(made.id)))
   end)
 end)
+
+local function refused(status, code, answer)
+  assert.equal(status, answer.status, answer.body)
+  assert.equal(code, answer.json.error.code, answer.body)
+  return answer.json.error
+end
+
+describe("states of a tenant's own", function()
+  local RULE = [[
+local function is_technician(_, user) return user.role == "technician" end
+transition{ of = "workorder", from = "accepted", to = "awaiting_parts", guard = is_technician }
+transition{ of = "workorder", from = "awaiting_parts", to = "in_progress" }
+transition{ of = "workorder", from = "awaiting_parts", to = "cancelled" }
+transition{ of = "report", from = "submitted", to = "triaged" }
+transition{ of = "report", from = "triaged", to = "acknowledged" }
+]]
+  local technician
+
+  local function accepted(id)
+    ok(api:put("/workorders/" .. id .. "/assign", by(dispatcher, { userId = technician.user.id })))
+    ok(api:put("/workorders/" .. id .. "/accept", by(technician, {})))
+    return "/workorders/" .. id
+  end
+
+  local function to(who, path, status, reason)
+    return api:put(path .. "/status", by(who, { status = status, reason = reason }))
+  end
+
+  setup(function()
+    technician = api:login("tech1@riverton.example")
+  end)
+
+  it("are there for what is opened under them, under their guards", function()
+    local before = accepted(order().id)
+    publish(RULE)
+    local path = accepted(order().id)
+    local denied = refused(422, "REJECTED_BY_RULE", to(dispatcher, path, "awaiting_parts"))
+    assert.equal("rules/flow.lua:2", denied.rule)
+    local waiting = ok(to(technician, path, "awaiting_parts", "the pump"))
+    assert.equal("awaiting_parts", waiting.status)
+    local history = ok(api:get(path .. "/history", by(dispatcher)))
+    local last = history[#history]
+    assert.same({ "status", "accepted", "awaiting_parts", "the pump" },
+      { last.action, last.from, last.to, last.reason })
+    local wrong = refused(409, "INVALID_TRANSITION", to(dispatcher, path, "completed"))
+    assert.same({ "in_progress", "cancelled" }, wrong.details[1].allowed)
+    refused(409, "INVALID_TRANSITION", api:put(path .. "/hold", by(technician, { reason = "x" })))
+    assert.equal("in_progress", ok(api:put(path .. "/start", by(technician, {}))).status)
+    assert.equal("completed", ok(to(technician, path, "completed")).status)
+    -- what was open before knows nothing of them
+    local old = refused(409, "INVALID_TRANSITION", to(technician, before, "awaiting_parts"))
+    assert.same({ "assigned", "scheduled", "in_progress", "on_hold", "cancelled" },
+      old.details[1].allowed)
+  end)
+
+  it("stay with what was opened under them", function()
+    local path = accepted(order().id)
+    publish("on('report.created', function() end)")
+    refused(422, "REJECTED_BY_RULE", to(dispatcher, path, "awaiting_parts"))
+    assert.equal("awaiting_parts", ok(to(technician, path, "awaiting_parts")).status)
+    refused(409, "INVALID_TRANSITION", to(technician, accepted(order().id), "awaiting_parts"))
+    assert.equal("in_progress", ok(to(technician, path, "in_progress")).status)
+    publish(RULE)
+  end)
+
+  it("are columns of the board and values of the filter", function()
+    local path = accepted(order().id)
+    ok(to(technician, path, "awaiting_parts"))
+    local found = ok(api:get("/workorders?status=awaiting_parts", by(dispatcher)))
+    assert.equal(path, "/workorders/" .. found[1].id)
+    local board = ok(api:get("/workorders?view=kanban", by(dispatcher))).columns
+    assert.same({ "awaiting_parts", 1 }, { board[#board].status, board[#board].count })
+    assert.equal("status", refused(400, "VALIDATION_ERROR",
+      api:get("/workorders?status=nowhere", by(dispatcher))).details[1].field)
+    assert.equal("status", refused(400, "VALIDATION_ERROR",
+      api:get("/reports?status=awaiting_parts", by(dispatcher))).details[1].field)
+    assert.equal(0, #ok(api:get("/reports?status=triaged", by(dispatcher))))
+  end)
+
+  it("of reports take work, which goes on where the rules say", function()
+    local made = ok(api:post("/reports", by(dispatcher, { title = "Broken pump", category = "other",
+      location = { description = "here" } })))
+    ok(api:put("/reports/" .. made.id .. "/status", by(dispatcher, { status = "triaged" })))
+    local wrong = refused(409, "INVALID_TRANSITION", api:put("/reports/" .. made.id .. "/status",
+      by(dispatcher, { status = "closed" })))
+    assert.same({ "acknowledged" }, wrong.details[1].allowed)
+    order({ reportId = made.id, title = nil })
+    assert.equal("acknowledged", ok(api:get("/reports/" .. made.id, by(dispatcher))).status)
+  end)
+
+  it("let a work order go by the status that an action leads to", function()
+    local path = accepted(order().id)
+    assert.equal("reason", refused(400, "VALIDATION_ERROR",
+      to(technician, path, "on_hold")).details[1].field)
+    assert.equal("on_hold", ok(to(technician, path, "on_hold", "rain")).status)
+    assert.same({ "accepted", "cancelled" }, refused(409, "INVALID_TRANSITION",
+      to(technician, path, "in_progress")).details[1].allowed)
+    assert.equal("accepted", ok(to(technician, path, "accepted")).status)
+    assert.equal("status", refused(400, "VALIDATION_ERROR",
+      to(dispatcher, path, "assigned")).details[1].field)
+    refused(403, "FORBIDDEN", to(technician, path, "cancelled"))
+    assert.equal("cancelled", ok(to(dispatcher, path, "cancelled")).status)
+    refused(412, "PRECONDITION_FAILED", api:put(accepted(order().id) .. "/status", { token = technician.token,
+      json = { status = "in_progress" }, headers = { ["if-match"] = '"1"' } }))
+  end)
+
+  it("whose guard fails are refused", function()
+    publish([[transition{ of = "workorder", from = "accepted", to = "stuck",
+      guard = function(wo) return wo.nothing.at_all end }]])
+    local failed = refused(422, "RULE_FAILED", to(technician, accepted(order().id), "stuck"))
+    assert.equal("rules/flow.lua:2", failed.rule)
+  end)
+end)

@@ -382,6 +382,8 @@ describe("the description of the API", function()
     ask(409, "PUT", work .. "/verify", by(dispatcher, {}))
     step("start", technician)
     step("hold", technician, { reason = "rain" })
+    step("status", technician, { status = "in_progress" })
+    step("status", technician, { status = "on_hold", reason = "more rain" })
     step("resume", technician)
     local done = ask(201, "POST", "/remediations", by(technician, { workOrderId = order.id,
       description = "New bulb", timeSpent = 20,

@@ -72,11 +72,6 @@ local function over_time(hook, max_ms)
     ("limit: wall %d ms of the request at %s:%d"):format(max_ms, hook.file, hook.line) } }
 end
 
-local function person(ctx)
-  local actor = ctx.actor
-  return { kind = actor.kind, id = actor.user_id, name = actor.name, role = actor.role }
-end
-
 -- One hook: the data that goes on from here; raises when it is refused.
 local function pass(ctx, release, hook, data, about)
   local spent, left_us = time_left(ctx)
@@ -122,7 +117,7 @@ return function(ctx, action, data, options)
     return data
   end
   local about = { action = action, schema = options.schema, check = options.check, given = {
-    user = person(ctx), action = action, id = options.id,
+    user = hooks.person(ctx), action = action, id = options.id,
     current = options.current and options.current() or nil,
   } }
   for _, hook in ipairs(found) do

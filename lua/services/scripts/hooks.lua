@@ -48,6 +48,12 @@ local function acting(ctx, release, hook, depth)
   return script
 end
 
+--- Who acts, as rules see them.
+function M.person(ctx)
+  local actor = ctx.actor
+  return { kind = actor.kind, id = actor.user_id, name = actor.name, role = actor.role }
+end
+
 local function files_of(ctx, release)
   return release.files or active_releases.rules(ctx, release)
 end

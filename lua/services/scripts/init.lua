@@ -14,6 +14,7 @@ local releases = require("services.scripts.releases")
 local secrets = require("services.scripts.secrets")
 local switches = require("services.scripts.switches")
 local tail = require("services.scripts.tail")
+local workflows = require("services.scripts.workflows")
 
 local M = {}
 
@@ -49,6 +50,13 @@ M.active = active.find
 
 --- The release that runs for an entity, or nil.
 M.for_entity = active.for_entity
+
+--- The states and moves that rules add: see services/scripts/workflows.lua.
+M.workflow = workflows.of
+M.opening = workflows.opening
+M.states = workflows.states
+M.ask_guards = workflows.ask
+M.is_guarded = workflows.is_guarded
 
 --- The rules of a release, {{path, content}, ...}.
 M.rules = active.rules

@@ -48,7 +48,7 @@ end
 
 --- Tells whether work may still begin on a report of that status.
 function M.takes_work(status)
-  return PLACE[status] ~= nil and status ~= "resolved"
+  return M.is_open(status)
 end
 
 return M

@@ -53,7 +53,7 @@ local ALLOWED = {
 local RIGHT_FOR = {
   accept = "accept", reject = "accept", start = "work", hold = "work", resume = "work",
   complete = "work", verify = "update", cancel = "update", update = "update",
-  assign = "assign", delete = "delete", remediate = "work",
+  assign = "assign", delete = "delete", remediate = "work", status = "work",
 }
 
 --- Tells whether the person may take the action on the work order.

@@ -43,15 +43,73 @@ local function has(list, value)
   return false
 end
 
+local HELD = "on_hold"
+local RESUMED = { accepted = true, scheduled = true, in_progress = true }
+
+-- What was held goes on where it was.
+local function leads_back(order, to)
+  return order.status ~= HELD or to == order.held_from or not RESUMED[to]
+end
+
 --- Returns the status that an action leads to from this work order's, or nil when the action is
 -- not to be had there.
-function M.target(action, order)
+-- @param machine of the work order; nil: without what the tenant's rules add
+function M.target(action, order, machine)
   for _, transition in ipairs(TRANSITIONS) do
     if transition.action == action and has(transition.from, order.status)
         and (action ~= "resume" or transition.to == order.held_from) then
       return transition.to
     end
   end
+  if machine and action == "resume" and order.status == HELD and machine:has(order.held_from) then
+    return order.held_from
+  end
+  return machine and M.added_target(action, order, machine)
+end
+
+-- A move that the tenant's rules add does what the action does that leads there.
+function M.added_target(action, order, machine)
+  for _, transition in ipairs(TRANSITIONS) do
+    if transition.action == action and action ~= "resume"
+        and not M.machine:can(order.status, transition.to)
+        and machine:can(order.status, transition.to) then
+      return transition.to
+    end
+  end
+end
+
+--- Tells whether a work order may go to a status.
+function M.can(order, to, machine)
+  if order.status == HELD and to == order.held_from then
+    return true
+  end
+  return machine:can(order.status, to) and leads_back(order, to)
+end
+
+--- Returns the statuses that may follow.
+function M.allowed(order, machine)
+  local allowed = {}
+  for _, to in ipairs(machine.states) do
+    if M.can(order, to, machine) then
+      allowed[#allowed + 1] = to
+    end
+  end
+  return allowed
+end
+
+--- Returns the action that leads to a status which may follow, or nil when only the tenant's rules
+-- know the move.
+function M.action_to(order, to, machine)
+  if order.status == HELD and to == order.held_from then
+    return "resume"
+  end
+  local action = M.machine:action(order.status, to)
+  for _, transition in ipairs(not action and TRANSITIONS or {}) do
+    if M.added_target(transition.action, order, machine) == to then
+      return transition.action
+    end
+  end
+  return action
 end
 
 -- While it is on hold nobody is late; what has ended waits for nobody.

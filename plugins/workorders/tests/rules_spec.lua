@@ -22,6 +22,24 @@ describe("the life of a work order", function()
     end
   end)
 
+  it("goes by a tenant's own states where its rules lead", function()
+    local machine = states.machine:extended({ { from = "accepted", to = "parts" },
+      { from = "parts", to = "in_progress" }, { from = "parts", to = "on_hold" } })
+    assert.same({ "assigned", "scheduled", "in_progress", "on_hold", "cancelled", "parts" },
+      states.allowed({ status = "accepted" }, machine))
+    assert.equal("in_progress", states.target("start", { status = "parts" }, machine))
+    assert.equal("on_hold", states.target("hold", { status = "parts" }, machine))
+    assert.is_nil(states.target("cancel", { status = "parts" }, machine))
+    assert.is_nil(states.target("start", { status = "parts" }, states.machine))
+    local held = { status = "on_hold", held_from = "parts" }
+    assert.equal("parts", states.target("resume", held, machine))
+    assert.same({ "cancelled", "parts" }, states.allowed(held, machine))
+    assert.equal("resume", states.action_to(held, "parts", machine))
+    assert.is_nil(states.action_to({ status = "accepted" }, "parts", machine))
+    assert.equal("start", states.action_to({ status = "parts" }, "in_progress", machine))
+    assert.equal("complete", states.action_to({ status = "in_progress" }, "completed", machine))
+  end)
+
   it("is all done when the last open one is", function()
     assert.is_true(states.is_all_done({ "completed", "verified", "cancelled" }))
     assert.is_false(states.is_all_done({ "completed", "in_progress" }))

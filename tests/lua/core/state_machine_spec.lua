@@ -35,6 +35,19 @@ describe("a state machine", function()
     assert.same({ "closed" }, err.details[1].allowed)
   end)
 
+  it("can be extended, and stays what it was", function()
+    local base = machine()
+    local more = base:extended({ { from = "acknowledged", to = "waiting" },
+      { from = "waiting", to = "closed" }, { from = "submitted", to = "acknowledged" } })
+    assert.same({ "submitted", "acknowledged", "closed", "waiting" }, more.states)
+    assert.same({ "closed", "waiting" }, more:allowed("acknowledged"))
+    assert.same({ "closed" }, more:allowed("waiting"))
+    assert.equal("acknowledge", more:action("submitted", "acknowledged"))
+    assert.is_nil(more:action("acknowledged", "waiting"))
+    assert.is_false(base:has("waiting"))
+    assert.same({ "closed" }, base:allowed("acknowledged"))
+  end)
+
   it("names no state that it does not have", function()
     assert.has_error(function()
       state_machine.new({ name = "x", initial = "a", states = { "a" },

@@ -1,0 +1,44 @@
+-- The states of a report: the product's, and those that the tenant's rules add.
+
+local scripts = require("services.scripts")
+local states = require("plugins.reports.rules.states")
+local store = require("plugins.reports.store")
+local view = require("plugins.reports.rules.view")
+
+local M = {}
+
+local OF = "report"
+
+--- Returns the workflow of a report (services.scripts): its `machine` says what may follow.
+function M.of(ctx, report)
+  return scripts.workflow(ctx, OF, states.machine, report.workflow_release)
+end
+
+--- Returns the release that a new report is pinned to, or nil.
+function M.opening(ctx, id)
+  return scripts.opening(ctx, OF, id)
+end
+
+--- Asks the guards of a move. Call it before the transaction, with the report as it is then.
+function M.ask(ctx, report, to)
+  local workflow = M.of(ctx, report)
+  if scripts.is_guarded(workflow, report.status, to) then
+    scripts.ask_guards(ctx, workflow, report.status, to,
+      { id = report.id, name = "report", data = view.full(report) })
+  end
+end
+
+--- Tells whether a status is one of a report's, here or in the tenant's rules.
+function M.knows(ctx, status)
+  if states.machine:has(status) then
+    return true
+  end
+  for _, state in ipairs(scripts.states(ctx, OF, states.machine, store.list_pinned(ctx))) do
+    if state == status then
+      return true
+    end
+  end
+  return false
+end
+
+return M
