@@ -5,7 +5,10 @@
 #include "sandbox_source.h"
 #include <string.h>
 
-enum { INPUT_DEPTH = 64 }; /* what comes in is the peer's, not the script's */
+enum {
+    INPUT_DEPTH = 64,        /* what comes in is the peer's, not the script's */
+    DETAILS_MAX = 32 * 1024, /* of an answer's error, as JSON */
+};
 
 static void *arg_of(lua_State *L)
 {
@@ -178,7 +181,7 @@ static int note_failure(lua_State *L)
     if (!lua_istable(L, -1))
         return 0;
     buf_clear(&now->call);
-    sandbox_encode(L, lua_gettop(L), &now->call, SANDBOX_DECLARED_MAX);
+    sandbox_encode(L, lua_gettop(L), &now->call, DETAILS_MAX);
     sandbox_note_details(now, now->call.data, now->call.len);
     return 0;
 }

@@ -5,7 +5,17 @@
 enum {
     STRING_MAX = SANDBOX_STRING_MAX,
     SORT_MAX = 1 << 20,
+    MOVES_AT_ONCE = 1024, /* charged together */
 };
+
+/* t[to] = t[from] for tables at these places of the stack. */
+static void move(lua_State *L, int from_table, int from, int to_table, int to)
+{
+    if (from % MOVES_AT_ONCE == 0)
+        sandbox_charge(L, MOVES_AT_ONCE);
+    lua_rawgeti(L, from_table, from);
+    lua_rawseti(L, to_table, to);
+}
 
 /* An element or the separator as text, on the stack top; adds to the length so far. */
 static void concat_piece(lua_State *L, luaL_Buffer *buffer, size_t *total)
@@ -48,6 +58,7 @@ static int l_concat(lua_State *L)
 static int l_insert(lua_State *L)
 {
     sandbox_check_writable(L, 1);
+    sandbox_charge(L, 4);
     int count = (int)lua_objlen(L, 1), at = count + 1;
     switch (lua_gettop(L)) {
     case 2:
@@ -55,11 +66,8 @@ static int l_insert(lua_State *L)
     case 3:
         at = sandbox_check_integer(L, 2);
         luaL_argcheck(L, at >= 1 && at <= count + 1, 2, "position out of bounds");
-        sandbox_charge(L, (unsigned)(count + 1 - at));
-        for (int i = count; i >= at; i--) {
-            lua_rawgeti(L, 1, i);
-            lua_rawseti(L, 1, i + 1);
-        }
+        for (int i = count; i >= at; i--)
+            move(L, 1, i, 1, i + 1);
         break;
     default:
         return luaL_error(L, "wrong number of arguments to 'insert'");
@@ -75,12 +83,10 @@ static int l_remove(lua_State *L)
     int at = sandbox_opt_integer(L, 2, count);
     if (at < 1 || at > count)
         return 0;
-    sandbox_charge(L, (unsigned)(count - at));
+    sandbox_charge(L, 4);
     lua_rawgeti(L, 1, at);
-    for (; at < count; at++) {
-        lua_rawgeti(L, 1, at + 1);
-        lua_rawseti(L, 1, at);
-    }
+    for (; at < count; at++)
+        move(L, 1, at + 1, 1, at);
     lua_pushnil(L);
     lua_rawseti(L, 1, count);
     return 1;
@@ -144,11 +150,8 @@ static int l_sort(lua_State *L)
         from = to;
         to = from == TABLE ? SPARE : TABLE;
     }
-    sandbox_charge(L, from == SPARE ? (unsigned)count : 0);
-    for (int i = 1; from == SPARE && i <= count; i++) {
-        lua_rawgeti(L, SPARE, i);
-        lua_rawseti(L, TABLE, i);
-    }
+    for (int i = 1; from == SPARE && i <= count; i++)
+        move(L, SPARE, i, TABLE, i);
     return 0;
 }
 

@@ -38,8 +38,8 @@ static int is_zero(int byte)
     return byte == 0;
 }
 
-/* Adds what `%letter` stands for: a class, or the byte itself. */
-static void add_class(struct set *set, unsigned char letter)
+/* What `%letter` stands for: a class, or the byte itself. */
+static struct set class_of(unsigned char letter)
 {
     static int (*const classes[256])(int) = {
         ['a'] = isalpha,  ['c'] = iscntrl, ['d'] = isdigit, ['l'] = islower,
@@ -47,14 +47,25 @@ static void add_class(struct set *set, unsigned char letter)
         ['x'] = isxdigit, ['z'] = is_zero,
     };
     int (*class)(int) = classes[tolower(letter)];
-    if (!class) {
-        add(set, letter);
-        return;
-    }
-    bool wanted = islower(letter);
-    for (int byte = 0; byte < 256; byte++)
-        if ((class(byte) != 0) == wanted)
-            add(set, (unsigned char)byte);
+    struct set set = {{0}};
+    if (!class)
+        add(&set, letter);
+    for (int byte = 0; class && byte < 256; byte++)
+        if ((class(byte) != 0) == (islower(letter) != 0))
+            add(&set, (unsigned char)byte);
+    return set;
+}
+
+/* Each is made once: that takes longer than most matches. */
+static void add_class(struct set *set, unsigned char letter)
+{
+    static struct set made[256];
+    static bool known[256];
+    if (!known[letter])
+        made[letter] = class_of(letter);
+    known[letter] = true;
+    for (int i = 0; i < 8; i++)
+        set->bits[i] |= made[letter].bits[i];
 }
 
 static struct set *new_set(struct compiler *c)
