@@ -86,7 +86,7 @@ end
 --   when no problem is an error. Raises 503 when there is no process to load them in
 function M.run(ctx, files)
   local rules = rules_of(files)
-  local problems = lint.run(rules)
+  local problems = lint.run(ctx, rules)
   local declared = load_rules(ctx, rules, problems)
   table.sort(problems, by_place)
   local hooks = json.array({})

@@ -5,15 +5,67 @@ local config = require("core.config")
 local errors = require("core.errors")
 local fs = require("core.fs")
 local process = require("core.process")
+local task = require("core.task")
 local uuid = require("core.uuid")
 
 local M = {}
 
 local DEADLINE_MS = 10000
 local OUTPUT_MAX = 4194304
+local AT_ONCE = 2 -- in a worker: checks are rare, and must not crowd out what serves people
+local OF_TENANT = 6 -- that run or wait in a worker
+local WAIT_MS = 20000 -- for one's turn
 local SIGNALLED = 128 -- codes above it: ended by a signal, told by those in between
 local BOUNDS = { "prlimit", "--cpu=8", "--as=1073741824", "--fsize=" .. OUTPUT_MAX, "env", "-i",
   "PATH=/usr/bin:/bin", "LC_ALL=C", "nice", "-n", "10" }
+
+local running = 0
+local waiting = {} -- signals, first come first
+local asked = {} -- tenant id -> how many of its programs run or wait here
+
+local function refuse()
+  errors.raise("SERVICE_UNAVAILABLE", "Too many scripts are looked at right now",
+    { headers = { ["Retry-After"] = "10" } })
+end
+
+local function enter(tenant_id)
+  local count = asked[tenant_id] or 0
+  if count >= OF_TENANT then
+    refuse()
+  end
+  asked[tenant_id] = count + 1
+end
+
+local function leave(tenant_id)
+  asked[tenant_id] = asked[tenant_id] > 1 and asked[tenant_id] - 1 or nil
+end
+
+local function take_turn()
+  if running < AT_ONCE then
+    running = running + 1
+    return
+  end
+  local signal = task.signal()
+  waiting[#waiting + 1] = signal
+  if signal:wait(WAIT_MS) then
+    return -- the turn was handed over
+  end
+  for i, other in ipairs(waiting) do
+    if other == signal then
+      table.remove(waiting, i)
+      refuse()
+    end
+  end
+end
+
+local function end_turn()
+  local signal = table.remove(waiting, 1)
+  if signal then
+    signal:notify()
+  else
+    running = running - 1
+  end
+end
 
 -- Runs a program to its end. @return exit code; nil when a bound ended it
 local function run(argv, folder, output)
@@ -40,11 +92,8 @@ local function write(folder, files)
   end
 end
 
---- Runs a program in a new folder with these files. Waits.
--- @param argv its words; it is searched in PATH
--- @param files {{path, content}, ...}; paths are relative and checked already
--- @return exit code, output; nil when it was too much for the bounds
-function M.run(argv, files)
+-- The program in a folder of its own.
+local function run_in_folder(argv, files)
   local folder = ("%s/tmp/%s"):format(config.get().server.data, uuid.v7())
   local words = {}
   for _, list in ipairs({ BOUNDS, argv }) do
@@ -59,6 +108,32 @@ function M.run(argv, files)
     return ended, ended and errors.check(fs.read(folder .. "/out", OUTPUT_MAX))
   end)
   run({ "rm", "-rf", "--", folder }, nil, nil)
+  if not ok then
+    error(code, 0)
+  end
+  return code, output
+end
+
+local function run_in_turn(argv, files)
+  take_turn()
+  local ok, code, output = pcall(run_in_folder, argv, files)
+  end_turn()
+  if not ok then
+    error(code, 0)
+  end
+  return code, output
+end
+
+--- Runs a program in a new folder with these files. Waits.
+-- @param ctx whose tenant's files they are: no tenant has more than a few turns
+-- @param argv its words; it is searched in PATH
+-- @param files {{path, content}, ...}; paths are relative and checked already
+-- @return exit code, output; nil when it was too much for the bounds; raises 503 when others do not
+--   make room
+function M.run(ctx, argv, files)
+  enter(ctx.tenant.id)
+  local ok, code, output = pcall(run_in_turn, argv, files)
+  leave(ctx.tenant.id)
   if not ok then
     error(code, 0)
   end

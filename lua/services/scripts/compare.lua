@@ -16,14 +16,14 @@ end
 function M.releases(ctx, number, from)
   local row = releases.get(ctx, number)
   local before = from and releases.get(ctx, from) or store.find_release_before(ctx, number)
-  return diff.of(files_of(ctx, before), files_of(ctx, row))
+  return diff.of(ctx, files_of(ctx, before), files_of(ctx, row))
 end
 
 --- What these files would change, {{path, content}, ...}, over those that run.
 function M.with_files(ctx, files)
   local standing = store.find_standing(ctx)
   local id = standing and standing.release_id
-  return diff.of(id and store.list_release_files(ctx, id) or {}, files)
+  return diff.of(ctx, id and store.list_release_files(ctx, id) or {}, files)
 end
 
 return M

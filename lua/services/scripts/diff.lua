@@ -35,10 +35,11 @@ local function split(output)
   return diffs
 end
 
---- @param before, after {{path, content}, ...}
+--- @param ctx whose tenant's they are
+-- @param before, after {{path, content}, ...}
 -- @return array of {path, change = "added", "changed" or "removed", diff = text}. Waits for a
 --   child process.
-function M.of(before, after)
+function M.of(ctx, before, after)
   local old, new = by_path(before), by_path(after)
   local given, changes = {}, json.array({})
   local function compare(path)
@@ -62,7 +63,7 @@ function M.of(before, after)
   -- Both folders must be there.
   given[#given + 1] = { path = FROM .. "/.keep", content = "" }
   given[#given + 1] = { path = TO .. "/.keep", content = "" }
-  local code, output = child.run({ "diff", "-ruN", "--text", FROM, TO }, given)
+  local code, output = child.run(ctx, { "diff", "-ruN", "--text", FROM, TO }, given)
   if not code then
     errors.raise("SERVICE_UNAVAILABLE", "The files take too long to compare")
   elseif code > 1 then

@@ -79,8 +79,9 @@ end
 
 --- The problems of files: array of {file, line, column, severity = "error" or "warning", message}.
 -- Waits for a child process.
+-- @param ctx whose tenant's they are
 -- @param files {{path, content}, ...}; only rules are looked at
-function M.run(files)
+function M.run(ctx, files)
   local given, argv = { { path = CONFIG, content = configuration(names.all()) } }, {
     "luacheck", "--config", CONFIG, "--no-cache", "--codes", "--ranges", "--formatter", "plain",
     "--jobs", "1", "--" }
@@ -94,7 +95,7 @@ function M.run(files)
   if #given == 1 then
     return problems
   end
-  local code, output = child.run(argv, given)
+  local code, output = child.run(ctx, argv, given)
   if not code then
     return json.array({ { file = argv[#argv], line = 1, column = 1, severity = "error",
       message = "the files take too long to check" } })

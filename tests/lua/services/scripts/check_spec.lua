@@ -1,6 +1,8 @@
 -- What the linter tells of an author's files, what differs between files, and how tools are bounded.
+local context = require("core.context")
 local plugin = require("core.plugin")
 local system_routes = require("core.system_routes")
+local task = require("core.task")
 local uuid = require("core.uuid")
 local child = require("services.scripts.child")
 local diff = require("services.scripts.diff")
@@ -9,9 +11,11 @@ local names = require("services.scripts.names")
 local paths = require("services.scripts.paths")
 local process = require("services.scripts.process")
 
+local ctx = context.system({ name = "test", tenant = { id = "tools" } })
+
 local function problems(content, path)
   local list = {}
-  for i, problem in ipairs(lint.run({ { path = path or "rules/a.lua", content = content } })) do
+  for i, problem in ipairs(lint.run(ctx, { { path = path or "rules/a.lua", content = content } })) do
     list[i] = ("%s %d:%d %s"):format(problem.severity, problem.line, problem.column, problem.message)
   end
   return list
@@ -66,18 +70,44 @@ end)
 describe("a tool", function()
   it("ends at its bounds, and leaves nothing behind", function()
     local config, fs = require("core.config"), require("core.fs")
-    local code, output = child.run({ "sh", "-c", "cat a/b.txt; env | grep -c FIXXIT; exit 3" },
+    local code, output = child.run(ctx, { "sh", "-c", "cat a/b.txt; env | grep -c FIXXIT; exit 3" },
       { { path = "a/b.txt", content = "hello\n" } })
     assert.same({ 3, "hello\n0\n" }, { code, output })
-    assert.is_nil((child.run({ "sh", "-c", "kill -9 $$" }, {})))
-    assert.is_nil((child.run({ "sh", "-c", "head -c 9000000 /dev/zero >x" }, {})))
+    assert.is_nil((child.run(ctx, { "sh", "-c", "kill -9 $$" }, {})))
+    assert.is_nil((child.run(ctx, { "sh", "-c", "head -c 9000000 /dev/zero >x" }, {})))
     assert.same({}, fs.list(config.get().server.data .. "/tmp") or {})
+  end)
+end)
+
+describe("tools", function()
+  it("run two at a time, and each has its turn", function()
+    local marker = os.tmpname()
+    local most, done = 0, 0
+    for _ = 1, 6 do
+      task.spawn(function()
+        local _, output = child.run(ctx, { "sh", "-c",
+          ("echo x >>%s.$$; ls %s.* 2>/dev/null | wc -l; sleep 0.05; rm %s.$$"):format(marker, marker, marker) }, {})
+        most, done = math.max(most, tonumber(output)), done + 1
+      end)
+    end
+    local ok, err = pcall(child.run, ctx, { "true" }, {})
+    assert.is_false(ok) -- the seventh of a tenant
+    assert.equal("SERVICE_UNAVAILABLE", err.code)
+    for _ = 1, 200 do
+      if done == 6 then
+        break
+      end
+      task.sleep(50)
+    end
+    os.remove(marker)
+    assert.equal(6, done)
+    assert.is_true(most <= 2, tostring(most))
   end)
 end)
 
 describe("a diff", function()
   it("is unified, per file", function()
-    local changes = diff.of(
+    local changes = diff.of(ctx,
       { { path = "a.lua", content = "one\ntwo\n" }, { path = "gone.md", content = "x" }, { path = "same", content = "s" } },
       { { path = "a.lua", content = "one\nthree\n" }, { path = "r/new.lua", content = "diff -ruN a b/x\n" },
         { path = "same", content = "s" } })
@@ -89,8 +119,8 @@ describe("a diff", function()
       { path = "r/new.lua", change = "added",
         diff = "--- a/r/new.lua\n+++ b/r/new.lua\n@@ -0,0 +1 @@\n+diff -ruN a b/x\n" },
     }, changes)
-    assert.same({}, diff.of({}, {}))
-    assert.equal("", diff.of({}, { { path = "a.lua", content = "" } })[1].diff)
+    assert.same({}, diff.of(ctx, {}, {}))
+    assert.equal("", diff.of(ctx, {}, { { path = "a.lua", content = "" } })[1].diff)
   end)
 end)
 
