@@ -173,7 +173,7 @@ local function respond(ctx, status, headers, body, content_type, location, etag)
 end
 
 local function fail(ctx, err)
-  if err.status >= 500 and err.code ~= "SERVICE_UNAVAILABLE" then
+  if err.status >= 500 and err.code ~= "SERVICE_UNAVAILABLE" and not err.is_expected then
     log.error(ctx, "request failed", {
       method = ctx.method, path = ctx.path, code = err.code, cause = err.cause or err.message,
       traceback = err.traceback,

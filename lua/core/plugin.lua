@@ -307,6 +307,7 @@ local function add_module(loading, module)
   merge_table(loading, where, "topic", init.topics, registry.topics)
   merge_table(loading, where, "file parent", init.file_parents, registry.file_parents)
   merge_table(loading, where, "clock", init.clocks, registry.clocks)
+  merge_table(loading, where, "message", init.messages, registry.messages)
   merge_table(loading, where, "audience", init.audiences, registry.audiences)
   registry.personal[#registry.personal + 1] = init.personal
   add_scripts(loading, where, init.scripts or {})

@@ -16,6 +16,7 @@ local M = {
   listeners = {}, -- event -> array of job names
   jobs = {}, -- name -> {run, timeout_ms, max_attempts}
   schedules = {}, -- array of {name, every_ms, job}
+  messages = {}, -- type of notification -> set of what its templates can name: "workorder.number"
   hooks = {}, -- name -> function; `ready` is an array of functions
   capabilities = {}, -- "reports.create" -> what tenants' scripts can call (services/scripts)
   script_permissions = {}, -- set: what those may do

@@ -44,6 +44,8 @@ M.events = {
 
 M.listeners = { ["workorder.assigned"] = { notices.ASSIGNED } }
 
+M.messages = notices.MESSAGES
+
 M.audiences = { team = teams.user_ids }
 
 local function shows_step(step)

@@ -207,6 +207,7 @@ describe("Lua", function()
       ["^lua/services/audit/store"] = true,
       ["^lua/services/cluster/store"] = true, -- nodes are no tenant's
       ["^lua/services/scripts/listeners_store"] = true, -- the relay and housekeeping serve all tenants
+      ["^lua/services/scripts/schedules_store"] = true, -- due ones of all tenants
       ["^plugins/%w+/personal_store"] = true, -- an account may have worked in any tenant
       ["^plugins/reports/tracking_store"] = true, -- a tracking code names no tenant
     }

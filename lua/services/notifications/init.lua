@@ -3,6 +3,7 @@
 local notify = require("services.notifications.notify")
 local personal = require("services.notifications.personal")
 local sending = require("services.notifications.sending")
+local template = require("services.notifications.template")
 
 -- Nobody but the person hears what they are told.
 local function rooms(event)
@@ -13,6 +14,7 @@ return {
   mail = sending.mail,
   letter = sending.letter,
   notify = notify.notify,
+  layout = { escape = template.escape, page = template.page, paragraphs = template.paragraphs },
   personal = personal,
   events = {
     ["notification.new"] = { socket = "notification:new", rooms = rooms },

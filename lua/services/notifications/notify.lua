@@ -6,6 +6,7 @@ local uuid = require("core.uuid")
 local events = require("services.events")
 local preferences = require("services.notifications.preferences")
 local recipients = require("services.notifications.recipients")
+local rendering = require("services.notifications.rendering")
 local schema = require("services.notifications.schema")
 local sending = require("services.notifications.sending")
 local store = require("services.notifications.store")
@@ -44,13 +45,15 @@ local function key_of(message, channel, person)
 end
 
 local function put_into_inbox(ctx, person, message)
+  local own = rendering.override(ctx, message.type, "in_app", { title = message.title,
+    message = message.message, name = person.name, data = message.data }) or {}
   local row = {
     id = uuid.v7(),
     user_id = person.id,
     tenant_id = ctx:require_tenant().id,
     type = message.type,
-    title = message.title,
-    message = message.message,
+    title = own.subject or message.title,
+    message = own.text or message.message,
     data = message.data and json.encode(message.data),
     idempotency_key = key_of(message, "in_app", person),
   }

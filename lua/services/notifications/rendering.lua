@@ -43,11 +43,12 @@ local RENDER = {
   end,
 }
 
--- What a tenant says in the place of a message, or nil.
-local function override(tenant, type, channel, content)
+--- What the context's tenant says in the place of a message, or nil.
+-- @param content title, message, name, data
+-- @return {subject, text, html}
+function M.override(ctx, type, channel, content)
   local hook = registry.hooks.override_message
-  return hook and tenant
-    and hook(context.system({ name = "notifications", tenant = tenant }), type, channel, content)
+  return hook and hook(ctx, type, channel, content)
 end
 
 --- What a delivery carries. One that was rendered when it was written is as it was.
@@ -60,7 +61,8 @@ function M.of(row, content)
   end
   local tenant = registry.hooks.find_tenant(context.system({ name = "notifications" }),
     content.tenant_id)
-  local own = override(tenant, row.type, row.channel, content)
+  local own = tenant and M.override(context.system({ name = "notifications", tenant = tenant }),
+    row.type, row.channel, content)
   local made = own or RENDER[row.channel](content, tenant)
   return { to = content.to, name = content.name, subject = made.subject, text = made.text,
     html = made.html }

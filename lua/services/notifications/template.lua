@@ -80,6 +80,22 @@ local function as_html(template, data)
   return PAGE:format(html(template.subject), table.concat(parts, "\n"))
 end
 
+--- A mail's HTML around some of its own. @param body HTML
+function M.page(subject, body)
+  return PAGE:format(M.escape(subject), body)
+end
+
+--- A text as paragraphs of HTML: an empty line ends one.
+function M.paragraphs(text)
+  local parts = {}
+  for paragraph in (text .. "\n\n"):gmatch("(.-)\n[ \t\r]*\n+") do
+    if paragraph:find("%S") then
+      parts[#parts + 1] = PARAGRAPH:format((M.escape(paragraph):gsub("\n", "<br>")))
+    end
+  end
+  return table.concat(parts, "\n")
+end
+
 --- Fills a template.
 -- @return {subject, text, html}
 function M.render(template, data)

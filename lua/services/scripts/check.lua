@@ -3,6 +3,7 @@
 
 local errors = require("core.errors")
 local json = require("core.json")
+local declarations = require("services.scripts.declared")
 local lint = require("services.scripts.lint")
 local paths = require("services.scripts.paths")
 local process = require("services.scripts.process")
@@ -76,6 +77,7 @@ local function load_rules(ctx, rules, problems)
   end
   add(problems, declared and declared.problems or { { file = problem.file or rules[1].path,
     line = problem.line or 1, message = problem.message } })
+  add(problems, declarations.problems(declared and declared.hooks or {}))
   return declared or NOTHING
 end
 

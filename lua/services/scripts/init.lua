@@ -11,9 +11,11 @@ local hooks = require("services.scripts.hooks")
 local listeners = require("services.scripts.listeners")
 local record = require("services.scripts.record")
 local releases = require("services.scripts.releases")
+local schedules = require("services.scripts.schedules")
 local secrets = require("services.scripts.secrets")
 local switches = require("services.scripts.switches")
 local tail = require("services.scripts.tail")
+local templates = require("services.scripts.templates")
 local workflows = require("services.scripts.workflows")
 
 local M = {}
@@ -32,7 +34,7 @@ M.clocks = escalations.kinds
 
 M.topics = { scripts = tail.topic }
 
-M.hooks = { numbered = listeners.numbered }
+M.hooks = { numbered = listeners.numbered, override_message = templates.override }
 
 --- Stands in front of an action: the tenant's rules change what it is given, or refuse it.
 M.before = before
@@ -79,12 +81,14 @@ function M.start()
   if sys.role() ~= "cli" then
     record.start()
     tail.start()
+    schedules.start()
   end
 end
 
 function M.stop()
   active.stop()
   if sys.role() ~= "cli" then
+    schedules.stop()
     tail.stop()
     record.stop()
   end

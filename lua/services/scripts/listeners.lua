@@ -43,17 +43,19 @@ local function context_of(ctx, row)
     trace = row.traceparent and trace.pass(row.traceparent) })
 end
 
+--- Enqueues one run of a handler, in the transaction of ctx, whose tenant's it is.
+-- @param event id (of this cause alone: each effect is once for it), event, data, actor, ...
+function M.put(ctx, release, hook, event)
+  jobs.enqueue(ctx, M.JOB, { release = release.id, hook = hook.key, file = hook.file,
+    event = event }, { queue = QUEUE, priority = PRIORITY, max_attempts = M.MAX_ATTEMPTS })
+end
+
 local function enqueue(ctx, row, release, hook)
-  jobs.enqueue(context_of(ctx, row), M.JOB, {
-    release = release.id,
-    hook = hook.key,
-    file = hook.file,
-    event = {
-      id = row.event_id, event = row.event, resourceType = row.resource_type,
-      resourceId = row.resource_id, data = json.raw(row.payload), actor = json.raw(row.actor),
-      occurredAt = row.occurred_at,
-    },
-  }, { queue = QUEUE, priority = PRIORITY, max_attempts = M.MAX_ATTEMPTS })
+  M.put(context_of(ctx, row), release, hook, {
+    id = row.event_id, event = row.event, resourceType = row.resource_type,
+    resourceId = row.resource_id, data = json.raw(row.payload), actor = json.raw(row.actor),
+    occurredAt = row.occurred_at,
+  })
 end
 
 --- The relay's hook: enqueues what listens to the events of a batch.

@@ -13,6 +13,7 @@ local events = require("services.events")
 local active = require("services.scripts.active")
 local check = require("services.scripts.check")
 local drafts = require("services.scripts.drafts")
+local schedule_rows = require("services.scripts.schedule_rows")
 local store = require("services.scripts.store")
 local view = require("services.scripts.view")
 
@@ -33,8 +34,16 @@ local function no_release()
   errors.raise("NOT_FOUND", "There is no such release")
 end
 
+-- What the schedules go by: the active release, not a canary, since they are about no entity.
+local function reconcile_schedules(ctx)
+  local id = store.find_standing(ctx).release_id
+  local row = id and store.find_running(ctx, id)
+  schedule_rows.reconcile(ctx, row and json.decode(row.hooks).hooks or {})
+end
+
 -- Announces, tells and writes down that something else runs.
 local function finish(ctx, action, number, values)
+  reconcile_schedules(ctx)
   active.announce(ctx)
   clocks.reckon(ctx, KNOWN_MS)
   audit.write(ctx, { action = "script." .. action, resource_type = "script_release",

@@ -138,7 +138,17 @@ function declarations.transition(given)
     { of = given.of, from = given.from, to = given.to, guarded = given.guard ~= nil }, given.guard)
 end
 
-function declarations.route(method, path, fn)
+-- { permission = "public" } or another name; without it whoever is signed in may call it.
+local function route_permission(options)
+  if options == nil then
+    return true
+  elseif type(options) ~= "table" or type(options.permission) ~= "string" then
+    return problem([[the options of a route must be { permission = "public" } or another name]])
+  end
+  return true, options.permission
+end
+
+function declarations.route(method, path, fn, options)
   if not check_one_of("the method of a route", method, METHODS)
     or not check("the path of a route", path, "string")
     or not check("the handler of a route", fn, "function") then
@@ -148,7 +158,11 @@ function declarations.route(method, path, fn)
   elseif counts["route " .. method .. " " .. path] then
     return problem(("there is a route %s %s already"):format(method, path))
   end
-  add("route", method .. " " .. path, { method = method, path = path }, fn)
+  local ok, permission = route_permission(options)
+  if ok then
+    add("route", method .. " " .. path,
+      { method = method, path = path, permission = permission }, fn)
+  end
 end
 
 function declarations.every(cron, name, fn)

@@ -1,0 +1,46 @@
+--- Whether a template that was declared fits its channel, and what it names is there.
+
+local registry = require("core.registry")
+
+local M = {}
+
+--- {{workorder.number}}; captures the path of a value.
+M.PLACEHOLDER = "{{%s*([%w_.]+)%s*}}"
+
+-- What each channel's template has; `needed` must be there.
+local FIELDS = {
+  email = { subject = true, body = true, html = true, needed = "body" },
+  sms = { body = true, needed = "body" },
+  push = { subject = true, body = true, needed = "body" },
+  in_app = { subject = true, body = true, needed = "subject" },
+}
+local ALWAYS = { title = true, message = true, name = true, tenant = true }
+
+local function check_placeholders(hook, text, problem)
+  local known = registry.messages[hook.name]
+  for name in text:gmatch(M.PLACEHOLDER) do
+    if known and not ALWAYS[name] and not known[name] then
+      problem("warning", ("template: nothing of '%s' is called '%s'"):format(hook.name, name))
+    end
+  end
+end
+
+--- Tells what is wrong with a declared template.
+-- @param problem called with a severity and a message
+function M.check(hook, problem)
+  local fields = FIELDS[hook.channel]
+  for name, text in pairs(hook.fields) do
+    if not fields[name] or name == "needed" then
+      problem("error", ("template: a message by %s has no '%s'"):format(hook.channel, name))
+    elseif type(text) == "string" then
+      check_placeholders(hook, text, problem)
+    elseif hook.channel == "in_app" then
+      problem("error", "template: a message by in_app takes texts, no functions")
+    end
+  end
+  if hook.fields[fields.needed] == nil then
+    problem("error", ("template: a message by %s needs '%s'"):format(hook.channel, fields.needed))
+  end
+end
+
+return M
