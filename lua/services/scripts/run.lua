@@ -44,14 +44,7 @@ end
 
 local function check_arguments(entry, arguments)
   local clean, problems = entry.arguments:validate(arguments, STRICT)
-  if not problems then
-    return clean
-  end
-  local texts = {}
-  for i, problem in ipairs(problems) do
-    texts[i] = (problem.field ~= "" and problem.field .. " " or "") .. problem.message
-  end
-  stop("VALIDATION_ERROR", ("%s: %s"):format(entry.name, table.concat(texts, "; ")))
+  return problems and errors.validation(problems) or clean
 end
 
 -- A request to another server is kept like a change, and counted apart.
@@ -106,14 +99,26 @@ local function read_call(text)
   return call
 end
 
+-- The words of an error; of one about fields all that is wrong with them.
+local function words_of(err, call)
+  if err.code ~= "VALIDATION_ERROR" or type(err.details) ~= "table" then
+    return err.message
+  end
+  local texts = {}
+  for i, problem in ipairs(err.details) do
+    texts[i] = (problem.field ~= "" and problem.field .. " " or "") .. problem.message
+  end
+  return ("%s: %s"):format(call.name, table.concat(texts, "; "))
+end
+
 -- What the author is told of a failure: no internals.
-local function told(run, err)
+local function told(run, err, call)
   if not errors.is(err) or err.status >= 500 then
     log.warn(run.ctx, "a capability failed", { hook = run.hook.key, file = run.hook.file,
       error = tostring(err.cause or err), traceback = err.traceback })
   end
   run.permanent = run.permanent or err.permanent
-  return json.encode({ code = err.code, message = err.message })
+  return json.encode({ code = err.code, message = words_of(err, call) })
 end
 
 -- @return whether it went well, JSON of the value or of the failure
@@ -125,7 +130,7 @@ local function answer(run, text)
   end
   local ok, value = xpcall(serve, errors.capture, run, call)
   if not ok then
-    return false, told(run, value)
+    return false, told(run, value, call)
   end
   return true, json.encode(value == nil and json.null or value)
 end

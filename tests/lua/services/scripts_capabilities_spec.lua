@@ -494,14 +494,14 @@ describe("scripts' capabilities", function()
       local list = where({ "api.example" })
       for _, code in ipairs({ "REFUSED_ADDRESS", "TIMEOUT", "TLS", "TOO_LARGE", "UNAVAILABLE" }) do
         pretend({ code = code })
-        local err = refused("UNAVAILABLE", list, "http.fetch", { url = "https://api.example/" })
+        local err = refused("FETCH_FAILED", list, "http.fetch", { url = "https://api.example/" })
         assert.truthy(err.message:find("http.fetch: api.example:443: ", 1, true))
         http_client.request:revert()
       end
       pretend({ status = 200, headers = {}, body = "\255\254" }, { status = 200, headers = {},
         body = ("\1"):rep(60000) })
-      refused("UNAVAILABLE", list, "http.fetch", { url = "https://api.example/" })
-      refused("UNAVAILABLE", list, "http.fetch", { url = "https://api.example/" })
+      refused("FETCH_FAILED", list, "http.fetch", { url = "https://api.example/" })
+      refused("FETCH_FAILED", list, "http.fetch", { url = "https://api.example/" })
     end)
 
     -- No stub: the host itself decides by the address of the socket.
@@ -509,7 +509,7 @@ describe("scripts' capabilities", function()
       settings.allow_private = false
       for _, host in ipairs({ "localhost", "127.0.0.1", "localhost:9", "127.0.0.1:9", "169.254.169.254",
         "10.0.0.1:80", "192.168.0.1", "0.0.0.0", "100.64.0.1" }) do
-        local err = refused("UNAVAILABLE", where({ host }), "http.fetch", { url = "http://" .. host .. "/" })
+        local err = refused("FETCH_FAILED", where({ host }), "http.fetch", { url = "http://" .. host .. "/" })
         assert.truthy(err.message:find("private or special network", 1, true), host .. ": " .. err.message)
       end
       settings.allow_private = true
@@ -519,7 +519,7 @@ describe("scripts' capabilities", function()
         ["localhost:9"] = "cannot be reached",
         ["169.254.169.254:80"] = "private or special", -- never
       }) do
-        local err = refused("UNAVAILABLE", where({ host }), "http.fetch",
+        local err = refused("FETCH_FAILED", where({ host }), "http.fetch",
           { url = "http://" .. host .. "/", options = { timeout = 1 } })
         assert.truthy(err.message:find(problem, 1, true), host .. ": " .. err.message)
       end

@@ -104,8 +104,8 @@ local function policy_for(ctx, url)
 end
 
 local function fail(url, err)
-  errors.raise("UNAVAILABLE", ("http.fetch: %s:%d: %s"):format(url.host, url.port,
-    PROBLEMS[err.code] or "it cannot be reached"), { status = 502 })
+  errors.raise("FETCH_FAILED", ("http.fetch: %s:%d: %s"):format(url.host, url.port,
+    PROBLEMS[err.code] or "it cannot be reached"), { status = 422 })
 end
 
 local function headers_of(options, key)
@@ -161,7 +161,7 @@ end
 
 local function shown(answer)
   if not text.is_utf8(answer.body or "") then
-    errors.raise("UNAVAILABLE", "http.fetch: the answer is no text", { status = 502 })
+    errors.raise("FETCH_FAILED", "http.fetch: the answer is no text", { status = 422 })
   end
   local made = { status = answer.status, headers = {}, body = answer.body or "" }
   for name, value in pairs(answer.headers) do
@@ -171,7 +171,7 @@ local function shown(answer)
   end
   made.headers = json.object(made.headers)
   if #json.encode(made) > ANSWER_JSON_MAX then
-    errors.raise("UNAVAILABLE", "http.fetch: the answer is too large", { status = 502 })
+    errors.raise("FETCH_FAILED", "http.fetch: the answer is too large", { status = 422 })
   end
   return made
 end
