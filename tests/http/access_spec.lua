@@ -149,6 +149,12 @@ local DOORS = {
   ["POST /api/v1/workspaces/:id/members/invite"] = SIGNED_IN,
   ["POST /api/v1/workspaces/:id/switch"] = SIGNED_IN,
   ["POST /api/v1/workspaces/:id/transfer"] = SIGNED_IN,
+  -- The routes of tenants' scripts: each says who may call it, see scripts_capabilities_spec.
+  ["DELETE /api/v1/x/*path"] = ANYBODY,
+  ["GET /api/v1/x/*path"] = ANYBODY,
+  ["PATCH /api/v1/x/*path"] = ANYBODY,
+  ["POST /api/v1/x/*path"] = ANYBODY,
+  ["PUT /api/v1/x/*path"] = ANYBODY,
   ["GET /events"] = ANYBODY, -- with a token or a public topic
   ["DELETE /dev/mailbox"] = ANYBODY, -- there is none in production
   ["GET /dev/mailbox"] = ANYBODY,

@@ -426,8 +426,17 @@ describe("the description of the API", function()
     ask(200, "PUT", script, by(owner, { content = "local unused = 1\n" }))
     ask(200, "GET", script, by(owner))
     ask(400, "PUT", "/scripts/draft/Walk.lua", by(owner, { content = "" }))
+    ask(201, "PUT", "/scripts/draft/rules/routes.lua", by(owner, { content = [[
+for _, method in ipairs{ "GET", "POST", "PUT", "PATCH", "DELETE" } do
+  route(method, "/walk", function(req) return json(req) end)
+end
+route("GET", "/sorry", function() return json("sorry", 404) end)]] }))
     ask(200, "POST", "/scripts/check", by(owner, {}))
     ask(201, "POST", "/scripts/publish", by(owner, { message = "walk" }))
+    for _, method in ipairs({ "GET", "POST", "PUT", "PATCH", "DELETE" }) do
+      ask(200, method, "/x/walk", by(technician, method:find("P") and {} or nil))
+    end
+    ask(404, "GET", "/x/sorry", by(technician))
     ask(201, "POST", "/scripts/publish", by(owner, { message = "walk on", canary = 10 }))
     ask(200, "POST", "/scripts/files/rules/walk.lua/disable", by(owner, { reason = "rest" }))
     ask(201, "PUT", "/script-secrets/walk", by(owner, { value = "on" }))
