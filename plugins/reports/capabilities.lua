@@ -61,6 +61,7 @@ local REPORTS = {
     -- A number; with `by` a list of {name, count}, the largest first.
     name = "reports.count", arguments = s.object(filters, { check = schema.check_list }),
     run = function(ctx, arguments)
+      check(ctx, list.check, { query = arguments }, "")
       return list.count(ctx, arguments, arguments.by)
     end,
   },

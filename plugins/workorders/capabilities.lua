@@ -63,12 +63,15 @@ end
 
 -- The arguments as the list takes them.
 local function query_of(ctx, arguments)
-  local query = {}
+  local query, problems = {}, {}
   for name, value in pairs(arguments) do
     query[name] = value
   end
   query.team, query.by = team_id(ctx, arguments.team), nil
-  return query
+  list.check(ctx, { query = query }, function(field, code, message)
+    problems[#problems + 1] = { field = field, code = code, message = message }
+  end)
+  return #problems == 0 and query or errors.validation(problems)
 end
 
 local function assign(ctx, order_id, given)
@@ -145,6 +148,14 @@ local WORKORDERS = {
     arguments = s.object({ id = id(), changes = schema.update }),
     run = function(ctx, arguments)
       return service.update(ctx, arguments.id, arguments.changes)
+    end,
+    made_up = same_id,
+  },
+  {
+    name = "workorders.set_status", writes = true, parameters = { "id", "status", "reason" },
+    arguments = s.object(fields_of(schema.status, {}, { id = id() })),
+    run = function(ctx, arguments)
+      return service.set_status(ctx, arguments.id, arguments)
     end,
     made_up = same_id,
   },

@@ -150,8 +150,9 @@ describe("scripts' capabilities", function()
     call(riverton, "workorders.create", { reportId = made.id, team = "sparkies" })
     assert.same({ { name = "Sparkies", count = 1 } },
       call(riverton, "reports.count", { q = "humming", by = "team" }))
-    assert.same({ "by", "status[0]", "colour" }, {
+    assert.same({ "by", "status", "status", "colour" }, {
       wrong_field("reports.count", { by = "colour" }), wrong_field("reports.list", { status = "lost" }),
+      wrong_field("workorders.count", { status = "lost" }),
       wrong_field("reports.list", { colour = "red" }) })
   end)
 
@@ -201,6 +202,10 @@ describe("scripts' capabilities", function()
     assert.equal("verified", call(riverton, "workorders.verify", { id = order.id }).status)
     local other = call(riverton, "workorders.create", { title = "Spare" })
     assert.equal("cancelled", call(riverton, "workorders.cancel", { id = other.id, reason = "none" }).status)
+    local held = call(riverton, "workorders.create", { title = "Third" })
+    assert.equal("cancelled", call(riverton, "workorders.set_status",
+      { id = held.id, status = "cancelled", reason = "none" }).status)
+    refused("INVALID_TRANSITION", riverton, "workorders.set_status", { id = held.id, status = "pending" })
     assert.equal("reason", wrong_field("workorders.hold", { id = other.id }))
     assert.same({ "Sparkies", riverton.technician.id }, {
       call(riverton, "teams.get", { team = riverton.team }).name,
@@ -258,6 +263,7 @@ describe("scripts' capabilities", function()
       ["workorders.assign"] = { { { id = order.id, to = { userId = riverton.technician.id } }, "NOT_FOUND" },
         { { id = my_order.id, to = { userId = person } }, "VALIDATION_ERROR" },
         { { id = my_order.id, to = { team = northgrid.team } }, "VALIDATION_ERROR" } },
+      ["workorders.set_status"] = { { { id = order.id, status = "cancelled" }, "NOT_FOUND" } },
       ["workorders.start"] = { { { id = order.id }, "NOT_FOUND" } },
       ["workorders.hold"] = { { { id = order.id, reason = "x" }, "NOT_FOUND" } },
       ["workorders.resume"] = { { { id = order.id }, "NOT_FOUND" } },
