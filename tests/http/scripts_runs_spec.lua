@@ -11,7 +11,7 @@ local server, api, owner, dispatcher, technician
 
 setup(function()
   server = servers.start({ env = { FIXXIT_SCRIPTS_FAILURES_MAX = FAILURES_MAX,
-    FIXXIT_SCRIPTS_TEST_WAIT_MS = 1000 } })
+    FIXXIT_SCRIPTS_EVENT_CPU_MS = 100, FIXXIT_SCRIPTS_TEST_WAIT_MS = 250 } })
   api = server.api
   owner = api:login("owner@riverton.example")
   dispatcher = api:login("dispatcher@riverton.example")
@@ -70,16 +70,6 @@ local function runs(query)
   return ok(api:get("/scripts/runs" .. (query and "?" .. query or ""), { token = owner.token }))
 end
 
--- The first run that fits, once there is one.
-local function run_of(query, fits)
-  return await("a run " .. query, function()
-    for _, run in ipairs(runs(query)) do
-      if not fits or fits(run) then
-        return run
-      end
-    end
-  end)
-end
 
 local function count(sql)
   return tonumber(server:sql("SELECT COUNT(*) FROM " .. sql):match("%d+"))
@@ -87,7 +77,23 @@ end
 
 -- What waits for its next attempt is due.
 local function hurry()
-  server:sql("UPDATE jobs SET run_at = NOW(3) WHERE name = 'scripts.handle' AND state = 'waiting'")
+  server:sql("UPDATE jobs SET run_at = NOW(3) WHERE name = 'scripts.handle' AND state = 'waiting' "
+    .. "AND run_at > NOW(3)")
+end
+
+-- The first run that fits, once there is one.
+-- @param attempt of which it is: what fails before is tried again at once
+local function run_of(query, fits, attempt)
+  return await("a run " .. query, function()
+    for _, run in ipairs(runs(query)) do
+      if (not fits or fits(run)) and (not attempt or run.attempt == attempt) then
+        return run
+      end
+    end
+    if attempt and attempt > 1 then
+      hurry()
+    end
+  end)
 end
 
 local function idle()
@@ -214,9 +220,7 @@ end)
     local orders = "work_orders WHERE report_id = '" .. made.id .. "'"
     assert.equal(1, count(orders))
     server:sql("UPDATE reports SET status = 'in_progress' WHERE id = '" .. made.id .. "'")
-    hurry()
-    local second = run_of("status=ok&eventId=" .. run.eventId)
-    assert.equal(2, second.attempt)
+    local second = run_of("status=ok&eventId=" .. run.eventId, nil, 2)
     assert.same(run.log, second.log) -- the same number
     assert.equal(1, count(orders))
     assert.equal(1, count("work_orders WHERE title = 'look again at Retried lamp'"))
@@ -237,8 +241,7 @@ end)
     local made = ok(report({ title = "Fickle lamp" }), 201)
     local run = run_of("status=retrying&file=rules/fickle.lua")
     server:sql("UPDATE reports SET status = 'in_progress' WHERE id = '" .. made.id .. "'")
-    hurry()
-    local dead = run_of("status=dead&eventId=" .. run.eventId)
+    local dead = run_of("status=dead&eventId=" .. run.eventId, nil, 2)
     assert.equal("EFFECT_CHANGED", dead.error.code)
     assert.equal(0, count("work_orders WHERE title = 'found it in_progress'"))
     await("the event", function()
@@ -273,10 +276,7 @@ end)
     assert.truthy(socket:expect("auth:ok"))
     ok(report({ title = "Breaks it" }), 201)
     for attempt = 1, FAILURES_MAX do
-      run_of("status=retrying&file=rules/broken.lua", function(run)
-        return run.attempt == attempt
-      end)
-      hurry()
+      run_of("status=retrying&file=rules/broken.lua", nil, attempt)
     end
     local told = socket:expect(function(message)
       return message.event == "script:failed" and message.data.switchedOff
