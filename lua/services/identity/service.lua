@@ -92,7 +92,7 @@ function M.register(ctx, input)
     invitation, tenant = invitations.find(ctx, input.inviteToken, email)
   end
   row.password_hash = passwords.hash(input.password)
-  local membership = tenant and { role = invitation and invitation.role or "public" }
+  local membership
   local pair = db.transaction(ctx, function(tx_ctx)
     local ok, err = pcall(store.insert_user, tx_ctx, row)
     if not ok and errors.is(err, "CONFLICT") then
@@ -106,6 +106,7 @@ function M.register(ctx, input)
       verification.send(tx_ctx, row)
     end
     join(tx_ctx, row, tenant, invitation)
+    membership = tenant and store.find_membership(tx_ctx, row.id, tenant.id)
     return sign_in(tx_ctx, row, membership, tenant, {
       action = "auth.register",
       new = { email = email, firstName = first_name, lastName = last_name,
