@@ -1,23 +1,14 @@
 -- What the calls on reports answer, as the API's description tells it. A field that is empty is
 -- left out, and so is one that `fields=` does not name.
 
+local makers = require("core.schema.fields")
 local s = require("core.schema")
 local files = require("services.files")
 local schema = require("plugins.reports.schema")
 
 local M = {}
 
-local function id(optional)
-  return s.string({ format = "uuid", optional = optional })
-end
-
-local function time(optional)
-  return s.string({ format = "date-time", optional = optional })
-end
-
-local function text(optional, describe)
-  return s.string({ optional = optional, describe = describe })
-end
+local id, time, text = makers.id, makers.time, makers.text
 
 local function number(describe)
   return s.number({ optional = true, describe = describe })

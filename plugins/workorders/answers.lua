@@ -1,6 +1,7 @@
 -- What the calls on work orders, teams and remediations answer, as the API's description tells it.
 -- A field that is empty is left out.
 
+local makers = require("core.schema.fields")
 local s = require("core.schema")
 local files = require("services.files")
 local schema = require("plugins.workorders.schema")
@@ -8,17 +9,7 @@ local states = require("plugins.workorders.rules.states")
 
 local M = {}
 
-local function id(optional)
-  return s.string({ format = "uuid", optional = optional })
-end
-
-local function time(optional)
-  return s.string({ format = "date-time", optional = optional })
-end
-
-local function text(optional, describe)
-  return s.string({ optional = optional, describe = describe })
-end
+local id, time, text = makers.id, makers.time, makers.text
 
 local function integer(describe)
   return s.integer({ optional = true, describe = describe })

@@ -1,16 +1,11 @@
 --- What the account calls answer, as the API's description tells it.
 
+local makers = require("core.schema.fields")
 local s = require("core.schema")
 
 local M = {}
 
-local function id()
-  return s.string({ format = "uuid" })
-end
-
-local function time()
-  return s.string({ format = "date-time" })
-end
+local id, time = makers.id, makers.time
 
 local TENANT = s.object({ id = id(), slug = s.string(), name = s.string() },
   { nullable = true })

@@ -9,12 +9,10 @@ local networks = require("core.networks")
 local rate_limit = require("core.rate_limit")
 local task = require("core.task")
 local time = require("core.time")
-local roles = require("services.identity.roles")
 local standing = require("services.identity.standing")
 local store = require("services.identity.api_keys_store")
 local tenants = require("services.identity.tenants")
 local tokens = require("services.identity.tokens")
-local view = require("services.identity.view")
 
 local M = {}
 
@@ -26,28 +24,21 @@ local noted, noted_count = {}, 0 -- key id -> when its use was noted last
 
 local function read(ctx, hash)
   local row = store.find_standing(ctx, hash)
-  if not row or row.status ~= "active" or row.deleted_at or not row.member then
+  if not row or not standing.may_act(row) then
     return nil
   end
-  local owned, permissions = roles.effective(row), {}
+  local key, permissions = standing.person(row), {}
   for _, scope in ipairs(json.decode(row.scopes)) do
-    permissions[scope] = owned[scope]
+    permissions[scope] = key.permissions[scope]
   end
   local allowed = json.decode(row.ip_allow_list)
   for i, network in ipairs(allowed) do
     allowed[i] = networks.parse(network)
   end
-  return {
-    key_id = row.id,
-    user_id = row.user_id,
-    tenant_id = row.tenant_id,
-    email = row.email,
-    name = view.full_name(row),
-    role = row.role,
-    permissions = permissions,
-    networks = #allowed > 0 and allowed or nil,
-    until_ms = row.left_ms and time.monotonic_ms() + row.left_ms,
-  }
+  key.key_id, key.permissions = row.id, permissions
+  key.networks = #allowed > 0 and allowed or nil
+  key.until_ms = row.left_ms and time.monotonic_ms() + row.left_ms
+  return key
 end
 
 -- Outside of the request: it has its answer already, or soon.
@@ -92,16 +83,7 @@ function M.of_key(ctx, key)
     errors.raise("FORBIDDEN", "This API key may not be used from here")
   end
   note_use(found.key_id)
-  return {
-    kind = "key",
-    key_id = found.key_id,
-    user_id = found.user_id,
-    email = found.email,
-    name = found.name,
-    role = found.role,
-    permissions = found.permissions,
-    platform_admin = false,
-  }, tenant
+  return standing.actor("key", found), tenant
 end
 
 return M

@@ -131,7 +131,7 @@ local function rotate(ctx, refresh, csrf)
     return errors.new("TOKEN_REUSED", "The refresh token was used before: sign in again")
   end
   local user = store.find_standing(ctx, row.session_id)
-  if user.status ~= "active" or user.deleted_at or row.tenant_id and not user.member then
+  if not standing.may_act(user) then
     return errors.new("UNAUTHORIZED", "The account may not sign in")
   end
   local session = { id = row.session_id, user_id = row.user_id, tenant_id = row.tenant_id }

@@ -24,6 +24,7 @@ local roles = require("services.identity.roles")
 local store = require("services.identity.store")
 local tenants = require("services.identity.tenants")
 local tokens = require("services.identity.tokens")
+local view = require("services.identity.view")
 
 local M = {}
 
@@ -137,23 +138,52 @@ local function is_following()
   return followed_ms ~= nil and time.monotonic_ms() - followed_ms < STALE_MS
 end
 
-local function read_session(ctx, session_id)
-  local row = store.find_standing(ctx, session_id)
-  local usable = row and not row.ended_at and row.status == "active" and not row.deleted_at
+--- Whether the person of a session or a key may act at all.
+-- @param row of an account with its membership in tenant_id, where there is one
+function M.may_act(row)
+  return row.status == "active" and not row.deleted_at
     and (not row.tenant_id or row.member)
-  if not usable then
-    return nil
-  end
+end
+
+--- What is kept of such a row, for M.actor.
+function M.person(row)
   return {
-    session_id = row.id,
     user_id = row.user_id,
     tenant_id = row.tenant_id,
     email = row.email,
-    name = (row.first_name .. " " .. row.last_name):match("^%s*(.-)%s*$"),
+    name = view.full_name(row),
     role = row.role,
-    platform_admin = row.platform_admin,
+    platform_admin = row.platform_admin or false,
     permissions = roles.effective(row),
   }
+end
+
+--- The actor of a request, of what is kept.
+-- @param kind "user" or "key"
+-- @param token_expires_ms or nil
+function M.actor(kind, standing, token_expires_ms)
+  return {
+    kind = kind,
+    session_id = standing.session_id,
+    key_id = standing.key_id,
+    token_expires_ms = token_expires_ms,
+    user_id = standing.user_id,
+    email = standing.email,
+    name = standing.name,
+    role = standing.role,
+    permissions = standing.permissions,
+    platform_admin = standing.platform_admin,
+  }
+end
+
+local function read_session(ctx, session_id)
+  local row = store.find_standing(ctx, session_id)
+  if not row or row.ended_at or not M.may_act(row) then
+    return nil
+  end
+  local standing = M.person(row)
+  standing.session_id = row.id
+  return standing
 end
 
 --- What read(ctx, id) tells of who has an id: {user_id, tenant_id, ...}, or nil. It is kept until
@@ -192,17 +222,7 @@ function M.of_session(ctx, session_id, expires_ms)
   if standing.tenant_id and not tenant then
     refuse()
   end
-  return {
-    kind = "user",
-    user_id = standing.user_id,
-    email = standing.email,
-    name = standing.name,
-    role = standing.role,
-    permissions = standing.permissions,
-    platform_admin = standing.platform_admin,
-    session_id = standing.session_id,
-    token_expires_ms = expires_ms,
-  }, tenant
+  return M.actor("user", standing, expires_ms), tenant
 end
 
 --- The actor and the tenant that an access token speaks for; raises 401.

@@ -1,5 +1,6 @@
 --- What the calls on workspaces take and answer.
 
+local makers = require("core.schema.fields")
 local paging = require("core.paging")
 local s = require("core.schema")
 local invitations = require("services.identity.invitations")
@@ -7,13 +8,7 @@ local workspaces = require("services.identity.workspaces")
 
 local M = {}
 
-local function id()
-  return s.string({ format = "uuid" })
-end
-
-local function time()
-  return s.string({ format = "date-time" })
-end
+local id, time = makers.id, makers.time
 
 local function contact()
   return s.object({
