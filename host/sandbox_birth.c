@@ -83,6 +83,9 @@ int sandbox_prepare_births(int keep_fd, uint64_t files, size_t memory_max,
 void sandbox_be_born(int control_fd, int nice)
 {
     struct err err;
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_NAME, "fixxit sandbox");
     if (nice)
         setpriority(PRIO_PROCESS, 0, nice);

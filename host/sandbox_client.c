@@ -7,6 +7,7 @@
 #include "log.h"
 #include "mem.h"
 #include "sandbox_inside.h"
+#include "sandbox_pass.h"
 #include "sandbox_proto.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -210,22 +211,9 @@ static void answered(struct sandbox_client *client, const struct sandbox_reply *
  * broken. */
 static bool read_reply(struct zygote_link *link, struct sandbox_reply *reply, int *fd)
 {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec iov = {reply, sizeof(*reply)};
-    struct msghdr message = {.msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof(control.bytes)};
-    *fd = -1;
-    ssize_t n = recvmsg(link->fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    ssize_t n = sandbox_take_fd(link->fd, reply, sizeof(*reply), fd);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
-    struct cmsghdr *passed = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    if (passed && passed->cmsg_type == SCM_RIGHTS)
-        memcpy(fd, CMSG_DATA(passed), sizeof(*fd));
     if (n == sizeof(*reply) && reply->proto == SANDBOX_PROTO)
         return true;
     if (*fd >= 0)

@@ -151,14 +151,14 @@ static bool hear(struct sandbox_conn *conn, const struct sandbox_header *header,
     return header->kind == SANDBOX_DONE && hear_done(conn, header, len);
 }
 
-void sandbox_hear_some(struct sandbox_conn *conn)
+bool sandbox_hear_some(struct sandbox_conn *conn)
 {
     struct sandbox_header header;
     size_t len;
     for (int i = 0; i < READS_MAX && conn->client; i++) {
         enum sandbox_received received = sandbox_receive(conn->fd, &header, text, &len);
         if (received == SANDBOX_NOTHING)
-            return;
+            return false;
         if (received == SANDBOX_BROKEN) {
             sandbox_conn_fail(conn, ERR_CLOSED);
         } else if (!hear(conn, &header, len) && conn->client) {
@@ -166,4 +166,5 @@ void sandbox_hear_some(struct sandbox_conn *conn)
             sandbox_conn_fail(conn, SANDBOX_CRASHED);
         }
     }
+    return conn->client != NULL;
 }

@@ -107,8 +107,8 @@ void sandbox_note_use(struct sandbox_conn *conn);
 
 /* ---- sandbox_hear.c ---- */
 
-/* Reads what has come, up to a bound. May run callbacks. */
-void sandbox_hear_some(struct sandbox_conn *conn);
+/* Reads what has come, up to a bound; true when it stopped there. May run callbacks. */
+bool sandbox_hear_some(struct sandbox_conn *conn);
 
 /* ---- sandbox_client.c ---- */
 

@@ -11,7 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LISTEN_FD = 3, ARGUMENTS = 6 };
+enum { LISTEN_FD = 3, ARGUMENTS = 6, LOOK_MS = 2000 };
+
+#define OOM_SCORE "500"
 
 static int fail(void)
 {
@@ -48,12 +50,20 @@ bool sandbox_launched(int argc, char **argv)
 
 int sandbox_launched_main(char **argv)
 {
-    size_t processes = strtoul(argv[2], NULL, 10), memory_mb = strtoul(argv[3], NULL, 10);
     log_init((enum log_level)log_level_parse(argv[4]), strcmp(argv[5], "json") == 0,
              "zygote");
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 ||
         dup2(nothing, STDOUT_FILENO) < 0)
         return fail();
-    return sandbox_zygote_serve(LISTEN_FD, processes, memory_mb << 20);
+    /* When memory runs out on this machine, the kernel is to look here first. */
+    int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (score < 0 || write(score, OOM_SCORE, strlen(OOM_SCORE)) < 0)
+        log_warn("zygote: oom_score_adj: %s", strerrordesc_np(errno));
+    const struct sandbox_zygote_options options = {
+        .processes = strtoul(argv[2], NULL, 10),
+        .memory_max = strtoul(argv[3], NULL, 10) << 20,
+        .look_ms = LOOK_MS,
+    };
+    return sandbox_zygote_serve(LISTEN_FD, &options);
 }

@@ -7,12 +7,12 @@
 #include "sandbox_process.h"
 #include "mem.h"
 #include "sandbox_packet.h"
+#include "sandbox_pass.h"
 #include "sandbox_release.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -298,23 +298,11 @@ static void add_connection(struct process *process, int fd)
 /* False when the zygote is gone. */
 static bool read_control(struct process *process)
 {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
     struct sandbox_control packet;
-    struct iovec iov = {&packet, sizeof(packet)};
-    struct msghdr message = {.msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof(control.bytes)};
-    int fd = -1;
-    ssize_t n = recvmsg(process->control, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    int fd;
+    ssize_t n = sandbox_take_fd(process->control, &packet, sizeof(packet), &fd);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR;
-    struct cmsghdr *passed = CMSG_FIRSTHDR(&message);
-    if (passed && passed->cmsg_type == SCM_RIGHTS)
-        memcpy(&fd, CMSG_DATA(passed), sizeof(fd));
     if (n == sizeof(packet) && packet.kind == SANDBOX_CONNECT && fd >= 0)
         add_connection(process, fd);
     if (n == sizeof(packet) && packet.kind == SANDBOX_END)

@@ -53,6 +53,19 @@ static void takes_shared_memory(void)
     handoff_free(handoff);
 }
 
+static void takes_what_scripts_need(void)
+{
+    struct handoff *handoff =
+        take("17 903 904 -1 -1 0:1:4711:906 shared 907 908 909 sandbox 910 3:1:4712:-1");
+    CHECK(handoff && handoff->count == 2 && handoff->sandbox_listener == 910);
+    CHECK(handoff->shared[HANDOFF_COUNTERS] == 909);
+    CHECK(handoff->children[1].kind == CHILD_ZYGOTE && handoff->children[1].pid == 4712);
+    handoff_free(handoff);
+    handoff = take("17 903 904 -1 -1 0:1:4711:906 shared 907 908 909");
+    CHECK(handoff && handoff->count == 1 && handoff->sandbox_listener == -1);
+    handoff_free(handoff);
+}
+
 static void passes_over_children_that_cannot_be(void)
 {
     struct handoff *handoff =
@@ -73,6 +86,7 @@ static void leaves_all_as_it_was_when_the_binary_cannot_run(void)
     struct child child = {.kind = CHILD_HTTP, .index = 1, .pid = 4711, .channel = -1};
     struct handoff handoff = {.control = fd,
                               .image_listener = -1,
+                              .sandbox_listener = -1,
                               .listeners = {-1, -1, -1},
                               .children = &child,
                               .count = 1,
@@ -89,6 +103,7 @@ int main(void)
     RUN(finds_nothing_where_nothing_was_left);
     RUN(takes_sockets_and_children);
     RUN(takes_shared_memory);
+    RUN(takes_what_scripts_need);
     RUN(passes_over_children_that_cannot_be);
     RUN(leaves_all_as_it_was_when_the_binary_cannot_run);
     return check_result("handoff");

@@ -431,6 +431,26 @@ static void loses_patience(void)
     close_world(&world);
 }
 
+/* The worker itself stood still: what the process said meanwhile counts. */
+static void hears_what_came_while_it_was_late(void)
+{
+    struct world world;
+    uint64_t walls = sandbox_client_stats(client).walls;
+    open_world(&world);
+    const struct sandbox_start start = {
+        .release = 1, .wall_ms = 20, .json = "{}", .len = 2};
+    sandbox_conn_cancel(world.conn, world.run);
+    uint64_t run = sandbox_conn_start(world.conn, &start, on_message, &world, NULL);
+    say(&world, SANDBOX_DONE, SANDBOX_STOPPED, world.run, "");
+    say(&world, SANDBOX_DONE, SANDBOX_OK, run, "{}");
+    usleep((useconds_t)patiently(100) * 2500);
+    await_told(&world);
+    CHECK_STR(world.code, "");
+    CHECK(sandbox_client_stats(client).walls == walls);
+    CHECK(sandbox_conn_is_open(world.conn));
+    close_world(&world);
+}
+
 /* The last reference goes in the callback that tells of the end. */
 static void on_message_unref(void *arg, const struct sandbox_message *message,
                              const struct err *err)
@@ -494,6 +514,7 @@ int main(void)
     RUN(drops_descriptors);
     RUN(tells_when_it_closes_in_the_middle);
     RUN(loses_patience);
+    RUN(hears_what_came_while_it_was_late);
     RUN(may_be_dropped_by_whom_it_tells);
     RUN(ends_with_the_client);
     uv_loop_close(loop);

@@ -23,7 +23,13 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-enum { ZYGOTES = 3, PROCESSES = 3, MEMORY = 16 << 20, SANDBOX_PATIENCE_MS = 300 };
+enum {
+    ZYGOTES = 3,
+    PROCESSES = 3,
+    MEMORY = 16 << 20,
+    SANDBOX_PATIENCE_MS = 300,
+    LOOK_MS = 200
+};
 
 static char folder[] = "/tmp/fixxit-test-XXXXXX";
 static char socket_path[64];
@@ -67,7 +73,8 @@ static void fork_zygotes(void)
         dup2(nothing, STDOUT_FILENO);
         if (read(ends[0], &byte, 1) != 1)
             _exit(1);
-        _exit(sandbox_zygote_serve(listen_fd, PROCESSES, MEMORY));
+        const struct sandbox_zygote_options options = {PROCESSES, MEMORY, LOOK_MS};
+        _exit(sandbox_zygote_serve(listen_fd, &options));
     }
 }
 
@@ -410,6 +417,54 @@ static void survives_the_death_of_a_process(void)
     CHECK(sandbox_client_stats(client).open_runs == 0);
 }
 
+static void ends_what_works_unasked(void)
+{
+    end_all();
+    struct sandbox_conn *conn = open_loaded("live/a"), *other = open_loaded("live/b");
+    struct told told = run(conn, "{\"burn\":1}");
+    CHECK_STR(told.code, "");
+    while (sandbox_conn_is_open(conn))
+        loop_pass(5);
+    CHECK(sandbox_conn_is_open(other));
+    await_processes(1);
+    sandbox_conn_unref(conn);
+    sandbox_conn_unref(other);
+}
+
+/* Whenever it comes: each run is told of once, and nothing is left behind. */
+static void survives_many_deaths(void)
+{
+    enum { ROUNDS = 60, RUNS = 12 };
+    static struct told tolds[RUNS];
+    struct sandbox_conn *conn = NULL;
+    srand(7);
+    for (int round = 0; round < ROUNDS; round++) {
+        if (!conn || !sandbox_conn_is_open(conn)) {
+            if (conn)
+                sandbox_conn_unref(conn);
+            conn = open_loaded("live/a");
+        }
+        for (int i = 0; i < RUNS; i++)
+            begin(conn, i % 3 ? "{\"echo\":1}" : "{\"call\":1}", patiently(20000),
+                  &tolds[i]);
+        pid_t pid = youngest();
+        if (rand() % 4)
+            usleep((useconds_t)(rand() % 400));
+        if (rand() % 2)
+            loop_pass((unsigned)(rand() % 2));
+        kill(pid, SIGKILL);
+        for (int i = 0; i < RUNS; i++)
+            loop_await(&tolds[i].done);
+        while (sandbox_conn_is_open(conn))
+            loop_pass(1);
+        for (int i = 0; i < RUNS; i++)
+            CHECK(tolds[i].times == 1);
+    }
+    sandbox_conn_unref(conn);
+    CHECK(sandbox_client_stats(client).open_runs == 0);
+    CHECK(sandbox_client_stats(client).connections == 0);
+}
+
 static void ends_the_one_unused_for_longest(void)
 {
     end_all();
@@ -739,6 +794,8 @@ int main(void)
     RUN(tells_of_the_wall_at_the_answer);
     RUN(kills_what_does_not_answer);
     RUN(survives_the_death_of_a_process);
+    RUN(ends_what_works_unasked);
+    RUN(survives_many_deaths);
     RUN(ends_the_one_unused_for_longest);
     RUN(carries_the_largest_texts);
     RUN(bounds_what_waits);
