@@ -21,7 +21,12 @@ function M.lock(ctx, id)
   return if_open(store.get(ctx, id, true))
 end
 
---- Returns the numbers of the releases that reports are pinned to.
-M.pinned = store.list_pinned
+--- Returns what services.scripts wants of it.
+-- @param migrate function(ctx, id, {from, to}, number): moves one to another status and release
+function M.with(migrate)
+  return { show = M.show, lock = M.lock, machine = states.machine, pinned = store.list_pinned,
+    count_outside = store.count_outside, list_outside = store.list_outside, pin = store.pin_all,
+    migrate = migrate }
+end
 
 return M

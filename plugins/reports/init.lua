@@ -56,7 +56,7 @@ M.events = {
 M.scripts = {
   capabilities = capabilities.capabilities,
   permissions = capabilities.permissions,
-  entities = { report = entity },
+  entities = { report = entity.with(status.migrate) },
   actions = {
     ["report.create"] = { event = "report.created" },
     ["report.update"] = { event = "report.updated", shows = function(data)

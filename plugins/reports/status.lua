@@ -16,11 +16,10 @@ local workflow = require("plugins.reports.workflow")
 
 local M = {}
 
--- Moves a locked report one step on; the event follows once per call, from the caller.
-local function step(ctx, report, to, reason)
+-- Writes another status of a locked report; the event follows once per call, from the caller.
+local function put(ctx, report, to, reason)
   local now = time.now()
   local from = report.status
-  workflow.of(ctx, report).machine:check(from, to)
   local resolved_at = report.resolved_at
   if to == "resolved" then
     resolved_at = now
@@ -39,6 +38,12 @@ local function step(ctx, report, to, reason)
     old = { status = from },
     new = { status = to, reason = reason, duplicateOf = report.duplicate_of } })
   report.status, report.resolved_at = to, resolved_at
+end
+
+-- Moves a locked report one step on.
+local function step(ctx, report, to, reason)
+  workflow.of(ctx, report).machine:check(report.status, to)
+  put(ctx, report, to, reason)
 end
 
 local function may_move(person)
@@ -164,6 +169,20 @@ function M.progress(ctx, id, status, cause)
   if #steps > 0 then
     changes.announce(ctx, "report.updated", store.get(ctx, id), nil, { previousStatus = from })
   end
+end
+
+--- Gives a report the status that the active release has for its own, and pins it to that.
+-- @param move {from, to}
+-- @param number of the release, or nil
+function M.migrate(ctx, id, move, number)
+  db.transaction(ctx, function(tx)
+    local report = store.get(tx, id, true)
+    if report and report.status == move.from then
+      put(tx, report, move.to, "Moved to the workflow in force")
+      store.pin(tx, id, number)
+      changes.announce(tx, "report.updated", store.get(tx, id), nil, { previousStatus = move.from })
+    end
+  end)
 end
 
 --- Returns the locked report that a work order is about to be made from; 404 when there is none,

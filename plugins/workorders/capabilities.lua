@@ -183,6 +183,16 @@ for name, needs_reason in pairs(STEPS) do
   }
 end
 WORKORDERS[#WORKORDERS + 1] = {
+  name = "workorders.set_status", writes = true, parameters = { "id", "status", "reason" },
+  arguments = s.object({ id = id(), status = schema.status.fields.status,
+    reason = schema.status.fields.reason }),
+  run = function(ctx, arguments)
+    return service.set_status(ctx, arguments.id, { status = arguments.status,
+      reason = arguments.reason })
+  end,
+  made_up = same_id,
+}
+WORKORDERS[#WORKORDERS + 1] = {
   name = "workorders.complete", writes = true, parameters = { "id", "input" },
   arguments = s.object({ id = id(), input = s.object(schema.complete.fields, { default = {} }) }),
   run = function(ctx, arguments)

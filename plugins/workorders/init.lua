@@ -67,7 +67,7 @@ for _, step in ipairs({ "accept", "reject", "start", "hold", "resume", "complete
   actions["workorder." .. step] = { event = "workorder.updated", shows = shows_step(step) }
 end
 M.scripts = { actions = actions, capabilities = capabilities.capabilities,
-  permissions = capabilities.permissions, entities = { workorder = entity } }
+  permissions = capabilities.permissions, entities = { workorder = entity.with(service.migrate) } }
 
 -- Who does or reads work hears what is given to their teams.
 M.hooks = {

@@ -410,6 +410,22 @@ function M.set_status(ctx, id, change, version)
   end)
 end
 
+--- Gives a work order the status that the active release has for its own, and pins it to that.
+-- @param move {from, to}
+-- @param number of the release, or nil
+function M.migrate(ctx, id, move, number)
+  db.transaction(ctx, function(tx)
+    local order = store.lock(tx, id)
+    if order and order.status == move.from then
+      order.status = move.to
+      escalation.follow(tx, order, move.from)
+      store.pin(tx, id, number)
+      save(tx, order, { action = "migrate", reason = "Moved to the workflow in force",
+        extra = { action = "migrate", previousStatus = move.from } })
+    end
+  end)
+end
+
 -- Whether a work order may still be given to others.
 local function can_move_to(ctx, order, team_id)
   return team_id and team_id ~= order.team_id and states.target("assign", order)

@@ -84,6 +84,7 @@ local DOORS = {
   ["POST /api/v1/scripts/publish"] = ADMINISTRATION,
   ["GET /api/v1/scripts/releases"] = ADMINISTRATION,
   ["GET /api/v1/scripts/releases/:release/diff"] = ADMINISTRATION,
+  ["POST /api/v1/scripts/migrate"] = ADMINISTRATION,
   ["POST /api/v1/scripts/rollback"] = ADMINISTRATION,
   ["GET /api/v1/scripts/runs"] = ADMINISTRATION,
   ["GET /api/v1/scripts/runs/:id"] = ADMINISTRATION,

@@ -248,6 +248,37 @@ transition{ of = "report", from = "triaged", to = "acknowledged" }
       json = { status = "in_progress" }, headers = { ["if-match"] = '"1"' } }))
   end)
 
+  it("are given to what was opened before, and taken from it, when somebody says so", function()
+    local function migrate(body)
+      body.of = "workorder"
+      return api:post("/scripts/migrate", by(owner, body))
+    end
+    local waiting = accepted(order().id)
+    ok(to(technician, waiting, "awaiting_parts"))
+    local release = publish([[transition{ of = "workorder", from = "accepted", to = "ordered" }
+      transition{ of = "workorder", from = "ordered", to = "in_progress" }]])
+    local dry = ok(migrate({}))
+    assert.same({ release, true, "awaiting_parts" }, { dry.release, dry.dryRun, dry.blocked[1].status })
+    assert.is_true(dry.kept > 0)
+    assert.equal("awaiting_parts", ok(api:get(waiting, by(dispatcher))).status)
+    assert.equal("states.awaiting_parts", refused(400, "VALIDATION_ERROR",
+      migrate({ states = { awaiting_parts = "nowhere" } })).details[1].field)
+    local done = ok(migrate({ states = { awaiting_parts = "accepted" }, dryRun = false }))
+    assert.same({ dry.kept, dry.blocked[1].count, 0, 0 },
+      { done.kept, done.moved, #done.blocked, done.remaining })
+    assert.equal("accepted", ok(api:get(waiting, by(dispatcher))).status)
+    assert.equal("ordered", ok(to(technician, waiting, "ordered")).status)
+    local again = ok(migrate({ dryRun = false }))
+    assert.same({ 0, 0 }, { again.kept, again.moved })
+    refused(403, "FORBIDDEN", api:post("/scripts/migrate", by(dispatcher, { of = "workorder" })))
+    -- back to what the product itself has
+    publish("on('report.created', function() end)")
+    local back = ok(migrate({ states = { ordered = "in_progress" }, dryRun = false }))
+    assert.same({ 1, 0 }, { back.moved, #back.blocked })
+    assert.equal("completed", ok(to(technician, waiting, "completed")).status)
+    assert.equal(0, count("FROM work_orders WHERE workflow_release IS NOT NULL"))
+  end)
+
   it("whose guard fails are refused", function()
     publish([[transition{ of = "workorder", from = "accepted", to = "stuck",
       guard = function(wo) return wo.nothing.at_all end }]])

@@ -1,6 +1,9 @@
 --- HTTP of the scripts, put together from its parts.
 
-local PARTS = { "draft_routes", "release_routes", "run_routes", "secret_routes", "custom_routes" }
+local PARTS = {
+  "draft_routes", "release_routes", "run_routes", "secret_routes", "custom_routes",
+  "migration_routes",
+}
 
 local routes = {}
 for _, name in ipairs(PARTS) do

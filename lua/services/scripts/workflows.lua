@@ -84,15 +84,21 @@ function M.of(ctx, of, base, number)
   return base_workflow(base)
 end
 
+--- Whether a release adds states or moves for things of a type.
+function M.adds(release, of)
+  for _, hook in ipairs(release.hooks) do
+    if hook.kind == "transition" and hook.of == of then
+      return true
+    end
+  end
+  return false
+end
+
 --- The release that a thing opened now is to be pinned to: its number, or nil when what runs adds
 -- nothing to its states.
 function M.opening(ctx, of, id)
   local release = hooks.release(ctx, id)
-  for _, hook in ipairs(release and release.number and release.hooks or NOTHING) do
-    if hook.kind == "transition" and hook.of == of then
-      return release.number
-    end
-  end
+  return release and release.number and M.adds(release, of) and release.number or nil
 end
 
 --- The states that rules add: those of what runs now, and of the releases with these numbers.

@@ -1,10 +1,9 @@
 --- time.business_hours(from, to): what only the tenant's settings tell of time. The rest of `time`
 -- needs nobody and is of the prelude.
 
-local calendars = require("core.calendar")
 local s = require("core.schema")
 local clock = require("core.time")
-local zones = require("core.zone")
+local clocks = require("services.clocks")
 
 local HOUR_MS = 3600000
 
@@ -18,13 +17,8 @@ return {
     name = "time.business_hours", parameters = { "from", "to" },
     arguments = s.object({ from = time(), to = time() }),
     run = function(ctx, arguments)
-      local tenant = ctx:require_tenant()
-      local calendar = calendars.new({
-        zone = zones.find(tenant.timezone or "") or zones.UTC,
-        hours = tenant.settings.businessHours,
-        holidays = tenant.settings.holidays,
-      })
-      return calendar:elapsed(clock.parse(arguments.from), clock.parse(arguments.to)) / HOUR_MS
+      return clocks.calendar(ctx):elapsed(clock.parse(arguments.from), clock.parse(arguments.to))
+        / HOUR_MS
     end,
   },
 }
