@@ -8,6 +8,7 @@ local config = require("core.config")
 local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
+local log = require("core.log")
 local trace = require("core.trace")
 local jobs = require("services.jobs")
 local active_releases = require("services.scripts.active")
@@ -58,7 +59,19 @@ local function enqueue(ctx, row, release, hook)
   })
 end
 
---- The relay's hook: enqueues what listens to the events of a batch.
+local function tell(ctx, row)
+  local active = active_releases.find(ctx, row.tenant_id)
+  local release = active and active_releases.for_entity(active, row.resource_id)
+  for _, hook in ipairs(release and hooks.find(release, "on", row.event) or {}) do
+    enqueue(ctx, row, release, hook)
+  end
+  if release then
+    escalations.numbered(context_of(ctx, row), row, release)
+  end
+end
+
+--- The relay's hook: enqueues what listens to the events of a batch. What the rules of one tenant
+-- make impossible leaves the others alone; a failure of the database is for the relay.
 -- @param ctx with the transaction that numbers them
 -- @param rows of event_log
 function M.numbered(ctx, rows)
@@ -67,13 +80,15 @@ function M.numbered(ctx, rows)
   end
   local listening = listeners_store.find_listening(ctx, tenants_of(rows))
   for _, row in ipairs(rows) do
-    local active = listening[row.tenant_id] and active_releases.find(ctx, row.tenant_id)
-    local release = active and active_releases.for_entity(active, row.resource_id)
-    for _, hook in ipairs(release and hooks.find(release, "on", row.event) or {}) do
-      enqueue(ctx, row, release, hook)
+    local ok, err = true, nil
+    if listening[row.tenant_id] then
+      ok, err = pcall(tell, ctx, row)
     end
-    if release then
-      escalations.numbered(context_of(ctx, row), row, release)
+    if not ok and errors.is(err) then
+      error(err, 0)
+    elseif not ok then
+      log.error(context_of(ctx, row), "an event's listeners were not found",
+        { event = row.event, eventId = row.event_id, error = tostring(err) })
     end
   end
 end

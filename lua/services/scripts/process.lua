@@ -8,6 +8,7 @@
 local json = require("core.json")
 local sandbox = require("core.sandbox")
 local task = require("core.task")
+local declared_schema = require("services.scripts.declared_schema")
 local parts = require("services.scripts.parts")
 
 local M = {}
@@ -16,6 +17,7 @@ local LANES = { live = { nice = 0 }, background = { nice = 10 }, draft = { nice 
 local OPEN_MS = 5000
 local KEPT_MAX = 2000
 local DECLARED_DEPTH = 32
+local MESSAGE_MAX, FILE_MAX, TRACEBACK_MAX = 1000, 100, 4000
 
 -- "tenant lane" -> {conn, opening = a signal, loading = {release = a signal}, counted_us}
 local places, place_count = {}, 0
@@ -133,20 +135,40 @@ function M.declared(tenant_id, files, chunks)
     text, err = place.conn:load(id, texts)
   end
   if text then
-    local declared = json.decode(text, { max_depth = DECLARED_DEPTH })
-    if type(declared) == "table" and type(declared.hooks) == "table" then
+    local declared = declared_schema.clean(json.decode(text, { max_depth = DECLARED_DEPTH }))
+    if declared then
+      declared.hooks, declared.problems = json.array(declared.hooks), json.array(declared.problems)
       return declared
     end
-    err = { code = "CRASHED", message = "the process of the scripts gave no answer" }
+    err = { code = "CRASHED" }
   end
   return nil, M.problem(err)
+end
+
+local function text_of(value, max)
+  if type(value) ~= "string" or #value <= max then
+    return type(value) == "string" and value or nil
+  end
+  return (value:sub(1, max):gsub("[\192-\255][\128-\191]*$", "")) -- no half of a letter
+end
+
+--- An error as a process told it, with what an error has and nothing else.
+function M.clean_error(told)
+  told = type(told) == "table" and told or {}
+  return {
+    code = type(told.code) == "string" and told.code:match("^[%u_]+$") or "SCRIPT_ERROR",
+    message = text_of(told.message, MESSAGE_MAX) or "the run failed",
+    file = text_of(told.file, FILE_MAX),
+    line = type(told.line) == "number" and told.line % 1 == 0 and told.line or nil,
+    traceback = text_of(told.traceback, TRACEBACK_MAX),
+  }
 end
 
 --- What a failure of the host means to an author.
 function M.problem(err)
   local told = err.code == "SCRIPT" and json.decode(err.text or "")
-  if type(told) == "table" and type(told.message) == "string" then
-    return told
+  if type(told) == "table" then
+    return M.clean_error(told)
   elseif err.code == "UNAVAILABLE" or err.code == "BUSY" then
     return { code = "UNAVAILABLE", message = "the process of the scripts cannot be reached" }
   end

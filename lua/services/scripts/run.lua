@@ -17,7 +17,7 @@ local M = {}
 
 local STRICT = { strict = true }
 local RESULT_DEPTH = { max_depth = 40 }
-local MESSAGE_MAX = 1000
+local FILE_MAX = 100
 local TOO_LARGE = json.encode({ code = "LIMIT_INPUT",
   message = "the answer is too large: ask for less" })
 local FETCHES = { field = "fetches", what = "requests to other servers" }
@@ -39,7 +39,7 @@ local function count(run, field, what, call)
   end
   run.over = true
   stop("LIMIT_CALLS", ("limit: calls %d%s at %s:%s"):format(max, what and " " .. what or "",
-    tostring(call.file), tostring(call.line)))
+    call.file or run.hook.file, tostring(call.line or run.hook.line)))
 end
 
 local function check_arguments(entry, arguments)
@@ -96,6 +96,8 @@ local function read_call(text)
   elseif type(call.arguments) ~= "table" or next(call.arguments) == nil then
     call.arguments = {}
   end
+  call.file = type(call.file) == "string" and call.file:sub(1, FILE_MAX) or nil
+  call.line = type(call.line) == "number" and call.line or nil
   return call
 end
 
@@ -145,22 +147,6 @@ local function of_host(run, err)
   return process.problem(err)
 end
 
-local function text_of(value)
-  return type(value) == "string" and value:sub(1, MESSAGE_MAX) or nil
-end
-
--- A process may say anything: kept is what an error has.
-local function clean_error(found)
-  found = type(found) == "table" and found or {}
-  return {
-    code = type(found.code) == "string" and found.code:match("^[%u_]+$") or "SCRIPT_ERROR",
-    message = text_of(found.message) or "the run failed",
-    file = text_of(found.file),
-    line = type(found.line) == "number" and found.line or nil,
-    traceback = type(found.traceback) == "string" and found.traceback:sub(1, 4000) or nil,
-  }
-end
-
 local function clean_log(lines, max)
   local clean, size = json.array({}), 0
   for _, line in ipairs(type(lines) == "table" and lines or {}) do
@@ -179,7 +165,7 @@ local function finish(run, message)
   if message.ok then
     run.value = told_so.value
   else
-    run.error = clean_error(told_so.error)
+    run.error = process.clean_error(told_so.error)
   end
 end
 
