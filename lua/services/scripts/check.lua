@@ -4,6 +4,7 @@
 local errors = require("core.errors")
 local json = require("core.json")
 local declarations = require("services.scripts.declared")
+local arguments = require("services.scripts.arguments")
 local lint = require("services.scripts.lint")
 local paths = require("services.scripts.paths")
 local process = require("services.scripts.process")
@@ -54,7 +55,8 @@ end
 local function add(problems, found)
   local known = {}
   for _, problem in ipairs(problems) do
-    known[problem.file .. ":" .. problem.line] = problem.severity == "error" or nil
+    local place = problem.file .. ":" .. problem.line
+    known[place] = known[place] or problem.severity == "error"
   end
   for _, problem in ipairs(found) do
     local file, line = tostring(problem.file or ""), tonumber(problem.line) or 0
@@ -77,6 +79,9 @@ local function load_rules(ctx, rules, problems)
   end
   add(problems, declared and declared.problems or { { file = problem.file or rules[1].path,
     line = problem.line or 1, message = problem.message } })
+  if declared then
+    add(problems, arguments.problems(ctx, rules))
+  end
   add(problems, declarations.problems(declared and declared.hooks or {}))
   return declared or NOTHING
 end

@@ -155,3 +155,76 @@ describe("the linter's names", function()
     end
   end)
 end)
+
+describe("a check of arguments", function()
+  local arguments = require("services.scripts.arguments")
+
+  setup(function()
+    plugin.load(system_routes)
+  end)
+
+  local function found(content)
+    local list = {}
+    for i, problem in ipairs(arguments.problems(ctx, { { path = "rules/a.lua", content = content } })) do
+      list[i] = ("%d %s"):format(problem.line, problem.message)
+    end
+    return list
+  end
+
+  it("finds names that there are not, those that are missing, and what is too much", function()
+    assert.same({
+      "2 notify has no 'titel' (did you mean 'title'?)",
+      "2 notify needs 'title'",
+      "5 workorders.update: changes has no 'prio'",
+      "6 reports.get takes 1 arguments, not 2",
+      "7 reports.get takes its arguments by position: reports.get(id)",
+      "8 workorders.list takes one table of named arguments",
+      "9 http.fetch: options has no 'metod' (did you mean 'method'?)",
+    }, found([==[
+on("report.created", function(event)
+  notify{ role = "dispatcher", titel = "x" }
+  notify({ role = "dispatcher", title = "x", data = { anything = function() local a, b = 1, 2 return a end } })
+  --[[ notify{ nothing = 1 } ]] local text = "notify{ nothing = 1 }" .. [[notify{ nothing = 1 }]]
+  workorders.update(event.id, { title = text, prio = "urgent" })
+  reports.get(event.id, 5)
+  reports.get{ id = event.id }
+  workorders.list({}, {})
+  http.fetch("https://a.example", { metod = "POST", ["json"] = { a = 1 } })
+end)]==]))
+  end)
+
+  it("finds changes where a hook may only read", function()
+    assert.same({ "3 kv.set changes something: a before hook may not" }, found([[
+before("report.create", function(report)
+  local seen = kv.get("seen")
+  kv.set("seen", seen)
+end)
+on("report.created", function() kv.set("seen", 1) end)]]))
+  end)
+
+  it("leaves alone what it cannot know, and what is the file's own", function()
+    assert.same({}, found([[
+local function notify(titel) return titel end
+local mine = { reports = { get = function() end } }
+on("report.created", function(event)
+  notify("x", "y")
+  mine.reports.get(1, 2, 3)
+  local fields = { title = "x" }
+  workorders.create(fields)
+  workorders.create{ [event.key] = 1, unpack(event.list) }
+  reports.list{ status = { "submitted" }, limit = event.limit == 1 and 2 or 3 }
+  if event.report then workorders.start(event.id) end
+end)]]))
+    assert.same({}, found(""))
+    assert.same({}, found("--[==["))
+  end)
+
+  it("takes any text, of any size, in its time", function()
+    found("notify{ 'unfinished")
+    found("notify{ [[ unfinished")
+    found("kv.")
+    found(("("):rep(60000))
+    found(("notify{"):rep(8000))
+    found(('"\\'):rep(30000))
+  end)
+end)
