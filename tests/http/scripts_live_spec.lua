@@ -124,3 +124,31 @@ describe("a release", function()
       :gsub("%s+$", "")))
   end)
 end)
+
+describe("the example of a council", function()
+  it("does what its readme says", function()
+    local code, output = one:command("scripts push --tenant riverton --message example")
+    assert.equal(0, code, output)
+    local hazard = { title = "Sparking cabinet", category = "electrical", severity = "critical",
+      location = { description = "by the church" } }
+    await("the rule", function()
+      return two.api:post("/reports", { token = owner, json = hazard }).status == 422
+    end)
+    hazard.location = { latitude = 51.4512, longitude = -2.5912 }
+    local report_id = ok(two.api:post("/reports", { token = owner, json = hazard }), 201).id
+    local order
+    await("a work order", function()
+      order = ok(one.api:get("/workorders?reportId=" .. report_id, { token = owner }))[1]
+      return order
+    end)
+    assert.same({ "Make safe: Sparking cabinet", "urgent" }, { order.title, order.priority })
+    local dispatcher = one.api:login("dispatcher@riverton.example").token
+    local told = ok(one.api:get("/notifications", { token = dispatcher }))[1]
+    assert.equal("Live electrical hazard", told.title)
+    local answer = one.api:get("/x/open-by-category", { token = dispatcher })
+    assert.equal(200, answer.status, answer.body)
+    assert.truthy(answer.body:find('"count"', 1, true))
+    assert.equal("script:rules/electrical.lua", (one:sql("SELECT DISTINCT SUBSTRING_INDEX(actor, '@', 1) "
+      .. "FROM audit_logs WHERE action = 'workorder.create' AND actor LIKE 'script:%'"):gsub("%s+$", "")))
+  end)
+end)
