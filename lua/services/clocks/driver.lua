@@ -22,7 +22,9 @@ local store = require("services.clocks.store")
 local M = {}
 
 local POLL_MS = 1000
-local AT_ONCE = 8
+-- Steps that ask a tenant's rules take as long as those: they have a lane of their own.
+local LANES = { quick = false, slow = true }
+local AT_ONCE = 6 -- in each
 local LEASE_S = 90
 local STEP_MS = 60000 -- shorter than the lease
 local ATTEMPTS_MAX = 8
@@ -126,7 +128,7 @@ local function perform(taken)
   local kind = kinds.find(taken.kind)
   local tenant = registry.hooks.find_tenant(system(), taken.tenant_id)
   if not kind or not tenant then
-    due_store.put_off(system(), taken, AWAY_S, "the tenant or the plugin is not there")
+    due_store.postpone(system(), taken, AWAY_S)
     return
   end
   local ctx = system(tenant)
@@ -141,40 +143,66 @@ local function perform(taken)
   end
 end
 
--- Takes up to AT_ONCE clocks, all at the same time.
--- @return whether there may be more
-local function turn()
-  local rows = db.transaction(system(), function(ctx)
-    return due_store.take(ctx, AT_ONCE, LEASE_S)
-  end)
-  local left, done = #rows, task.signal()
-  for _, taken in ipairs(rows) do
-    task.spawn(function()
-      local ok, err = xpcall(perform, errors.capture, taken)
-      if not ok then -- its lease runs out and it is tried again
-        log.error(nil, "a clock could not be put off", { clock = taken.id, error = tostring(err) })
-      end
-      left = left - 1
-      done:notify()
-    end)
+local Driver = {}
+Driver.__index = Driver
+
+local function run_one(driver, lane, taken)
+  local ok, err = xpcall(perform, errors.capture, taken)
+  if not ok then -- its lease runs out and it is tried again
+    log.error(nil, "a clock could not be put off", { clock = taken.id, error = tostring(err) })
   end
-  while left > 0 do
-    local _, err = done:wait(STEP_MS)
-    if err and err.code ~= "TIMEOUT" then
-      break
-    end
+  driver.running[lane] = driver.running[lane] - 1
+  driver.ended:notify()
+  if driver.loop then
+    driver.loop:wake()
   end
-  return #rows > 0
 end
 
---- Takes all that is due now; for tests.
+-- Takes what is due, as much as there is room for in each lane.
+-- @return how many
+local function turn(driver)
+  local count = 0
+  for lane, is_slow in pairs(LANES) do
+    local room = AT_ONCE - driver.running[lane]
+    local rows = room > 0 and db.transaction(system(), function(ctx)
+      return due_store.take(ctx, kinds.slow(), is_slow, room, LEASE_S)
+    end) or {}
+    for _, taken in ipairs(rows) do
+      driver.running[lane] = driver.running[lane] + 1
+      task.spawn(run_one, driver, lane, taken)
+    end
+    count = count + #rows
+  end
+  return count
+end
+
+local function new()
+  return setmetatable({ running = { quick = 0, slow = 0 }, ended = task.signal() }, Driver)
+end
+
+--- Takes all that is due now, and returns when it is done; for tests.
 function M.run()
-  while turn() do end
+  local driver = new()
+  repeat
+    local count = turn(driver)
+    while driver.running.quick + driver.running.slow > 0 do
+      driver.ended:wait(STEP_MS)
+    end
+  until count == 0
 end
 
 --- Starts taking steps in this worker.
 function M.start()
-  return background.start({ name = "clocks", every_ms = POLL_MS, step = turn })
+  local driver = new()
+  driver.loop = background.start({ name = "clocks", every_ms = POLL_MS, step = function()
+    turn(driver)
+  end })
+  return driver
+end
+
+--- Takes no more; what is under way ends by itself, or is tried again by others after its lease.
+function Driver:stop()
+  self.loop:stop()
 end
 
 return M

@@ -7,12 +7,20 @@ local db = require("core.db")
 local M = {}
 
 --- Takes up to `limit` due clocks that nobody else is taking, for the length of the lease.
+-- @param kinds names: of these kinds when `are_wanted`, else of all others
 -- @return rows {id, tenant_id, kind, resource_type, resource_id, mark, attempts (this one counted)}
-function M.take(ctx, limit, lease_s)
+function M.take(ctx, kinds, are_wanted, limit, lease_s)
+  if #kinds == 0 and are_wanted then
+    return {}
+  end
+  local params = { unpack(kinds) }
+  params[#params + 1] = limit
   local scope = db.platform(ctx)
   local rows = scope:query([[SELECT id, tenant_id, kind, resource_type, resource_id, mark,
-      attempts + 1 AS attempts FROM sla_clocks WHERE wake_at <= NOW(3)
-    ORDER BY wake_at LIMIT ? FOR UPDATE SKIP LOCKED]], limit)
+      attempts + 1 AS attempts FROM sla_clocks WHERE wake_at <= NOW(3)]]
+    .. (#kinds > 0 and " AND kind " .. (are_wanted and "IN (" or "NOT IN (")
+      .. ("?,"):rep(#kinds):sub(1, -2) .. ")" or "")
+    .. " ORDER BY wake_at LIMIT ? FOR UPDATE SKIP LOCKED", unpack(params))
   for _, row in ipairs(rows) do
     scope:exec([[UPDATE sla_clocks SET wake_at = NOW(3) + INTERVAL ? SECOND,
       attempts = attempts + 1 WHERE id = ?]], lease_s, row.id)

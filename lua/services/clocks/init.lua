@@ -72,9 +72,10 @@ function M.percent_steps(policy, clock)
   return steps
 end
 
---- Reckons the tenant's clocks anew, in a job, some time after the transaction.
-function M.reckon(ctx, after_ms)
-  jobs.enqueue(ctx, "clocks.reckon", {}, { run_at = time.now_ms() + after_ms })
+--- Reckons the tenant's clocks of a kind anew, in a job, some time after the transaction: their
+-- steps are others.
+function M.reckon(ctx, kind, after_ms)
+  jobs.enqueue(ctx, "clocks.reckon", { kind = kind }, { run_at = time.now_ms() + after_ms })
 end
 
 -- When the target of a running clock is due; nil when it has none or is past it already.

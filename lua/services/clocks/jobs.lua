@@ -1,5 +1,5 @@
---- Reckons the clocks of a tenant anew when its business hours have changed: a clock counts by the
--- hours that hold now, from when it (last) began to run.
+--- Reckons the clocks of a tenant anew when its business hours, or the steps of a kind, have
+-- changed: a clock counts by the hours that hold now, from when it (last) began to run.
 
 local db = require("core.db")
 local calendars = require("services.clocks.calendars")
@@ -22,9 +22,16 @@ local function current(ctx)
   return ctx:with({ tenant = tenant })
 end
 
+-- Whether a clock without a target has its next step at the same time as before.
+local function is_unchanged(ctx, clock)
+  local before = clock.next_due_ms
+  reckoning.plan(calendars.of(ctx), clock, kinds.steps(ctx, clock))
+  return not clock.target_ms and clock.next_due_ms == before
+end
+
 local function reckon(ctx, listed)
   local kind = kinds.find(listed.kind)
-  if not kind then
+  if not kind or is_unchanged(ctx, listed) then
     return
   end
   db.transaction(ctx, function(tx)
@@ -48,10 +55,10 @@ return {
   handlers = {
     ["clocks.reckon"] = {
       timeout_ms = TIMEOUT_MS,
-      run = function(ctx)
+      run = function(ctx, payload)
         local now, last, count = current(ctx), FIRST, 0
         repeat
-          local clocks = store.list_running(now, last, BATCH)
+          local clocks = store.list_running(now, payload.kind, last, BATCH)
           for _, clock in ipairs(clocks) do
             reckon(now, clock)
             last, count = clock.id, count + 1

@@ -9,6 +9,19 @@ function M.find(name)
   return registry.clocks[name]
 end
 
+local slow -- once the modules are loaded, they stay
+
+--- The names of the kinds whose steps have something to prepare, which may take long.
+function M.slow()
+  if not slow then
+    slow = {}
+    for name, kind in pairs(registry.clocks) do
+      slow[#slow + 1] = kind.prepare and name or nil
+    end
+  end
+  return slow
+end
+
 --- The steps of a clock in order.
 function M.steps(ctx, clock)
   local kind = M.find(clock.kind)

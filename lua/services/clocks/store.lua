@@ -69,10 +69,11 @@ function M.list_of(ctx, resource_type, resource_id)
 end
 
 --- Returns running clocks of the tenant after an id, in order.
-function M.list_running(ctx, after_id, limit)
+-- @param kind nil: of all kinds
+function M.list_running(ctx, kind, after_id, limit)
   return decode_all(db.scope(ctx):query("SELECT " .. COLUMNS .. [[ FROM sla_clocks
-    WHERE tenant_id = :tenant AND state = 'running' AND id > ? ORDER BY id LIMIT ?]],
-    after_id, limit))
+    WHERE tenant_id = :tenant AND state = 'running' AND kind = COALESCE(?, kind) AND id > ?
+    ORDER BY id LIMIT ?]], kind, after_id, limit))
 end
 
 return M

@@ -19,6 +19,7 @@ local view = require("services.scripts.view")
 
 local M = {}
 
+local ESCALATIONS = "script" -- the kind of clock of rules
 local KNOWN_MS = 3000 -- by then every worker knows what runs now
 local KEPT = 100 -- numbered releases of a tenant
 
@@ -45,7 +46,7 @@ end
 local function finish(ctx, action, number, values)
   reconcile_schedules(ctx)
   active.announce(ctx)
-  clocks.reckon(ctx, KNOWN_MS)
+  clocks.reckon(ctx, ESCALATIONS, KNOWN_MS)
   audit.write(ctx, { action = "script." .. action, resource_type = "script_release",
     resource_id = number and tostring(number) or "dev", old = values.old, new = values.new })
   events.emit(ctx, "script.released", { resource_type = "script_release",
