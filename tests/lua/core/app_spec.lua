@@ -70,9 +70,11 @@ local function route(fields)
 end
 
 describe("a request", function()
+  local known_hooks, known_routes = registry.hooks, registry.routes
   local called
 
   setup(function()
+    registry.hooks = {}
     registry.hooks.authenticate = function(ctx)
       local token = ctx.req:header("authorization")
       if token == "bad" then
@@ -122,6 +124,10 @@ describe("a request", function()
       end }),
     }
     app.build()
+  end)
+
+  teardown(function()
+    registry.hooks, registry.routes = known_hooks, known_routes
   end)
 
   it("gets its answer in the envelope with a request id", function()
