@@ -293,12 +293,16 @@ describe("a clock", function()
     local own = with_settings({ businessHours = week, holidays = { { date = today, name = "x" } } })
     local id = begin({ target_ms = 2 * HOUR_MS }, own)
     assert.equal(midnight + HOUR_MS, only(id, own).next_due_ms)
+    local known = db.platform(system):one("SELECT timezone, settings FROM tenants WHERE id = ?", tenant.id)
+    finally(function()
+      db.platform(system):exec("UPDATE tenants SET timezone = ?, settings = ? WHERE id = ?",
+        known.timezone, known.settings, tenant.id)
+    end)
     db.platform(system):exec("UPDATE tenants SET timezone = 'UTC', settings = ? WHERE id = ?",
       json.encode({ businessHours = week }), tenant.id)
     jobs.handlers["clocks.reckon"].run(own, {})
     assert.near(now + HOUR_MS, only(id, own).next_due_ms, 5000)
     assert.near(now + 2 * HOUR_MS, moved_to[id], 5000)
-    db.platform(system):exec("UPDATE tenants SET settings = '{}' WHERE id = ?", tenant.id)
   end)
 
   it("is another tenant's for nobody else", function()

@@ -218,13 +218,13 @@ describe("scripts' capabilities", function()
     local people = call(riverton, "users.list", { role = "dispatcher" })
     assert.same({ 1, "dispatcher@riverton.example" }, { #people, people[1].email })
     assert.equal("dispatcher", call(riverton, "users.get", { id = people[1].id }).role)
-    assert.equal(1, call(riverton, "notify", { role = "dispatcher", title = "Live wire",
+    assert.equal(1, call(riverton, "notify", { role = "dispatcher", title = "Live wire in the street",
       channels = json.array({ "in_app", "sms" }), workOrderId = uuid.v7() }))
     assert.equal(1, call(riverton, "notify", { team = "Sparkies", user = riverton.technician.id,
       title = "Twice named" }))
     local row = db.platform(system):one("SELECT title, message, type, data FROM notifications "
-      .. "WHERE user_id = ? AND title = 'Live wire'", people[1].id)
-    assert.same({ "Live wire", "script.message" }, { row.message, row.type })
+      .. "WHERE user_id = ? AND title = 'Live wire in the street'", people[1].id)
+    assert.same({ "Live wire in the street", "script.message" }, { row.message, row.type })
     assert.is_string(json.decode(row.data).workOrderId)
     local weak = { ctx = riverton.ctx:with({ actor = { kind = "script", name = "x", permissions = {} } }) }
     refused("FORBIDDEN", weak, "users.list", {})
