@@ -2,10 +2,12 @@
 -- guessed at; what it tells strangers; how it leaves.
 local cjson = require("cjson.safe")
 local client = require("tests.support.client")
+local expect = require("tests.support.expect")
 local mailbox = require("tests.support.mailbox")
 local pictures = require("tests.support.pictures")
 local servers = require("tests.support.server")
 
+local refused = expect.refused
 local PASSWORD, OTHER = "Fixxit-demo-2026", "Hjkl-4242-uiop"
 
 local server, api
@@ -28,12 +30,6 @@ local function register(email, more)
   assert.equal(201, answer.status, answer.body)
   return { token = answer.json.data.accessToken, refreshToken = answer.json.data.refreshToken,
     user = answer.json.data.user }
-end
-
-local function refused(status, code, answer)
-  assert.equal(status, answer.status, answer.body)
-  assert.equal(code, answer.json.error.code, answer.body)
-  return answer.json.error
 end
 
 local function try(email, password)

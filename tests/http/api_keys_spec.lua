@@ -1,7 +1,9 @@
 -- API keys: what they are good for, from where, until when, and what they never become.
 local client = require("tests.support.client")
+local expect = require("tests.support.expect")
 local servers = require("tests.support.server")
 
+local ok, refused = expect.ok, expect.refused
 local PASSWORD = "Fixxit-demo-2026"
 local WRONG_PER_MINUTE, SCALE = 1, 100 -- of settings that are as low as they can be
 local ASKS = 9
@@ -34,16 +36,6 @@ describe("an API key", function()
     return api:request(method, path, { headers = { ["x-api-key"] = key }, json = body })
   end
 
-  local function ok(answer, status)
-    assert.equal(status or 200, answer.status, answer.body)
-    return answer.json.data
-  end
-
-  local function refused(status, answer)
-    assert.equal(status, answer.status, answer.body)
-    return answer.json.error
-  end
-
   local function new_key(scopes, more, token)
     count = count + 1
     local body = { name = "key " .. count, scopes = scopes }
@@ -63,13 +55,10 @@ describe("an API key", function()
   end
 
   local function all_answer(status, key)
-    local calls = {}
-    for i = 1, ASKS do
-      calls[i] = function()
-        return by_key(key, "GET", "/users?limit=1").status
-      end
-    end
-    for _, answered in ipairs(client.at_once(calls)) do
+    local statuses = client.times(ASKS, function()
+      return by_key(key, "GET", "/users?limit=1").status
+    end)
+    for _, answered in ipairs(statuses) do
       assert.equal(status, answered)
     end
   end
@@ -180,13 +169,10 @@ describe("an API key", function()
     local keeper = api:login("owner@northgrid.example").token
     local busy = new_key({ "users.read" }, nil, keeper)
     local quiet = new_key({ "users.read" }, nil, keeper)
-    local calls, statuses = {}, { [200] = 0, [429] = 0 }
-    for i = 1, PER_DAY * SCALE + 3 do
-      calls[i] = function()
-        return by_key(busy.key, "GET", "/users?limit=1").status
-      end
-    end
-    for _, status in ipairs(client.at_once(calls)) do
+    local statuses = { [200] = 0, [429] = 0 }
+    for _, status in ipairs(client.times(PER_DAY * SCALE + 3, function()
+      return by_key(busy.key, "GET", "/users?limit=1").status
+    end)) do
       statuses[status] = statuses[status] + 1
     end
     assert.same({ [200] = PER_DAY * SCALE, [429] = 3 }, statuses)

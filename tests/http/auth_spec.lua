@@ -140,13 +140,9 @@ describe("a session", function()
 
   it("ends when its token is used in several places at once", function()
     local session = api:login("viewer@riverton.example")
-    local calls = {}
-    for i = 1, 5 do
-      calls[i] = function()
-        return refresh(session.refreshToken)
-      end
-    end
-    local answers = client.at_once(calls)
+    local answers = client.times(5, function()
+      return refresh(session.refreshToken)
+    end)
     assert.equal(1, count(answers, 200))
     assert.equal(1, count(answers, 401, "TOKEN_REUSED"))
     for _, answer in ipairs(answers) do
@@ -173,34 +169,27 @@ describe("a session", function()
   end)
 
   it("is one account, when many register the same address at once", function()
-    local calls = {}
-    for i = 1, 6 do
-      calls[i] = function()
-        return api:post("/auth/register", { json = { fullName = "Twin " .. i, password = PASSWORD,
-          email = i % 2 == 0 and "Twin@X.example" or "twin@x.EXAMPLE" } })
-      end
-    end
-    local answers = client.at_once(calls)
+    local answers = client.times(6, function(i)
+      return api:post("/auth/register", { json = { fullName = "Twin " .. i, password = PASSWORD,
+        email = i % 2 == 0 and "Twin@X.example" or "twin@x.EXAMPLE" } })
+    end)
     assert.equal(1, count(answers, 201))
     assert.equal(5, count(answers, 409, "EMAIL_TAKEN"))
   end)
 
   it("waits for its turn to be checked; who finds the queue full comes back later", function()
-    local calls = {}
-    for i = 1, BURST do
-      calls[i] = function()
-        return api:post("/auth/login",
-          { json = { email = ("burst%d@x.example"):format(i), password = PASSWORD } })
-      end
+    local function login(i)
+      return api:post("/auth/login",
+        { json = { email = ("burst%d@x.example"):format(i), password = PASSWORD } })
     end
-    local answers = client.at_once(calls)
+    local answers = client.times(BURST, login)
     local checked, refused = count(answers, 401, "INVALID_CREDENTIALS"), count(answers, 503)
     assert.equal(BURST, checked + refused)
     assert.is_true(checked >= PLACES and refused > 0, checked .. " " .. refused)
     for _, answer in ipairs(answers) do
       assert.is_true(answer.status ~= 503 or tonumber(answer.headers["retry-after"]) >= 1)
     end
-    assert.equal(401, calls[1]().status)
+    assert.equal(401, login(1).status)
   end)
 
   it("is locked after five failures, known address or not, with the same answers", function()

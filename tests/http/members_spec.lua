@@ -50,13 +50,10 @@ describe("members", function()
 
   -- What every process of the server answers to a token.
   local function all_answer(status, token)
-    local calls = {}
-    for i = 1, ASKS do
-      calls[i] = function()
-        return api:get("/users/profile", { token = token }).status
-      end
-    end
-    for _, answered in ipairs(client.at_once(calls)) do
+    local statuses = client.times(ASKS, function()
+      return api:get("/users/profile", { token = token }).status
+    end)
+    for _, answered in ipairs(statuses) do
       assert.equal(status, answered)
     end
   end

@@ -1,10 +1,12 @@
 -- Signing in in two steps: a code counts once, guesses are counted, and a lost phone is not the end.
 local basexx = require("basexx")
 local client = require("tests.support.client")
+local expect = require("tests.support.expect")
 local mailbox = require("tests.support.mailbox")
 local servers = require("tests.support.server")
 local totp = require("tests.support.totp")
 
+local refused = expect.refused
 local PASSWORD = "Fixxit-demo-2026"
 
 local server, api
@@ -17,12 +19,6 @@ end)
 teardown(function()
   server:stop()
 end)
-
-local function refused(status, code, answer)
-  assert.equal(status, answer.status, answer.body)
-  assert.equal(code, answer.json.error.code, answer.body)
-  return answer.json.error
-end
 
 local function setup_of(token)
   return api:post("/auth/mfa/setup", { token = token })

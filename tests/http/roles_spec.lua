@@ -1,7 +1,9 @@
 -- Roles of a tenant's own and single permissions: what they give and take with the next request,
 -- and that nobody gets by them, or gives, what they do not have.
+local expect = require("tests.support.expect")
 local servers = require("tests.support.server")
 
+local ok, refused = expect.ok, expect.refused
 local FEW = { "users.read" }
 local PASSWORD = "Fixxit-demo-2026"
 
@@ -37,16 +39,6 @@ describe("roles", function()
 
   local function call(method, path, token, body)
     return api:request(method, path, { token = token, json = body })
-  end
-
-  local function ok(answer, status)
-    assert.equal(status or 200, answer.status, answer.body)
-    return answer.json.data
-  end
-
-  local function refused(status, answer)
-    assert.equal(status, answer.status, answer.body)
-    return answer.json.error
   end
 
   local function new_role(permissions, token)

@@ -1,9 +1,11 @@
 -- Workspaces: who makes, changes, shares and leaves them, and what nobody can do to one.
 local cjson = require("cjson.safe")
 local client = require("tests.support.client")
+local expect = require("tests.support.expect")
 local mailbox = require("tests.support.mailbox")
 local servers = require("tests.support.server")
 
+local ok, refused = expect.ok, expect.refused
 local PASSWORD = "Fixxit-demo-2026"
 local UNKNOWN = "01a1fe30-4a20-7801-8518-f6b2802ed6f8"
 
@@ -18,17 +20,6 @@ end)
 teardown(function()
   server:stop()
 end)
-
-local function refused(status, code, answer)
-  assert.equal(status, answer.status, answer.body)
-  assert.equal(code, answer.json.error.code, answer.body)
-  return answer.json.error
-end
-
-local function ok(answer)
-  assert.is_true(answer.status == 200 or answer.status == 201, answer.body)
-  return answer.json.data
-end
 
 -- Somebody with an account and no tenant.
 local function newcomer(more)

@@ -62,6 +62,18 @@ function M.at_once(calls)
   return results
 end
 
+--- Calls call(1) ... call(count) at the same time: more than there are processes, and each is asked.
+-- @return array of what each returned
+function M.times(count, call)
+  local calls = {}
+  for i = 1, count do
+    calls[i] = function()
+      return call(i)
+    end
+  end
+  return M.at_once(calls)
+end
+
 local function collect_headers(headers)
   local result = {}
   for name, value in headers:each() do
