@@ -124,16 +124,28 @@ function M.start(where, release, input, limits)
   return message, message and place.conn or err
 end
 
+-- Two tries: what had ended is opened again.
+local function load_draft(tenant_id, id, texts)
+  local text, err, place
+  for _ = 1, 2 do
+    place, err = connect(tenant_id, "draft")
+    if not place then
+      return nil, err
+    end
+    text, err = place.conn:load(id, texts)
+    if text or err.code ~= "CLOSED" then
+      break
+    end
+  end
+  return text, err
+end
+
 --- What files declare: {hooks, problems}; or nil and what is wrong with them:
 -- {code, message, file, line, traceback}.
 -- @param chunks of the prelude besides the usual ones, or nil
 function M.declared(tenant_id, files, chunks)
   local id, texts = parts.of(files, chunks)
-  local place, err = connect(tenant_id, "draft")
-  local text
-  if place then
-    text, err = place.conn:load(id, texts)
-  end
+  local text, err = load_draft(tenant_id, id, texts)
   if text then
     local declared = declared_schema.clean(json.decode(text, { max_depth = DECLARED_DEPTH }))
     if declared then
