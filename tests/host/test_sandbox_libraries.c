@@ -209,6 +209,11 @@ int main(void)
     RUN(are_as_luajits);
     RUN(hold);
     RUN(numbers_of_the_foreign_interface_are_refused);
+    /* Once more, with a turn's end after each instruction. */
+    sandbox_yield_always();
+    sandbox_limits.cpu_us = 2000 * 1000;
+    RUN(are_as_luajits);
+    RUN(hold);
     sandbox_test_end();
     return check_result("sandbox_libraries");
 }
