@@ -107,6 +107,8 @@ static bool take(struct rewriter *r, const struct sandbox_token *token)
     if (top(r) && top(r)->open == RETURN &&
         (token->kind == TOKEN_END || is_any(token, ends)))
         end_return(r);
+    if (token->kind == TOKEN_END)
+        return true;
     if ((sandbox_token_is(token, "end") || sandbox_token_is(token, "until")) &&
         !pop(r, BLOCK))
         return false;

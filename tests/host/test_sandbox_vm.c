@@ -259,6 +259,7 @@ static void monstrous_files_are_refused_or_loaded(void)
         {"local s = [", "=", ""},
         {"local f = 1 f", "()", ""},
         {"return ", "return ", ""},
+        {"return (function() ", "return (", ""},
         {"local x = 1", "\nlocal function f() return x end", ""},
     };
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
