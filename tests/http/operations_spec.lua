@@ -43,7 +43,8 @@ describe("an operator", function()
       for _, name in ipairs({
         "fixxit_http_requests_total", "fixxit_http_request_seconds_count", "fixxit_db_pool_open",
         "fixxit_db_pool_waiting", "fixxit_db_pool_wait_seconds_total", "fixxit_jobs",
-        "fixxit_jobs_oldest_seconds", "fixxit_outbox_rows", "fixxit_outbox_oldest_seconds",
+        "fixxit_jobs_oldest_seconds", "fixxit_clocks_oldest_seconds", "fixxit_outbox_rows",
+        "fixxit_outbox_oldest_seconds",
         "fixxit_ws_connections", "fixxit_ws_dropped_total", "fixxit_reloads_total",
         "fixxit_lua_generations", "fixxit_lua_bytes", "fixxit_loop_turn_seconds_count",
         "fixxit_loop_turn_max_seconds", "fixxit_process_restarts_total",
