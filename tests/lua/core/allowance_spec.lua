@@ -1,0 +1,17 @@
+local allowance = require("core.allowance")
+local uuid = require("core.uuid")
+
+describe("an allowance", function()
+  it("is used first and counted afterwards", function()
+    local key = uuid.v7()
+    assert.same({ 100, 0 }, { allowance.left(key, 100, 3600000) })
+    allowance.use(key, 100, 3600000, 30.4)
+    assert.equal(69, (allowance.left(key, 100, 3600000)))
+    allowance.use(key, 100, 3600000, 500) -- more than there was
+    local left, wait_ms = allowance.left(key, 100, 3600000)
+    assert.equal(0, left)
+    assert.is_true(wait_ms > 0 and wait_ms <= 3600000)
+    allowance.use(key, 100, 3600000, 10)
+    assert.equal(100, (allowance.left(uuid.v7(), 100, 3600000)))
+  end)
+end)
