@@ -33,6 +33,7 @@ local ROUTE_KEYS = {
   secret = "boolean", handler = "function", name = "string",
   deprecated = "table", -- core.deprecation
   keys = "boolean", -- whether API keys may call it: unless it hands out secrets or has no tenant
+  ruled = "boolean", -- whether a rule of the tenant's may refuse it
   versioned = "boolean", -- answers carry an ETag, which GET and writing compare
   -- What the answer holds, for OpenAPI: the schema of `data` (false: null) and of `meta`, or
   -- {type=, schema=} of an answer without the envelope.

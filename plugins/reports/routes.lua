@@ -33,7 +33,7 @@ return {
     check = categories.check,
     multipart = { photos = { max = "files.report_photos" }, data = "data" },
     answers = { [201] = "stored", [400] = "invalid fields or pictures" },
-    returns = answers.full, meta = answers.created_meta,
+    returns = answers.full, meta = answers.created_meta, ruled = true,
     handler = create,
   },
   {
@@ -86,7 +86,7 @@ return {
     body = schema.update, check = categories.check_changes,
     summary = "Change a report: its owner while it is submitted, or reports.update.",
     answers = { [412] = "changed since it was read" },
-    returns = answers.full, versioned = true,
+    returns = answers.full, versioned = true, ruled = true,
     handler = function(ctx, input)
       service.update(ctx, input.params.id, input.body, etag.wanted_version(ctx))
       return show(ctx, input.params.id)
@@ -105,7 +105,7 @@ return {
     method = "PUT", path = "/reports/:id/status", permission = "reports.update",
     params = schema.id, body = schema.status, summary = "Move a report to another status.",
     answers = { [409] = "not from this status; the allowed ones are in details" },
-    returns = answers.full, versioned = true,
+    returns = answers.full, versioned = true, ruled = true,
     handler = function(ctx, input)
       status.set_status(ctx, input.params.id, input.body, etag.wanted_version(ctx))
       return show(ctx, input.params.id)

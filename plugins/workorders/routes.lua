@@ -24,7 +24,7 @@ local function action(name, permission, summary)
     method = "PUT", path = "/workorders/:id/" .. name, permission = permission,
     params = schema.id, body = schema.BODIES[name], summary = summary,
     answers = { [409] = "not from this status; the allowed ones are in details" },
-    returns = answers.order, versioned = true,
+    returns = answers.order, versioned = true, ruled = true,
     handler = function(ctx, input)
       return answer(service.act(ctx, input.params.id, name, input.body,
         etag.wanted_version(ctx)))
@@ -38,7 +38,7 @@ return {
   {
     method = "POST", path = "/workorders", permission = "workorders.create",
     body = schema.create, summary = "Make a work order, from a report or free.",
-    answers = { [201] = "made" }, returns = answers.order,
+    answers = { [201] = "made" }, returns = answers.order, ruled = true,
     handler = function(ctx, input)
       local order = service.create(ctx, input.body)
       return reply.created(WORKORDERS .. order.id, order)
@@ -67,7 +67,7 @@ return {
     params = schema.id, body = schema.update,
     summary = "Change a work order's words, place, priority or checklist.",
     answers = { [412] = "changed since it was read" },
-    returns = answers.order, versioned = true,
+    returns = answers.order, versioned = true, ruled = true,
     handler = function(ctx, input)
       return answer(service.update(ctx, input.params.id, input.body, etag.wanted_version(ctx)))
     end,
@@ -93,7 +93,7 @@ return {
     method = "PUT", path = "/workorders/:id/assign", permission = "workorders.assign",
     params = schema.id, body = schema.assign, summary = "Give a work order to a person or a team.",
     answers = { [409] = "ASSIGN_RACE: somebody else was faster" },
-    returns = answers.order, versioned = true,
+    returns = answers.order, versioned = true, ruled = true,
     handler = function(ctx, input)
       return answer(service.assign(ctx, input.params.id, input.body, etag.wanted_version(ctx)))
     end,
@@ -111,9 +111,8 @@ return {
     permission = { "workorders.update", "workorders.work" }, params = schema.id,
     body = schema.status,
     summary = "Move a work order to another status, also one that the tenant's rules add.",
-    answers = { [409] = "not from this status; the allowed ones are in details",
-      [422] = "a rule of the tenant's does not agree" },
-    returns = answers.order, versioned = true,
+    answers = { [409] = "not from this status; the allowed ones are in details" },
+    returns = answers.order, versioned = true, ruled = true,
     handler = function(ctx, input)
       return answer(service.set_status(ctx, input.params.id, input.body,
         etag.wanted_version(ctx)))
@@ -131,7 +130,7 @@ return {
   {
     method = "POST", path = "/remediations", permission = "remediations.create",
     body = schema.remediate, summary = "Record what was done on a work order.",
-    answers = { [201] = "recorded" }, returns = answers.remediation,
+    answers = { [201] = "recorded" }, returns = answers.remediation, ruled = true,
     handler = function(ctx, input)
       local made = remediations.create(ctx, input.body)
       return reply.created(REMEDIATIONS .. made.workOrderId, made)

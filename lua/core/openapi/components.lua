@@ -123,6 +123,7 @@ local ERRORS = {
   ["412"] = { "PreconditionFailed", "It was changed since it was read." },
   ["413"] = { "PayloadTooLarge", "The body, or a part of it, is over the limit." },
   ["415"] = { "UnsupportedMediaType", "The body is of another content type." },
+  ["422"] = { "RefusedByRule", "A rule of the tenant's refuses it, or must agree and fails." },
   ["429"] = { "RateLimited", "Too many requests of this rate class.", "Retry-After" },
   ["503"] = { "Unavailable", "A dependency is down for the moment.", "Retry-After" },
   default = { "Failure", "What else went wrong." },

@@ -159,6 +159,7 @@ local function failures(route)
     ["412"] = route.versioned and is_writer,
     ["413"] = takes_body,
     ["415"] = takes_body,
+    ["422"] = route.ruled,
     ["429"] = true,
     ["503"] = true,
     default = true,
