@@ -57,10 +57,20 @@ function M.recipients(ctx, wanted)
       return nil
     end
   end
-  local list = {}
-  local filter = { ids = wanted.ids, roles = wanted.roles, statuses = ACTIVE }
-  for i, row in ipairs(store.list(ctx, filter, page_of(ctx, { limit = RECIPIENTS_MAX }))) do
-    list[i] = { id = row.id, name = view.full_name(row), email = row.email, phone = row.phone }
+  local list, seen = {}, {}
+  local function add(filter)
+    filter.statuses = ACTIVE
+    for _, row in ipairs(store.list(ctx, filter, page_of(ctx, { limit = RECIPIENTS_MAX }))) do
+      if not seen[row.id] then
+        seen[row.id] = true
+        list[#list + 1] = { id = row.id, name = view.full_name(row), email = row.email,
+          phone = row.phone }
+      end
+    end
+  end
+  add({ ids = wanted.ids, roles = wanted.roles })
+  if wanted.roles then
+    add({ held = wanted.roles })
   end
   return list
 end

@@ -55,11 +55,20 @@ local function add_set(conditions, params, sql, values)
   end
 end
 
--- The conditions of a filter {ids, roles, staff, statuses, q} and their parameters.
+-- Who has one of the tenant's own roles besides the one of the membership.
+local HELD = [[m.user_id IN (SELECT h.user_id FROM user_roles h
+    JOIN roles r ON r.id = h.role_id AND r.tenant_id = :tenant
+    WHERE h.tenant_id = :tenant AND r.name]]
+
+-- The conditions of a filter {ids, roles, held, staff, statuses, q} and their parameters.
 local function conditions_of(filter)
   local conditions, params = {}, {}
   if filter.ids then
     add_set(conditions, params, "m.user_id", filter.ids)
+  end
+  if filter.held then
+    add_set(conditions, params, HELD, filter.held)
+    conditions[#conditions] = conditions[#conditions] .. ")"
   end
   if filter.roles then
     add_set(conditions, params, "m.role", filter.roles)
@@ -81,8 +90,8 @@ local function conditions_of(filter)
   return table.concat(conditions), params
 end
 
---- Members that a filter {ids, roles, staff, statuses, q} lets through. q is the start of a name or an
--- address.
+--- Members that a filter {ids, roles, held, staff, statuses, q} lets through. q is the start of a
+-- name or an address; held are roles of the tenant's own besides the one of the membership.
 -- @param page of core.paging
 function M.list(ctx, filter, page)
   local where, params = conditions_of(filter)

@@ -248,6 +248,20 @@ describe("a notification", function()
     assert.equal("", got(people.viewer, "t.role"))
   end)
 
+  it("goes to those who have a role besides their own", function()
+    local role_id = uuid.v7()
+    db.platform(system):exec("INSERT INTO roles (id, tenant_id, name) VALUES (?, ?, 'warden')",
+      role_id, tenant.id)
+    assert.equal(0, notify({ type = "t.held", to = { roles = { "warden" } } }))
+    for _, person in ipairs({ people.viewer, people.owner }) do
+      db.platform(system):exec("INSERT INTO user_roles (tenant_id, user_id, role_id) VALUES (?, ?, ?)",
+        tenant.id, person.id, role_id)
+    end
+    assert.equal(2, notify({ type = "t.held", to = { roles = { "warden", "viewer" } } }))
+    assert.equal("email in_app", got(people.owner, "t.held"))
+    assert.equal("email in_app", got(people.viewer, "t.held"))
+  end)
+
   it("goes to nobody of another tenant, and to no group that is none", function()
     local stranger = identity.members_with_role(context.system({ name = "spec",
       tenant = identity.find_tenant_by_slug(system, "northgrid") }), { "owner" })[1]
