@@ -2,6 +2,7 @@
 -- what they do by their capabilities; all in the processes that really run them.
 local cjson = require("cjson.safe")
 local cqueues = require("cqueues")
+local socket = require("cqueues.socket")
 local mailbox = require("tests.support.mailbox")
 local servers = require("tests.support.server")
 
@@ -257,6 +258,43 @@ describe("a capability", function()
     -- named without its port: its address is private
     local err = refused(500, "RULE_FAILED", call("fetch", { url = "http://10.255.255.1/" }, owner))
     assert.truthy(err.cause.message:find("private or special network", 1, true), err.cause.message)
+  end)
+
+  it("follows a server's redirect to the tenant's hosts alone", function()
+    -- A server that answers one request with a redirect, while a script asks it.
+    local function asked(location)
+      local listener = socket.listen("127.0.0.1", 0)
+      assert(listener:listen())
+      local _, _, port = listener:localname()
+      ok(api:put("/admin/settings", by(owner, { scripts = { allowedHosts = {
+        "127.0.0.1:" .. server.port, "127.0.0.1:" .. port } } })))
+      local loop, answer = cqueues.new(), nil
+      loop:wrap(function()
+        local peer = listener:accept(WAIT_S)
+        peer:setmode("b", "b")
+        for line in peer:lines("*l") do
+          if line:find("^%s*$") then
+            break
+          end
+        end
+        peer:write("HTTP/1.1 302 Found\r\nLocation: " .. location .. "\r\nContent-Length: 0\r\n"
+          .. "Connection: close\r\n\r\n")
+        peer:flush()
+        peer:close()
+        listener:close()
+      end)
+      loop:wrap(function()
+        answer = call("fetch", { url = "http://127.0.0.1:" .. port .. "/" }, owner)
+      end)
+      assert(loop:loop())
+      return answer
+    end
+    local here = "http://127.0.0.1:" .. server.port
+    assert.equal(200, ok(asked(here .. "/health")).status)
+    for _, location in ipairs({ "http://127.0.0.1:22/", "http://169.254.169.254/", "http://[::1]:"
+      .. server.port .. "/", "//localhost:" .. server.port .. "/health", "file:///etc/passwd" }) do
+      assert.equal("FORBIDDEN", refused(500, "RULE_FAILED", asked(location)).cause.code, location)
+    end
   end)
 
   it("acts after events, each effect once", function()

@@ -4,6 +4,7 @@ local json = require("core.json")
 local time = require("core.time")
 local uuid = require("core.uuid")
 local events = require("services.events")
+local delivery = require("services.notifications.delivery")
 local preferences = require("services.notifications.preferences")
 local recipients = require("services.notifications.recipients")
 local rendering = require("services.notifications.rendering")
@@ -67,7 +68,7 @@ local function put_into_inbox(ctx, person, message)
 end
 
 local function send_by(ctx, channel, person, message, wanted, notification_id)
-  local address = ADDRESSES[channel](person)
+  local address = delivery.has_way(channel) and ADDRESSES[channel](person)
   if not address then
     return
   end
