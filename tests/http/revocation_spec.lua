@@ -89,6 +89,11 @@ describe("revocation", function()
     assert.equal(200, one.api:post("/auth/logout", { token = session.token, json = {} }).status)
   end
 
+  local function change(path, who, body)
+    local answer = one.api:put(path, { token = who.token, json = body })
+    assert.equal(200, answer.status, answer.body)
+  end
+
   -- Signed in, used in every process that happens to be asked, signed out.
   local function rounds()
     for _ = 1, ROUNDS do
@@ -108,47 +113,72 @@ describe("revocation", function()
     assert(ok, problem)
   end)
 
-  it("is heard of by the other nodes while Redis is up, killed, and back", function()
-    local redis = one.dependencies.redis
-    local function heard()
+  -- Everything that takes rights away, done on one node.
+  local REVOKED = {
+    ["a logout"] = function()
       local session = login()
       assert.same(all(200), statuses(two.api, session.token))
       logout(session)
-      assert.is_true(becomes(401, profile_of(two.api, session.token)))
       assert.same(all(401), statuses(one.api, session.token))
+      assert.is_true(becomes(401, profile_of(two.api, session.token)))
+    end,
+    ["another role"] = function(admin)
+      local session = login("tech2@riverton.example")
+      local path = "/admin/users/" .. session.user.id .. "/role"
+      local function list_of(node)
+        return function()
+          return node.api:get("/workorders", { token = session.token }).status
+        end
+      end
+      assert.same(all(200), at_once(list_of(two)))
+      change(path, admin, { role = "member" })
+      assert.same(all(403), at_once(list_of(one)))
+      assert.is_true(becomes(403, list_of(two)))
+      change(path, admin, { role = "technician" })
+      assert.is_true(becomes(200, list_of(two)))
+    end,
+    ["a ban"] = function(admin)
+      local session = login("tech1@riverton.example")
+      local path = "/users/" .. session.user.id .. "/status"
+      assert.same(all(200), statuses(two.api, session.token))
+      change(path, admin, { status = "banned", reason = "a test" })
+      assert.same(all(401), statuses(one.api, session.token))
+      assert.is_true(becomes(401, profile_of(two.api, session.token)))
+      change(path, admin, { status = "active" })
+      assert.same(all(401), statuses(two.api, session.token))
+      assert.same(all(200), statuses(two.api, login("tech1@riverton.example").token))
+    end,
+    ["a revoked API key"] = function(admin)
+      local made = one.api:post("/api-keys", { token = admin.token,
+        json = { name = "meter", scopes = { "users.read" } } }).json.data
+      local function by_key(node)
+        return function()
+          return node.api:get("/users?limit=1", { headers = { ["x-api-key"] = made.key } }).status
+        end
+      end
+      assert.same(all(200), at_once(by_key(two)))
+      assert.equal(200, one.api:delete("/api-keys/" .. made.id, { token = admin.token }).status)
+      assert.same(all(401), at_once(by_key(one)))
+      assert.is_true(becomes(401, by_key(two)))
+    end,
+  }
+
+  it("is heard of by the other nodes while Redis is up, killed, and back", function()
+    local redis = one.dependencies.redis
+    local admin = login("admin@riverton.example")
+    local function heard(when)
+      for what, revoked in pairs(REVOKED) do
+        local ok, problem = xpcall(revoked, debug.traceback, admin)
+        assert(ok, what .. " while Redis is " .. when .. ": " .. tostring(problem))
+      end
+      assert.same(all(200), statuses(one.api, admin.token)) -- and nobody else's rights are gone
     end
-    heard()
+    heard("up")
     redis:kill()
-    heard()
+    heard("killed")
     redis:start()
     redis:await()
-    heard()
-  end)
-
-  it("holds on all nodes for a ban, and for a role that is taken away", function()
-    local admin = login("admin@riverton.example")
-    local session = login("tech2@riverton.example")
-    local path = "/users/" .. session.user.id
-    local function change(what, body)
-      local answer = one.api:put(what, { token = admin.token, json = body })
-      assert.equal(200, answer.status, answer.body)
-    end
-    local function list()
-      return two.api:get("/workorders", { token = session.token }).status
-    end
-    assert.is_true(becomes(200, list))
-    change("/admin" .. path .. "/role", { role = "member" })
-    assert.equal(403, one.api:get("/workorders", { token = session.token }).status)
-    assert.is_true(becomes(403, list))
-    change("/admin" .. path .. "/role", { role = "technician" })
-    assert.is_true(becomes(200, list))
-    change(path .. "/status", { status = "banned", reason = "a test" })
-    assert.same(all(401), statuses(one.api, session.token))
-    assert.is_true(becomes(401, profile_of(two.api, session.token)))
-    change(path .. "/status", { status = "active" })
-    assert.same(all(401), statuses(two.api, session.token))
-    assert.same(all(200), statuses(two.api, login("tech2@riverton.example").token))
-    assert.same(all(200), statuses(one.api, admin.token))
+    heard("back")
   end)
 
   it("follows when one refresh token is used on both nodes at once", function()
@@ -168,28 +198,6 @@ describe("revocation", function()
       assert.equal(401, node.api:post("/auth/refresh",
         { json = { refreshToken = fresh.refreshToken } }).status)
     end
-  end)
-
-  it("of an API key is heard of by the other nodes, with Redis and without", function()
-    local admin = login("admin@riverton.example")
-    local function ends()
-      local made = one.api:post("/api-keys", { token = admin.token,
-        json = { name = "meter", scopes = { "users.read" } } }).json.data
-      local function by_key(api)
-        return function()
-          return api:get("/users?limit=1", { headers = { ["x-api-key"] = made.key } }).status
-        end
-      end
-      assert.same(all(200), at_once(by_key(two.api)))
-      assert.equal(200, one.api:delete("/api-keys/" .. made.id, { token = admin.token }).status)
-      assert.same(all(401), at_once(by_key(one.api)))
-      assert.is_true(becomes(401, by_key(two.api)))
-    end
-    ends()
-    one.dependencies.redis:signal("STOP")
-    local ok, problem = pcall(ends)
-    one.dependencies.redis:signal("CONT")
-    assert(ok, problem)
   end)
 
   it("is asked of the database when the changes cannot be followed", function()
