@@ -193,6 +193,7 @@ describe("a session", function()
   end)
 
   it("is locked after five failures, known address or not, with the same answers", function()
+    local before = server:sql("SELECT NOW(3)"):match("[^\n]+")
     for _, email in ipairs({ "tech1@northgrid.example", "nobody@x.example" }) do
       for _ = 1, 5 do
         local answer = api:post("/auth/login", { json = { email = email, password = "wrong" } })
@@ -203,6 +204,12 @@ describe("a session", function()
       assert.equal(429, answer.status)
       assert.equal("ACCOUNT_LOCKED", answer.json.error.code)
       assert.is_true(math.abs(900 - tonumber(answer.headers["retry-after"])) <= 5)
+    end
+    -- Each failure is in the trail, with no word of what was tried; the fifth says that it locks.
+    for _, whose in ipairs({ "= (SELECT id FROM users WHERE email = 'tech1@northgrid.example')", "IS NULL" }) do
+      assert.equal("5\t1\n", server:sql("SELECT COUNT(*), SUM(new_values LIKE '%\"locked\":true%') "
+        .. "FROM audit_logs WHERE action = 'auth.refuse' AND ip_address = '127.0.0.1' "
+        .. "AND created_at >= '" .. before .. "' AND resource_id " .. whose))
     end
   end)
 

@@ -14,7 +14,7 @@ function M.prove(ctx, email, password)
   lockout.check(ctx, email)
   local user = store.find_user_by_email(ctx, email)
   if not passwords.verify(password, user and user.password_hash) then
-    lockout.count(ctx, email)
+    lockout.count(ctx, email, user and user.id, "password")
     errors.raise("INVALID_CREDENTIALS", "The address or the password is wrong")
   end
   lockout.check(ctx, email) -- guesses beside this one may have locked it
@@ -29,7 +29,7 @@ end
 function M.confirm(ctx, user, password, field)
   lockout.check(ctx, user.email)
   if not passwords.verify(password or "", user.password_hash) then
-    lockout.count(ctx, user.email)
+    lockout.count(ctx, user.email, user.id, "password")
     errors.validation({ { field = field, code = "wrong", message = "is not your password" } })
   end
 end

@@ -1,7 +1,9 @@
 --- Failed sign-ins: five in a row lock an address, each lock twice as long as the one before.
 -- Addresses without an account are counted and locked alike.
 
+local db = require("core.db")
 local errors = require("core.errors")
+local audit = require("services.audit")
 local store = require("services.identity.store")
 local tokens = require("services.identity.tokens")
 
@@ -25,9 +27,15 @@ function M.check(ctx, email)
   end
 end
 
---- Counts a failure.
-function M.count(ctx, email)
-  store.add_failure(ctx, tokens.digest(email), FAILURES_MAX, LOCK_S)
+--- Counts a failure, and writes it down.
+-- @param user_id whose account it is, nil when there is none of this address
+-- @param by what was wrong: "password", "code", "recovery code"
+function M.count(ctx, email, user_id, by)
+  db.transaction(ctx, function(tx_ctx)
+    local locked = store.add_failure(tx_ctx, tokens.digest(email), FAILURES_MAX, LOCK_S)
+    audit.write(tx_ctx, { action = "auth.refuse", resource_type = "user", resource_id = user_id,
+      new = { by = by, locked = locked } })
+  end)
 end
 
 --- Forgets the failures of an address.

@@ -61,7 +61,7 @@ function M.prove(ctx, user, input, then_do)
       return locked
     end
     if not factor or not accept(tx_ctx, user.id, factor, input) then
-      lockout.count(tx_ctx, user.email)
+      lockout.count(tx_ctx, user.email, user.id, input.recoveryCode and "recovery code" or "code")
       return errors.new("INVALID_CODE", "The code is wrong, or was used already")
     end
     return nil, then_do(tx_ctx)

@@ -97,6 +97,7 @@ function M.send_reset(ctx, payload)
   db.transaction(ctx, function(tx_ctx)
     local secret = one_time.issue(tx_ctx, RESET, user.id, RESET_TTL_S)
     letters.send_link(tx_ctx, user, "reset", "reset-password", secret)
+    audit.write(tx_ctx, { action = "auth.forgot", resource_type = "user", resource_id = user.id })
   end)
 end
 
