@@ -35,7 +35,7 @@ function M.emit(ctx, name, event)
   assert(ctx.tx, "events.emit needs a transaction")
   local id = uuid.v7()
   local actor = { kind = ctx.actor.kind, userId = ctx.actor.user_id, silent = ctx.actor.silent,
-    depth = ctx.actor.depth }
+    depth = ctx.actor.depth, name = ctx.actor.kind == "script" and ctx.actor.name or nil }
   store.insert_outbox(ctx, {
     tenant_id = ctx:require_tenant().id,
     event_id = id,

@@ -4,6 +4,7 @@
 local cron = require("core.cron")
 local time = require("core.time")
 local zones = require("core.zone")
+local identity = require("services.identity")
 local store = require("services.scripts.schedules_store")
 
 local M = {}
@@ -32,7 +33,9 @@ function M.reconcile(ctx, declared)
   for _, row in ipairs(store.lock_all(ctx)) do
     known[row.name] = row
   end
-  local zone, timezone = M.zone_of(ctx.tenant)
+  local tenant = ctx.tenant
+  local zone, timezone = M.zone_of(tenant.timezone and tenant
+    or identity.find_tenant(ctx, tenant.id) or tenant)
   local now_ms = time.now_ms()
   for _, hook in ipairs(declared) do
     local row = hook.kind == "every" and known[hook.name]

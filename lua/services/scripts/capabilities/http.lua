@@ -199,7 +199,7 @@ return {
     name = "http.fetch", outside = true, parameters = { "url", "options" },
     arguments = ARGUMENTS, run = fetch,
     made_up = function()
-      return { status = 200, headers = json.object({}), body = "" }
+      return { status = 200, headers = json.object({}), body = "{}" }
     end,
   },
 }
