@@ -176,6 +176,7 @@ end
 function M.create(ctx, input)
   local id = uuid.v7()
   input = scripts.before(ctx, "workorder.create", input, { id = id, schema = schema.create })
+  local release = workflow.opening(ctx, id)
   return db.transaction(ctx, function(tx)
     local made
     if input.reportId then
@@ -190,7 +191,7 @@ function M.create(ctx, input)
       status = states.machine.initial, location_description = made.location.description,
       latitude = made.location.latitude, longitude = made.location.longitude,
       estimated_minutes = input.estimatedMinutes, sla_due_at = made.sla_due_at,
-      workflow_release = workflow.opening(tx, id),
+      workflow_release = release,
       checklist = json.array(input.checklist or {}), metadata = input.metadata or {},
       created_at = now,
     }
