@@ -3,6 +3,7 @@
 
 local config = require("core.config")
 local db = require("core.db")
+local difference = require("core.difference")
 local errors = require("core.errors")
 local crypto = require("core.crypto")
 local json = require("core.json")
@@ -153,9 +154,10 @@ function M.update(ctx, id, wanted, version)
     local report = changes.lock(tx, id, access.can_update, version)
     store.update(tx, changed(tx, report, wanted))
     local after = store.get(tx, id)
+    local old, new = view.member(report), view.member(after)
     audit.write(tx, { action = "report.update", resource_type = "report", resource_id = id,
-      old = view.member(report), new = view.member(after) })
-    changes.announce(tx, "report.updated", after)
+      old = old, new = new })
+    changes.announce(tx, "report.updated", after, nil, { previous = difference(new, old) })
   end)
 end
 

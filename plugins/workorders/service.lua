@@ -4,6 +4,7 @@
 -- number counter.
 
 local db = require("core.db")
+local difference = require("core.difference")
 local errors = require("core.errors")
 local json = require("core.json")
 local time = require("core.time")
@@ -110,8 +111,10 @@ local function ask_guards(ctx, id, action)
   return order.status
 end
 
-local function announce(ctx, name, order, extra)
+-- @param previous what is different now, as it was, or nil
+local function announce(ctx, name, order, extra, previous)
   local data = view.order(order)
+  data.previous = previous
   for key, value in pairs(extra or {}) do
     data[key] = value
   end
@@ -128,11 +131,13 @@ local function save(ctx, order, step)
     changed_by = ctx.actor.user_id,
   })
   local after = store.get(ctx, order.id)
+  local old, new = view.order(before), after and view.order(after)
   audit.write(ctx, {
     action = "workorder." .. step.action, resource_type = "workorder", resource_id = order.id,
-    old = view.order(before), new = after and view.order(after),
+    old = old, new = new,
   })
-  announce(ctx, step.event or "workorder.updated", after or before, step.extra)
+  announce(ctx, step.event or "workorder.updated", after or before, step.extra,
+    new and difference(new, old))
   return after
 end
 

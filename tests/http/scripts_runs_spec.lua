@@ -175,11 +175,12 @@ end)
 
   it("is ended at its limits, with file and line", function()
     publish({ ["rules/loop.lua"] = [[
+local write = reports.create
 before("report.create", function(report)
   if report.title == "loop" then
     while true do end
   elseif report.title == "write" then
-    reports.create{ title = "another", category = "other", location = { description = "here" } }
+    write{ title = "another", category = "other", location = { description = "here" } }
   elseif report.title == "recurse" then
     local function f() return f() + 1 end
     f()
@@ -189,14 +190,14 @@ end)
     ok(report({ title = "loop" }), 201)
     local run = run_of("status=limit&file=rules/loop.lua")
     assert.equal("LIMIT_CPU", run.error.code)
-    assert.equal("limit: cpu 10 ms at rules/loop.lua:3", run.error.message)
+    assert.equal("limit: cpu 10 ms at rules/loop.lua:4", run.error.message)
     ok(report({ title = "write" }), 201)
     run = run_of("status=limit&file=rules/loop.lua", function(found)
       return found.error.code == "LIMIT_CALLS"
     end)
-    assert.equal("limit: calls 0 changes at rules/loop.lua:5", run.error.message)
+    assert.equal("limit: calls 0 changes at rules/loop.lua:6", run.error.message)
     ok(report({ title = "recurse" }), 201)
-    assert.equal(7, run_of("status=error&file=rules/loop.lua").error.line)
+    assert.equal(8, run_of("status=error&file=rules/loop.lua").error.line)
   end)
 end)
 
@@ -228,6 +229,17 @@ end)
     local actor = server:sql("SELECT actor FROM audit_logs WHERE action = 'workorder.create' "
       .. "ORDER BY created_at DESC LIMIT 1")
     assert.matches("^script:rules/on.lua@%d+", actor)
+  end)
+
+  it("knows what was different before", function()
+    publish({ ["rules/was.lua"] = [[
+on("report.updated", function(event)
+  log(event.previous.severity .. " " .. event.report.severity .. " " .. tostring(event.previous.title))
+end)
+]] })
+    local made = ok(report({ title = "Once low", severity = "low" }), 201)
+    ok(api:put("/reports/" .. made.id, { token = dispatcher.token, json = { severity = "high" } }))
+    assert.same({ "low high nil" }, run_of("file=rules/was.lua").log)
   end)
 
   it("fails for good when a retry asks for something else", function()

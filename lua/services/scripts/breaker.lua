@@ -3,6 +3,7 @@
 local context = require("core.context")
 local config = require("core.config")
 local db = require("core.db")
+local errors = require("core.errors")
 local events = require("services.events")
 local notifications = require("services.notifications")
 local store = require("services.scripts.runs_store")
@@ -31,6 +32,16 @@ local function tell(ctx, hook, failures, err)
     data = { file = hook.file, hook = hook.key, code = err.code } })
 end
 
+-- @return whether it was on; what fails may be of a release of before, whose file is gone
+local function switch_off(ctx, hook, failures, err)
+  local ok, result = pcall(switches.disable, ctx, hook.file, { handler = hook.key,
+    reason = ("failed %d times running: %s"):format(failures, err.message:sub(1, MESSAGE_MAX)) })
+  if not ok and not errors.is(result, "NOT_FOUND") then
+    error(result, 0)
+  end
+  return ok and result
+end
+
 --- Counts a run of a handler that failed; the one that fails too often running is switched off.
 -- @param err of the run
 function M.failed(ctx, hook, err)
@@ -46,9 +57,7 @@ function M.failed(ctx, hook, err)
       return
     end
     store.forget_failures(tx, handler)
-    local was_on = switches.disable(tx, hook.file, { handler = hook.key,
-      reason = ("failed %d times running: %s"):format(failures, err.message:sub(1, MESSAGE_MAX)) })
-    if was_on then
+    if switch_off(tx, hook, failures, err) then
       tell(tx, hook, failures, err)
       M.announce(tx, hook, { switchedOff = true, failures = failures, error = err })
     end

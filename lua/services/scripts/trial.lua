@@ -3,6 +3,7 @@
 
 local config = require("core.config")
 local db = require("core.db")
+local difference = require("core.difference")
 local errors = require("core.errors")
 local json = require("core.json")
 local time = require("core.time")
@@ -136,23 +137,6 @@ local function add(result, outcome)
   result.cpuMs = result.cpuMs + outcome.cpu_us / 1000
   result.memoryBytes = math.max(result.memoryBytes, outcome.memory)
   result.calls = result.calls + outcome.calls
-end
-
--- What a rule made of the data: the fields that are not as they were.
-local function difference(before, after)
-  local changes = json.object({})
-  for name, value in pairs(after) do
-    if json.encode(value, SORTED) ~= json.encode(before[name] == nil and json.null or before[name],
-      SORTED) then
-      changes[name] = value
-    end
-  end
-  for name in pairs(before) do
-    if after[name] == nil then
-      changes[name] = json.null
-    end
-  end
-  return changes
 end
 
 local function note(result, hook, call, arguments, line)

@@ -43,11 +43,13 @@ function RUNS.before(code, arguments, _, state)
   return { changed = changed and data or nil, rejected = state.rejected }
 end
 
--- The snapshot has the name of what it is of: event.report, event.workorder.
+-- The snapshot has the name of what it is of: event.report, event.workorder; what is different now
+-- is in event.previous as it was.
 function RUNS.on(code, arguments)
   local event = arguments[1]
   local name, data = event.resourceType, event.data
   event[name] = type(data[name]) == "table" and data[name] or data
+  event.previous = data.previous
   code(event)
 end
 

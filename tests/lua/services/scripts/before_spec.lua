@@ -165,6 +165,20 @@ before("report.create", function(r) r.n = r.n + 1 end)
       assert.same({ old = 1, new = 2 }, logs)
     end)
 
+    it("fail alone when they fail too often and their file is gone by now", function()
+      publish('on("report.created", function() error("old") end)\n')
+      local old, settings = payload(), config.get().scripts
+      drafts.replace(ctx, { { path = "rules/b.lua", content = "" } })
+      releases.publish(ctx, { message = "m" })
+      local usual = settings.failures_max
+      settings.failures_max = 1
+      local ok, err = pcall(listeners.handle, ctx, old, { attempt = 1 })
+      settings.failures_max = usual
+      assert.is_false(ok)
+      assert.is_true(errors.is(err, "RULE_FAILED"))
+      assert.equal("retrying", recorded()[1].status)
+    end)
+
     it("end where they are switched off or gone", function()
       publish('on("report.created", function() end)\n')
       local gone = payload()
