@@ -120,6 +120,8 @@ describe("a release", function()
     end)
     assert.truthy(select(2, state()):find("^%d+ of %d+ runs failed$"))
     await_everywhere("first")
+    local told = ok(one.api:get("/notifications", { token = owner }))[1]
+    assert.equal(("Release %d was taken back"):format(number), told.title)
     assert.equal("script.withdraw", (one:sql("SELECT action FROM audit_logs WHERE action LIKE 'script.w%'")
       :gsub("%s+$", "")))
   end)

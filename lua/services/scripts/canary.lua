@@ -7,6 +7,7 @@ local config = require("core.config")
 local context = require("core.context")
 local db = require("core.db")
 local log = require("core.log")
+local metrics = require("core.metrics")
 local task = require("core.task")
 local identity = require("services.identity")
 local releases = require("services.scripts.releases")
@@ -49,6 +50,8 @@ local function keep_flushing(id, count)
       log.warn(nil, "a canary's runs were not counted", { release = id, error = tostring(result) })
     elseif result then
       log.warn(nil, "a canary was taken back", { release = id, tenant = count.tenant_id })
+      metrics.add(metrics.counter("fixxit_script_canaries_withdrawn_total",
+        "Canaries of tenants' scripts that took themselves back."))
     end
   until count.runs == 0
   counts[id] = nil

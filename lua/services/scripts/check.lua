@@ -13,6 +13,7 @@ local M = {}
 
 local NOTHING = { hooks = json.array({}), problems = json.array({}) }
 local MESSAGE_MAX = 500
+local PROBLEMS_MAX = 500 -- that are told
 
 local function has_errors(problems)
   for _, problem in ipairs(problems) do
@@ -95,13 +96,17 @@ function M.run(ctx, files)
   local rules = rules_of(files)
   local problems = lint.run(ctx, rules)
   local declared = load_rules(ctx, rules, problems)
+  local ok = not has_errors(problems)
   table.sort(problems, by_place)
+  for i = #problems, PROBLEMS_MAX + 1, -1 do
+    problems[i] = nil
+  end
   local hooks = json.array({})
   for i, hook in ipairs(declared.hooks) do
     hooks[i] = { kind = hook.kind, name = hook.name, file = hook.file, line = hook.line }
   end
   return {
-    ok = not has_errors(problems),
+    ok = ok,
     problems = problems,
     hooks = hooks,
     schedules = of_kind(declared.hooks, "every", function(hook)

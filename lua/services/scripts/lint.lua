@@ -2,6 +2,7 @@
 -- authors, who may quiet it (`-- luacheck: ignore`): what a rule can reach is for the sandbox to
 -- decide.
 
+local crypto = require("core.crypto")
 local json = require("core.json")
 local child = require("services.scripts.child")
 local names = require("services.scripts.names")
@@ -9,7 +10,8 @@ local paths = require("services.scripts.paths")
 
 local M = {}
 
-local PROBLEMS_MAX = 200
+local PROBLEMS_MAX = 50 -- of one file
+local KEPT_MAX = 2000 -- files
 local CONFIG = "luacheckrc"
 
 -- What ends a rule when it runs, so that it may not be published: what does not compile, and names
@@ -26,6 +28,8 @@ local MESSAGES = {
   ["121"] = "'%s' cannot be set: it belongs to the platform",
   ["122"] = "'%s' cannot be changed: it belongs to the platform",
 }
+
+local kept, kept_count = {}, 0 -- hash of path and content -> problems: most files stay as they are
 
 local function quoted(list)
   local words = {}
@@ -77,34 +81,87 @@ local function parse(line)
   }
 end
 
---- The problems of files: array of {file, line, column, severity = "error" or "warning", message}.
--- Waits for a child process.
--- @param ctx whose tenant's they are
--- @param files {{path, content}, ...}; only rules are looked at
-function M.run(ctx, files)
+-- What the linter says of these files, by path; nil when it takes too long. Waits for a child.
+local function ask(ctx, files)
   local given, argv = { { path = CONFIG, content = configuration(names.all()) } }, {
     "luacheck", "--config", CONFIG, "--no-cache", "--codes", "--ranges", "--formatter", "plain",
     "--jobs", "1", "--" }
+  local by_path = {}
   for _, file in ipairs(files) do
-    if paths.is_rule(file.path) then
-      given[#given + 1] = file
-      argv[#argv + 1] = file.path
-    end
-  end
-  local problems = json.array({})
-  if #given == 1 then
-    return problems
+    given[#given + 1] = file
+    argv[#argv + 1] = file.path
+    by_path[file.path] = {}
   end
   local code, output = child.run(ctx, argv, given)
   if not code then
-    return json.array({ { file = argv[#argv], line = 1, column = 1, severity = "error",
+    return nil
+  end
+  local count = 0
+  for line in output:gmatch("[^\n]+") do
+    local problem = parse(line)
+    local list = problem and by_path[problem.file]
+    if list and #list < PROBLEMS_MAX then
+      list[#list + 1], count = problem, count + 1
+    end
+  end
+  if code > 2 or code > 0 and count == 0 then
+    error(("luacheck ended with %d: %s"):format(code, output:sub(1, 500)), 0)
+  end
+  return by_path
+end
+
+local function key_of(file)
+  return crypto.hash("sha256", file.path .. "\n" .. file.content)
+end
+
+local function keep(key, problems)
+  if kept_count >= KEPT_MAX then
+    kept, kept_count = {}, 0
+  end
+  kept_count = kept_count + (kept[key] and 0 or 1)
+  kept[key] = problems
+end
+
+-- The problems of each file by its key: those that are known, and those of a new look.
+local function look(ctx, files, keys)
+  local found, missing = {}, {}
+  for i, file in ipairs(files) do
+    found[keys[i]] = kept[keys[i]]
+    missing[#missing + 1] = not kept[keys[i]] and file or nil
+  end
+  local fresh = #missing > 0 and ask(ctx, missing) or nil
+  if #missing > 0 and not fresh then
+    return nil, missing[1]
+  end
+  for i, file in ipairs(files) do
+    if not found[keys[i]] then
+      found[keys[i]] = fresh[file.path]
+      keep(keys[i], fresh[file.path])
+    end
+  end
+  return found
+end
+
+--- The problems of files: array of {file, line, column, severity = "error" or "warning", message},
+-- the first of each file. Waits for a child process, unless it has seen the same files before.
+-- @param ctx whose tenant's they are
+-- @param files {{path, content}, ...}; only rules are looked at
+function M.run(ctx, files)
+  local rules, keys, problems = {}, {}, json.array({})
+  for _, file in ipairs(files) do
+    if paths.is_rule(file.path) then
+      rules[#rules + 1], keys[#keys + 1] = file, key_of(file)
+    end
+  end
+  local found, late = look(ctx, rules, keys)
+  if late then
+    return json.array({ { file = late.path, line = 1, column = 1, severity = "error",
       message = "the files take too long to check" } })
   end
-  for line in output:gmatch("[^\n]+") do
-    problems[#problems + 1] = #problems < PROBLEMS_MAX and parse(line) or nil
-  end
-  if code > 2 or code > 0 and #problems == 0 then
-    error(("luacheck ended with %d: %s"):format(code, output:sub(1, 500)), 0)
+  for _, key in ipairs(keys) do
+    for _, problem in ipairs(found[key]) do
+      problems[#problems + 1] = problem
+    end
   end
   return problems
 end

@@ -10,6 +10,7 @@ local uuid = require("core.uuid")
 local audit = require("services.audit")
 local clocks = require("services.clocks")
 local events = require("services.events")
+local notifications = require("services.notifications")
 local active = require("services.scripts.active")
 local check = require("services.scripts.check")
 local drafts = require("services.scripts.drafts")
@@ -21,6 +22,7 @@ local M = {}
 
 local ESCALATIONS = "script" -- the kind of clock of rules
 local KNOWN_MS = 3000 -- by then every worker knows what runs now
+local TOLD = { roles = { "owner", "admin" } } -- of what happens by itself
 local KEPT = 100 -- numbered releases of a tenant
 
 --- What list() can sort by.
@@ -172,6 +174,10 @@ function M.withdraw_canary(ctx, standing, reason)
   store.set_active(ctx, { release_id = standing.release_id })
   finish(ctx, "withdraw", number, { old = told(ctx, standing),
     new = { release = number_of(ctx, standing.release_id), reason = reason } })
+  notifications.notify(ctx, { to = TOLD, type = "script.withdrawn",
+    title = ("Release %s was taken back"):format(tostring(number)),
+    message = ("The canary of your rules has taken itself back: %s."):format(reason),
+    data = { release = number } })
 end
 
 --- Makes these files the one release without a number, which runs at once: development.

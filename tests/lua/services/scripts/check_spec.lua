@@ -62,6 +62,21 @@ route("GET", "/x", function() return json({ 1 }, 200) end)]]))
     end
   end)
 
+  it("looks at a file once, as long as it stays the same", function()
+    local content, original, runs = "local unused = 'once'\n", child.run, 0
+    child.run = function(...)
+      runs = runs + 1
+      return original(...)
+    end
+    local first = problems(content)
+    assert.same(first, problems(content))
+    assert.equal(1, runs)
+    problems(content .. "\n")
+    assert.same(first, problems(content, "rules/b.lua"))
+    assert.equal(3, runs)
+    child.run = original
+  end)
+
   it("is quiet where its author says so", function()
     assert.same({}, problems("local x = 1 -- luacheck: ignore\n"))
   end)
