@@ -11,7 +11,7 @@ local M = {}
 
 local CHUNKS = { "spec" }
 local LANE = "draft"
-local LIMITS = { cpu_ms = 1000, wall_ms = 5000, output_max = 65536, log_max = 8192 }
+local LIMITS = { cpu_ms = 1000, wall_ms = 10000, output_max = 65536, log_max = 8192 }
 
 local function scripts_of(files)
   local scripts = {}
@@ -31,7 +31,9 @@ local function run_one(ctx, release, number)
   local input = json.encode({ spec = number, timezone = ctx.tenant.timezone })
   local message, err = process.start({ tenant_id = ctx.tenant.id, lane = LANE }, release, input,
     LIMITS)
-  if not message then
+  if not message and err.code == "LIMIT_WALL" then
+    return { code = err.code, message = ("limit: wall %d ms"):format(LIMITS.wall_ms) }
+  elseif not message then
     return process.problem(err)
   elseif message.kind ~= "done" then
     err:cancel(message.run)

@@ -3,7 +3,9 @@ local context = require("core.context")
 local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
+local plugin = require("core.plugin")
 local registry = require("core.registry")
+local system_routes = require("core.system_routes")
 local task = require("core.task")
 local uuid = require("core.uuid")
 local active = require("services.scripts.active")
@@ -32,7 +34,11 @@ end
 describe("what runs", function()
   local tenant, ctx
 
-  setup(active.start)
+  setup(function()
+    plugin.load(system_routes)
+    active.start()
+  end)
+
   teardown(active.stop)
 
   before_each(function()
