@@ -205,13 +205,13 @@ static void numbers_of_the_foreign_interface_are_refused(void)
 
 int main(void)
 {
-    sandbox_limits.cpu_us = 200 * 1000;
+    sandbox_limits.cpu_us = (int64_t)patiently(200) * 1000;
     RUN(are_as_luajits);
     RUN(hold);
     RUN(numbers_of_the_foreign_interface_are_refused);
     /* Once more, with a turn's end after each instruction. */
     sandbox_yield_always();
-    sandbox_limits.cpu_us = 2000 * 1000;
+    sandbox_limits.cpu_us = (int64_t)patiently(2000) * 1000;
     RUN(are_as_luajits);
     RUN(hold);
     sandbox_test_end();
