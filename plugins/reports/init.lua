@@ -6,6 +6,7 @@ local capabilities = require("plugins.reports.capabilities")
 local entity = require("plugins.reports.entity")
 local escalation = require("plugins.reports.escalation")
 local extensions = require("plugins.reports.extensions")
+local messages = require("plugins.reports.rules.messages")
 local personal = require("plugins.reports.personal")
 local reading = require("plugins.reports.reading")
 local seed = require("plugins.reports.seed")
@@ -53,6 +54,8 @@ M.events = {
 }
 
 -- What rules can do, and stand in front of.
+M.messages = messages
+
 M.scripts = {
   capabilities = capabilities.capabilities,
   permissions = capabilities.permissions,

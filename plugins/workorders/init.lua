@@ -4,6 +4,7 @@ local reports = require("plugins.reports")
 local escalation = require("plugins.workorders.escalation")
 local access = require("plugins.workorders.rules.access")
 local capabilities = require("plugins.workorders.capabilities")
+local messages = require("plugins.workorders.rules.messages")
 local notices = require("plugins.workorders.notices")
 local personal = require("plugins.workorders.personal")
 local remediations = require("plugins.workorders.remediations")
@@ -44,7 +45,7 @@ M.events = {
 
 M.listeners = { ["workorder.assigned"] = { notices.ASSIGNED } }
 
-M.messages = notices.MESSAGES
+M.messages = messages
 
 M.audiences = { team = teams.user_ids }
 

@@ -3,19 +3,10 @@
 
 local db = require("core.db")
 local notifications = require("services.notifications")
-local view = require("plugins.workorders.rules.view")
 
 local M = {}
 
 M.ASSIGNED = "workorders.tell_assigned"
-
---- What a tenant's own wording of a message can name.
-M.MESSAGES = { ["workorder.assigned"] = { workOrderId = true, ["workorder.message"] = true,
-  ["workorder.location.description"] = true, ["workorder.assignee.name"] = true,
-  ["workorder.team.name"] = true } }
-for _, field in ipairs(view.ORDER_FIELDS) do
-  M.MESSAGES["workorder.assigned"]["workorder." .. field] = true
-end
 
 -- The data of a message, which a tenant's own wording can name: {{workorder.number}}.
 local function about(order)

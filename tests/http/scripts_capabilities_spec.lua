@@ -380,6 +380,7 @@ route("GET", "/c", function() end, "public")
 template("workorder.assigned", "email", { subject = "{{workorder.nummer}} {{workorder.number}}", body = "{{name}}" })
 template("workorder.assigned", "sms", { text = "x" })
 template("made.up", "sms", { body = "{{whatever.it.is}}" })
+template("report.escalated", "push", { subject = "{{report.location.description}}", body = "{{percent}} {{report.number}}" })
 ]])
     assert.same({
       "error 1 every: '0 25 * * *' '25' is no hour",
@@ -390,7 +391,9 @@ template("made.up", "sms", { body = "{{whatever.it.is}}" })
       "warning 7 template: nothing of 'workorder.assigned' is called 'workorder.nummer'",
     }, { unpack(texts, 1, 6) })
     assert.same({ "error 8 template: a message by sms has no 'text'", "error 8 template: a message by sms needs 'body'" },
-      { unpack(texts, 7) })
+      { unpack(texts, 7, 8) })
+    assert.same({ "warning 10 template: nothing of 'report.escalated' is called 'report.number'" },
+      { unpack(texts, 9) })
     assert.is_false(result.ok)
   end)
 end)

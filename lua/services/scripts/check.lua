@@ -29,8 +29,10 @@ local function by_place(a, b)
     return a.file < b.file
   elseif a.line ~= b.line then
     return a.line < b.line
+  elseif a.column ~= b.column then
+    return a.column < b.column
   end
-  return a.column < b.column
+  return a.message < b.message
 end
 
 local function of_kind(hooks, kind, show)
