@@ -1,5 +1,6 @@
 -- Two nodes on one database: an event of either reaches the sockets of both, once and in order,
--- with Redis up, killed and back, and whoever leads the relay; schedules run once.
+-- with Redis up, killed and back, and whoever leads the relay; schedules run once, and so does each
+-- step of a clock.
 local servers = require("tests.support.server")
 
 local EACH = 6
@@ -116,5 +117,28 @@ describe("events and schedules of two nodes", function()
     end
     servers.sleep(2.5) -- each node has looked once more
     assert.equal(before + 5, runs())
+  end)
+
+  it("take each step of a clock once, also one that was due while neither ran", function()
+    for _ = 1, 4 do
+      report()
+    end
+    local taken = "FROM audit_logs WHERE action = 'report.escalate'"
+    local function number(what)
+      return tonumber(one:sql("SELECT COUNT(" .. what .. ") " .. taken))
+    end
+    one:sql("UPDATE sla_clocks SET since = since - INTERVAL 2000 HOUR, wake_at = NOW(3) "
+      .. "WHERE kind = 'report.sla' AND state = 'running'")
+    local clocks = tonumber(one:sql("SELECT COUNT(*) FROM sla_clocks WHERE kind = 'report.sla' "
+      .. "AND state = 'running'"))
+    for _ = 1, SOON_S * 10 do
+      if number("*") >= clocks * 3 then
+        break
+      end
+      servers.sleep(0.1)
+    end
+    servers.sleep(1.5) -- each node has looked once more
+    assert.equal(clocks * 3, number("*"))
+    assert.equal(clocks * 3, number("DISTINCT resource_id, JSON_VALUE(new_values, '$.percent')"))
   end)
 end)
