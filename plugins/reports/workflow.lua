@@ -32,6 +32,8 @@ end
 function M.knows(ctx, status)
   if states.machine:has(status) then
     return true
+  elseif not scripts.active(ctx, ctx.tenant.id) then
+    return false
   end
   for _, state in ipairs(scripts.states(ctx, OF, states.machine, store.list_pinned(ctx))) do
     if state == status then

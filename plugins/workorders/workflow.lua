@@ -40,7 +40,7 @@ end
 
 --- Returns the states that the tenant's rules add.
 function M.added(ctx)
-  return scripts.states(ctx, OF, states.machine, store.list_pinned(ctx))
+  return M.has_rules(ctx) and scripts.states(ctx, OF, states.machine, store.list_pinned(ctx)) or {}
 end
 
 --- Tells whether a status is one of a work order's, here or in the tenant's rules.
