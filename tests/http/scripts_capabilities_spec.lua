@@ -161,6 +161,18 @@ describe("a route of a script", function()
     refused(403, "FORBIDDEN", api:get("/x/staff", by(dispatcher)))
   end)
 
+  it("takes API keys where it asks for what they may", function()
+    local function key(scope)
+      return { headers = { ["x-api-key"] = ok(api:post("/api-keys", by(owner, { name = scope,
+        scopes = { scope } })), 201).key } }
+    end
+    local reader, counter = key("scripts.read"), key("analytics.read")
+    assert.equal("staff", ok(api:get("/x/staff", reader)))
+    refused(403, "FORBIDDEN", api:get("/x/staff", counter))
+    refused(403, "FORBIDDEN", api:get("/x/open-by-team", reader))
+    ok(api:get("/x/echo/a/of/b", counter))
+  end)
+
   it("is where the tenant's release has it, and nowhere else", function()
     refused(404, "NOT_FOUND", api:get("/x/nothing", by(dispatcher)))
     refused(404, "NOT_FOUND", api:get("/x/echo/a", by(dispatcher)))

@@ -48,6 +48,8 @@ local function check_permission(ctx, hook)
     errors.raise("UNAUTHORIZED", "Sign in first", { headers = { ["WWW-Authenticate"] = "Bearer" } })
   elseif permission ~= "user" then
     ctx:require(permission)
+  elseif ctx.actor.kind == "key" then -- its scopes say what it may do, and here nothing asks them
+    errors.raise("FORBIDDEN", "An API key may call routes that ask for a permission")
   end
 end
 
@@ -130,6 +132,7 @@ local function serve(ctx)
   end
   local answer = type(outcome.value) == "table" and outcome.value or {}
   local status = tonumber(answer.status) or 200
+  status = status % 1 == 0 and status or 200 -- a process may say anything
   if status >= 400 and status <= 599 then
     refuse(status, answer.body)
   end
