@@ -79,8 +79,9 @@ static int zygote(const struct conf *conf)
 
 int main(int argc, char **argv)
 {
-    if (sandbox_launched(argc, argv)) /* before there is anything to inherit */
-        return sandbox_launched_main(argv);
+    /* Before there is anything to inherit; and libraries have nothing to do at its end. */
+    if (sandbox_launched(argc, argv))
+        _exit(sandbox_launched_main(argv));
     static char root[PATH_MAX];
     if (find_root(root) < 0) {
         fprintf(stderr, "fixxit: cannot find its lua folder: set FIXXIT_ROOT\n");

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LISTEN_FD = 3, ARGUMENTS = 6, LOOK_MS = 2000 };
+enum { LISTEN_FD = 3, ARGUMENTS = 6, LOOK_MS = 5000 };
 
 #define OOM_SCORE "500"
 

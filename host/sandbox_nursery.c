@@ -34,7 +34,7 @@ struct sandbox_member *sandbox_nursery_find(struct sandbox_nursery *nursery,
 {
     for (size_t i = 0; i < nursery->count; i++)
         if (!nursery->members[i].kill_ms &&
-            memcmp(nursery->members[i].name, name, SANDBOX_NAME_MAX) == 0)
+            strcmp(nursery->members[i].name, name) == 0)
             return &nursery->members[i];
     return NULL;
 }
@@ -65,8 +65,11 @@ static struct sandbox_member *start(struct sandbox_nursery *nursery, const char 
         return NULL;
     }
     struct sandbox_member *member = &nursery->members[nursery->count++];
-    *member = (struct sandbox_member){
-        .id = ++nursery->last_id, .pid = pid, .control = ends[0], .used_ms = clock_ms()};
+    memset(member, 0, sizeof(*member)); /* a literal would leave the name on the stack */
+    member->id = ++nursery->last_id;
+    member->pid = pid;
+    member->control = ends[0];
+    member->used_ms = clock_ms();
     memcpy(member->name, name, sizeof(member->name));
     nursery->changed = true;
     return member;

@@ -16,7 +16,8 @@ enum { ZYGOTE_PROCESSES_MAX = 4096 };
 struct sandbox_zygote_options {
     size_t processes;  /* at a time */
     size_t memory_max; /* bytes for the scripts of each */
-    uint64_t look_ms;  /* how often it looks for those that work unasked */
+    uint64_t look_ms;  /* between looks for those that work unasked: more than
+                          the second in which workers speak of those in use */
 };
 
 /* `listen_fd` is a listening, non-blocking SOCK_SEQPACKET socket. Our memory is that of our

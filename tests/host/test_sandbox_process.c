@@ -28,7 +28,7 @@ enum {
     PROCESSES = 3,
     MEMORY = 16 << 20,
     SANDBOX_PATIENCE_MS = 300,
-    LOOK_MS = 200
+    LOOK_MS = 800
 };
 
 static char folder[] = "/tmp/fixxit-test-XXXXXX";
@@ -677,7 +677,8 @@ static bool memory_holds(pid_t pid, const char *text)
             to - from < (64ul << 20)) {
             char *data = mem_new(to - from);
             ssize_t n = pread(mem, data, to - from, (off_t)from);
-            found |= n > 0 && memmem(data, (size_t)n, text, strlen(text)) != NULL;
+            if (n > 0 && memmem(data, (size_t)n, text, strlen(text)))
+                found |= n > 0 && memmem(data, (size_t)n, text, strlen(text)) != NULL;
             free(data);
         }
     if (maps)
