@@ -12,10 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum {
-    PROCESS_FILES = 128, /* the connections of as many generations of workers */
-    STACK_WIPED = 8192,
-};
+enum { PROCESS_FILES = 128 }; /* the connections of as many generations of workers */
 
 /* Bytes beside the scripts': queues, JSON, and what malloc cannot give back. */
 #define ROOM ((uint64_t)32 << 20)
@@ -83,14 +80,7 @@ int sandbox_prepare_births(int keep_fd, uint64_t files, size_t memory_max,
     return rc;
 }
 
-/* Below us on the stack lies what the zygote's functions left there, names of others maybe. */
-static __attribute__((noinline)) void wipe_stack(void)
-{
-    char below[STACK_WIPED];
-    explicit_bzero(below, sizeof(below));
-}
-
-static noreturn __attribute__((noinline)) void live(int control_fd, int nice)
+void sandbox_be_born(int control_fd, int nice)
 {
     struct err err;
     sigset_t none;
@@ -106,10 +96,4 @@ static noreturn __attribute__((noinline)) void live(int control_fd, int nice)
     if (jail_enter(child.filter, &child.limits, control_fd, &err) < 0)
         _exit(1);
     _exit(sandbox_process_serve(control_fd, child.memory_max));
-}
-
-void sandbox_be_born(int control_fd, int nice)
-{
-    wipe_stack();
-    live(control_fd, nice);
 }

@@ -9,6 +9,7 @@
 #include "sandbox_inside.h"
 #include "sandbox_pass.h"
 #include "sandbox_proto.h"
+#include "siphash.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -329,9 +330,9 @@ struct sandbox_opening *sandbox_open(struct sandbox_client *client, const char *
                                      int nice, sandbox_open_cb done, void *arg,
                                      struct err *err)
 {
-    if (client->closing || strlen(name) >= SANDBOX_NAME_MAX) {
-        err_set(err, client->closing ? ERR_CLOSED : ERR_INVALID,
-                client->closing ? "the server is stopping" : "the name is too long");
+    static const unsigned char key[SIPHASH_KEY]; /* every worker must find the same */
+    if (client->closing) {
+        err_set(err, ERR_CLOSED, "the server is stopping");
         return NULL;
     }
     struct sandbox_opening *opening = mem_new(sizeof(*opening));
@@ -345,7 +346,7 @@ struct sandbox_opening *sandbox_open(struct sandbox_client *client, const char *
         .arg = arg,
         .deadline = uv_now(client->loop) + PATIENCE_MS,
     };
-    strcpy(opening->request.name, name);
+    siphash(key, name, strlen(name), opening->request.name);
     *client->openings_end = opening;
     client->openings_end = &opening->next;
     sandbox_client_wake(client);

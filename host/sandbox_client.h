@@ -32,10 +32,9 @@ void sandbox_client_close(struct sandbox_client *client);
 typedef void (*sandbox_open_cb)(void *arg, struct sandbox_conn *conn,
                                 const struct err *err);
 
-/* A connection of our own to the process of that name, "lane/key" of at most SANDBOX_NAME_MAX - 1
- * bytes, which is made with `nice` when there is none. Codes: BUSY (too many processes are in
- * use), UNAVAILABLE (no zygote), CLOSED. NULL with `err` when the name is too long or the client
- * closes. */
+/* A connection of our own to the process of that name, which is made with `nice` when there is
+ * none. Codes: BUSY (too many processes are in use), UNAVAILABLE (no zygote), CLOSED. NULL with
+ * `err` when the client closes. */
 struct sandbox_opening *sandbox_open(struct sandbox_client *client, const char *name,
                                      int nice, sandbox_open_cb done, void *arg,
                                      struct err *err);

@@ -30,11 +30,11 @@ size_t sandbox_nursery_staying(const struct sandbox_nursery *nursery)
 }
 
 struct sandbox_member *sandbox_nursery_find(struct sandbox_nursery *nursery,
-                                            const char *name)
+                                            const uint64_t name[2])
 {
     for (size_t i = 0; i < nursery->count; i++)
-        if (!nursery->members[i].kill_ms &&
-            strcmp(nursery->members[i].name, name) == 0)
+        if (!nursery->members[i].kill_ms && nursery->members[i].name[0] == name[0] &&
+            nursery->members[i].name[1] == name[1])
             return &nursery->members[i];
     return NULL;
 }
@@ -49,8 +49,8 @@ struct sandbox_member *sandbox_nursery_find_id(struct sandbox_nursery *nursery,
 }
 
 /* NULL when there is no room for it. */
-static struct sandbox_member *start(struct sandbox_nursery *nursery, const char *name,
-                                    int nice)
+static struct sandbox_member *start(struct sandbox_nursery *nursery,
+                                    const uint64_t name[2], int nice)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
@@ -65,12 +65,11 @@ static struct sandbox_member *start(struct sandbox_nursery *nursery, const char 
         return NULL;
     }
     struct sandbox_member *member = &nursery->members[nursery->count++];
-    memset(member, 0, sizeof(*member)); /* a literal would leave the name on the stack */
-    member->id = ++nursery->last_id;
-    member->pid = pid;
-    member->control = ends[0];
-    member->used_ms = clock_ms();
-    memcpy(member->name, name, sizeof(member->name));
+    *member = (struct sandbox_member){.name = {name[0], name[1]},
+                                      .id = ++nursery->last_id,
+                                      .pid = pid,
+                                      .control = ends[0],
+                                      .used_ms = clock_ms()};
     nursery->changed = true;
     return member;
 }
@@ -118,7 +117,7 @@ static bool make_room(struct sandbox_nursery *nursery)
 }
 
 struct sandbox_member *sandbox_nursery_add(struct sandbox_nursery *nursery,
-                                           const char *name, int nice)
+                                           const uint64_t name[2], int nice)
 {
     if (sandbox_nursery_staying(nursery) >= nursery->options.processes &&
         !make_room(nursery))

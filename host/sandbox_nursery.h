@@ -14,7 +14,7 @@ enum {
 #define NEVER_MS UINT64_MAX
 
 struct sandbox_member {
-    char name[SANDBOX_NAME_MAX];
+    uint64_t name[2];
     uint64_t id; /* never used twice */
     pid_t pid;
     int control;
@@ -37,13 +37,13 @@ size_t sandbox_nursery_staying(const struct sandbox_nursery *nursery);
 
 /* Of those that stay; NULL when there is none. */
 struct sandbox_member *sandbox_nursery_find(struct sandbox_nursery *nursery,
-                                            const char *name);
+                                            const uint64_t name[2]);
 struct sandbox_member *sandbox_nursery_find_id(struct sandbox_nursery *nursery,
                                                uint64_t id);
 
 /* A new one; NULL when there is no room, though the one unused for longest was told to make some. */
 struct sandbox_member *sandbox_nursery_add(struct sandbox_nursery *nursery,
-                                           const char *name, int nice);
+                                           const uint64_t name[2], int nice);
 
 /* A connection to it, of which it has got its end; -1 when it takes none. */
 int sandbox_nursery_connect(const struct sandbox_member *member);

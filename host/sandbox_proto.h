@@ -1,5 +1,8 @@
 /* sandbox_proto.h - what a worker, the zygote and a sandbox process say to each other.
  *
+ * The zygote knows processes by a hash of their names: what it does not know, none of its children
+ * can find in what a fork leaves them.
+ *
  * All of it goes over Unix SOCK_SEQPACKET sockets, one packet per message. A worker asks the
  * zygote for a connection to the process of a name and gets one end of a socket pair; the process
  * gets the other end from the zygote, over its control socket. From then on worker and process
@@ -14,7 +17,6 @@
 enum {
     SANDBOX_PROTO = 0x5301,       /* changes with the layouts: old and new never mix */
     SANDBOX_TEXT_MAX = 160 << 10, /* bytes behind a header */
-    SANDBOX_NAME_MAX = 96,        /* of a process, with its NUL */
 };
 
 /* ---- worker and sandbox process ---- */
@@ -62,17 +64,18 @@ struct sandbox_run_head {
 
 enum sandbox_request_kind {
     SANDBOX_OPEN =
-        1, /* a connection to the process `name`, which is made when there is none */
+        1, /* a connection to the process of that name, which is made when there is none */
     SANDBOX_KILL, /* process `id` answers nobody */
     SANDBOX_USED, /* process `id` has something to do: not the one to end */
 };
 
 struct sandbox_request {
     uint32_t proto;
-    uint32_t kind;               /* enum sandbox_request_kind */
-    uint64_t id;                 /* OPEN: comes back; else of a process */
-    int32_t nice;                /* OPEN: of a process that is made for it */
-    char name[SANDBOX_NAME_MAX]; /* OPEN: NUL-terminated, and NUL up to the end */
+    uint32_t kind;    /* enum sandbox_request_kind */
+    uint64_t id;      /* OPEN: comes back; else of a process */
+    uint64_t name[2]; /* OPEN: the hash */
+    int32_t nice;     /* OPEN: of a process that is made for it */
+    uint32_t reserved;
 };
 
 enum sandbox_reply_kind {

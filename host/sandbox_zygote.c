@@ -1,6 +1,5 @@
 /* One poll loop over the listening socket, the workers and the control sockets of the processes.
- * What it knows of them lies in memory that a fork does not copy: no process finds the names of
- * others.
+ * What it knows of them lies in memory that a fork does not copy.
  *
  * A control socket is one-way: nothing that a process writes is ever read. That it is closed is
  * how the end of a process is noticed; one that closes it alive is killed. */
@@ -24,8 +23,7 @@ enum {
 };
 
 struct zygote {
-    int listener;                   /* -1 once it drains */
-    struct sandbox_request request; /* under work: not on the stack, which is forked */
+    int listener; /* -1 once it drains */
     size_t clients_count;
     int clients[CLIENTS_MAX];
     struct sandbox_nursery nursery;
@@ -64,9 +62,9 @@ static void tell_count(struct zygote *zygote)
         reply(zygote, zygote->clients[i], count, -1);
 }
 
-static void open_for(struct zygote *zygote, int client)
+static void open_for(struct zygote *zygote, int client,
+                     const struct sandbox_request *request)
 {
-    const struct sandbox_request *request = &zygote->request;
     struct sandbox_nursery *nursery = &zygote->nursery;
     struct sandbox_member *member = sandbox_nursery_find(nursery, request->name);
     int fd = member ? sandbox_nursery_connect(member) : -1;
@@ -91,24 +89,23 @@ static void open_for(struct zygote *zygote, int client)
 /* Takes one request; false when the connection is over or spoke another protocol. */
 static bool serve(struct zygote *zygote, int client)
 {
-    struct sandbox_request *request = &zygote->request;
-    struct iovec iov = {request, sizeof(*request)};
+    struct sandbox_request request;
+    struct iovec iov = {&request, sizeof(request)};
     struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
     ssize_t n = recvmsg(client, &message, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
-    if (n != sizeof(*request) || (message.msg_flags & MSG_TRUNC) ||
-        request->proto != SANDBOX_PROTO || request->name[SANDBOX_NAME_MAX - 1])
+    if (n != sizeof(request) || (message.msg_flags & MSG_TRUNC) ||
+        request.proto != SANDBOX_PROTO)
         return false;
-    if (request->kind == SANDBOX_OPEN) {
-        open_for(zygote, client);
+    if (request.kind == SANDBOX_OPEN) {
+        open_for(zygote, client, &request);
         return true;
     }
-    struct sandbox_member *member =
-        sandbox_nursery_find_id(&zygote->nursery, request->id);
-    if (request->kind == SANDBOX_KILL && member)
+    struct sandbox_member *member = sandbox_nursery_find_id(&zygote->nursery, request.id);
+    if (request.kind == SANDBOX_KILL && member)
         sandbox_nursery_bury(&zygote->nursery, member);
-    else if (request->kind == SANDBOX_USED && member)
+    else if (request.kind == SANDBOX_USED && member)
         member->used_ms = clock_ms();
     return true;
 }
