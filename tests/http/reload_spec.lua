@@ -65,6 +65,41 @@ describe("a reload", function()
     socket:close()
   end)
 
+  it("runs what is saved in a tenant's folder, if it can be published", function()
+    local owner = api:login("owner@riverton.example").token
+    local function save(rule)
+      probe:write("tenants/riverton/rules/saved.lua", rule)
+    end
+    local function tag_becomes(wanted)
+      for _ = 1, 200 do
+        local answer = api:post("/reports", { token = owner,
+          json = { title = "Loose slab", category = "other", location = { description = "here" } } })
+        local tags = answer.json.data.tags
+        if tags and tags[1] == wanted then
+          return true
+        end
+        cqueues.sleep(0.05)
+      end
+      return false
+    end
+    save('before("report.create", function(report) report.tags = { "one" } end)\n')
+    assert.is_true(tag_becomes("one"))
+    local running = api:get("/scripts", { token = owner }).json.data.active
+    assert.equal("active", running.state)
+    assert.equal(require("cjson").null, running.release)
+    save('before("report.create", function(report) report.tags = { two } end)\n')
+    for _ = 1, 200 do
+      if server:log_text():find("tenants/riverton/rules/saved.lua:1:62", 1, true) then
+        break
+      end
+      cqueues.sleep(0.05)
+    end
+    assert.truthy(server:log_text():find("unknown name 'two'", 1, true))
+    assert.is_true(tag_becomes("one"))
+    save('before("report.create", function(report) report.tags = { "two" } end)\n')
+    assert.is_true(tag_becomes("two"))
+  end)
+
   it("keeps the old generation when the new one is broken, and names file and line", function()
     probe:save("return { value = function() return 'good' end }\n")
     assert.is_true(becomes("good", 3))

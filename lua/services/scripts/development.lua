@@ -77,10 +77,12 @@ function M.look()
   end
 end
 
---- Looks at the folders once, in one worker of a developer's server.
+--- Looks at the folders once, in one worker of a server that watches for saves.
 function M.start()
   local role, index = sys.role()
-  if config.get().env == "development" and role == "http" and index == 1 then
+  local settings = config.get()
+  if settings.server.reload_watch and settings.env ~= "production" and role == "http"
+    and index == 1 then
     task.spawn(M.look)
   end
 end
