@@ -123,6 +123,31 @@ escalate{ of = "workorder", name = "urgent",
     wait_clock(made.id, "stopped", 0)
   end)
 
+  it("concerns every report when it does not ask, and follows the release that runs", function()
+    local function rule(after)
+      return ('escalate{ of = "report", name = "old", steps = { { after = "%s", '
+        .. 'run = function(report) log(report.title .. " is old") end } } }'):format(after)
+    end
+    publish(rule("1h"))
+    local made = ok(api:post("/reports", by(dispatcher, { title = "Old " .. math.random(1e9),
+      category = "other", location = { description = "here" } })))
+    wait_clock(made.id, "running", 0)
+    publish(rule("3h"))
+    move(made.id, 2 * 60 * MINUTE_S)
+    wait_until(function()
+      return count(("FROM sla_clocks WHERE kind = 'script' AND resource_id = '%s' "
+        .. "AND next_due_at BETWEEN NOW(3) AND NOW(3) + INTERVAL 61 MINUTE"):format(made.id)) == 1
+    end, "was not reckoned anew")
+    assert.same({ "running", "0" }, { clock_of(made.id) })
+    move(made.id, 61 * MINUTE_S)
+    wait_clock(made.id, "running", 1)
+    publish("on('report.created', function() end)")
+    ok(api:put("/reports/" .. made.id .. "/status", by(dispatcher,
+      { status = "rejected", reason = "no" })))
+    wait_clock(made.id, "stopped", 1)
+    publish(RULE)
+  end)
+
   it("that fails is tried again, and what it did is not done twice", function()
     local made = order({ priority = "urgent" })
     wait_clock(made.id, "running", 0)
