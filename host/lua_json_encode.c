@@ -132,10 +132,10 @@ static void encode_sorted(struct encoder *encoder, int index)
     size_t count = 0;
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING)
-            luaL_error(L, "JSON: sorted objects have text keys, not a %s",
-                       luaL_typename(L, -2));
+            luaL_error(L, "JSON: a %s as key of an object", luaL_typename(L, -2));
         count++;
     }
+    check_room(encoder, count * 4); /* what `"":0` takes */
     struct key *keys = lua_newuserdata(L, count * sizeof(*keys) + 1);
     size_t i = 0;
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1), i++)

@@ -43,27 +43,6 @@ static int l_error(lua_State *L)
     return lua_error(L);
 }
 
-/* Tables that hold nothing but empty slots are slow to walk: hence the clock. */
-static int l_next(lua_State *L)
-{
-    luaL_checktype(L, 1, LUA_TTABLE);
-    sandbox_charge_clock(L);
-    lua_settop(L, 2);
-    if (lua_next(L, 1))
-        return 2;
-    lua_pushnil(L);
-    return 1;
-}
-
-static int l_pairs(lua_State *L)
-{
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_pushvalue(L, 1);
-    lua_pushnil(L);
-    return 3;
-}
-
 /* Addresses are nobody's business: a type is all that is told of an object. */
 void sandbox_tostring(lua_State *L)
 {
@@ -145,14 +124,14 @@ static void add_base(lua_State *L)
     static const char *const own[] = {"assert",   "ipairs", "select",
                                       "tonumber", "type",   NULL};
     static const luaL_Reg functions[] = {
-        {"error", l_error},   {"next", l_next}, {"tostring", l_tostring},
-        {"unpack", l_unpack}, {NULL, NULL},
+        {"error", l_error},
+        {"tostring", l_tostring},
+        {"unpack", l_unpack},
+        {NULL, NULL},
     };
     take(L, own);
     luaL_setfuncs(L, functions, 0);
-    lua_getfield(L, -1, "next");
-    lua_pushcclosure(L, l_pairs, 1);
-    lua_setfield(L, -2, "pairs");
+    sandbox_add_pairs(L);
 }
 
 /* The string library is LuaJIT's where a call is as long as its text, else ours. */

@@ -25,6 +25,7 @@ static void too_long_for_output(lua_State *L)
 void sandbox_encode(lua_State *L, int index, struct buf *out, size_t max)
 {
     struct lua_json_options options = {
+        .sorted = true,
         .strict = true,
         .depth = SANDBOX_JSON_DEPTH,
         .max = max,
@@ -119,6 +120,7 @@ static int l_fail(lua_State *L)
 static int l_json_encode(lua_State *L)
 {
     struct lua_json_options options = {
+        .sorted = true,
         .strict = true,
         .depth = SANDBOX_JSON_DEPTH,
         .max = SANDBOX_STRING_MAX,

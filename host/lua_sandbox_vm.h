@@ -167,6 +167,7 @@ void sandbox_push_libraries(lua_State *L); /* a table of all, by name */
 void sandbox_push_table(lua_State *L);     /* `table`, read-only */
 void sandbox_add_string(lua_State *L); /* to the table on top: what is ours of `string` */
 void sandbox_add_patterns(lua_State *L);
+void sandbox_add_pairs(lua_State *L); /* next and pairs */
 /* In place of the value on top: its text, for objects their type, never an address. */
 void sandbox_tostring(lua_State *L);
 /* Of the table on top, which it replaces. */
@@ -199,7 +200,7 @@ void sandbox_runs_free(struct sandbox_vm *vm);
 /* lua_sandbox_vm.c */
 void sandbox_activity_free(struct sandbox_activity *activity);
 
-/* Whether the table at `index` may be written by the libraries. */
+/* Raises unless the table at `index` may be written by the libraries. */
 void sandbox_check_writable(lua_State *L, int index);
 /* An integer argument within +-2^31, raising on NaN and infinities. */
 int sandbox_check_integer(lua_State *L, int arg);

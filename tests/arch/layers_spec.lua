@@ -10,7 +10,7 @@ local SHARED = {
   ["lua_json"] = { ["lua_json_encode"] = true, ["lua_sandbox_jobs"] = true, ["lua_sandbox_prelude"] = true },
   ["lua_sandbox_vm"] = {
     ["lua_sandbox_base"] = true, ["lua_sandbox_charge"] = true, ["lua_sandbox_jobs"] = true,
-    ["lua_sandbox_memory"] = true, ["lua_sandbox_patterns"] = true, ["lua_sandbox_prelude"] = true,
+    ["lua_sandbox_memory"] = true, ["lua_sandbox_pairs"] = true, ["lua_sandbox_patterns"] = true, ["lua_sandbox_prelude"] = true,
     ["lua_sandbox_problem"] = true, ["lua_sandbox_run"] = true, ["lua_sandbox_string"] = true,
     ["lua_sandbox_table"] = true,
   },

@@ -160,6 +160,24 @@ static const char *const holds[] = {
     "assert(string.format('%d', 2 ^ 53) == '9007199254740992')",
     "assert(string.format('%x', 2 ^ 63) == '8000000000000000')",
     "assert(math.randomseed == nil and math.random() < 1)",
+    /* pairs has an order, and bears what is done to the table meanwhile. */
+    "local t, s = {b = 1, a = 2, [10] = 3, [-1] = 4, c = 5, 'one', [true] = 6, ab = 7}, "
+    "'' "
+    "for k, v in pairs(t) do s = s .. tostring(k) .. '=' .. v .. ' ' end "
+    "assert(s == '-1=4 1=one 10=3 a=2 ab=7 b=1 c=5 true=6 ', s)",
+    "local t, s = {a = 1, b = 2, c = 3, d = 4}, '' "
+    "for k, v in pairs(t) do t[k], t.c, t.x = nil, nil, 1 s = s .. k .. v end "
+    "assert(s == 'a1b2d4', s)",
+    "local t, s = {a = 1, b = 2, c = 3}, '' "
+    "for k, v in pairs(t) do t.b = 7 s = s .. k .. v end assert(s == 'a1b7c3', s)",
+    "local t, n = {}, 0 for i = 1, 3000 do t['k' .. i] = i end "
+    "for _, v in pairs(t) do n = n + v end assert(n == 4501500)",
+    "local t, n = {}, 0 for i = 1, 999 do t['k' .. i] = i end local last = '' "
+    "for k, v in pairs(t) do n = n + v assert(last < k) last = k end assert(n == 499500)",
+    "for _ in pairs({}) do error('none') end "
+    "local f, t, k = pairs({a = 1}) assert(f(t, k) == 'a' and f(t, 'a') == nil)",
+    "assert(json.encode({b = {z = 1, y = 2}, a = 1}) == "
+    "'{\"a\":1,\"b\":{\"y\":2,\"z\":1}}')",
     /* What stands behind return keeps its values. */
     "local function f(...) return select(2, ...) end "
     "assert(select('#', f(1, nil, nil)) == 2)",
