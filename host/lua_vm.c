@@ -9,6 +9,7 @@
 #include "lua_task.h"
 #include "lua_util.h"
 #include "mem.h"
+#include <luajit.h>
 #include <lualib.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +54,13 @@ static const char *known_as(lua_State *L, const char *path)
     return strncmp(path, root, len) == 0 && path[len] == '/' ? path + len + 1 : path;
 }
 
-/* Of package.loaders: as Lua's own, but that messages name the file by known_as. */
+/* Where the modules lie that every request goes through. */
+static const char compiled_root[] = "lua/core/";
+
+/* Of package.loaders: as Lua's own, but that messages name the file by known_as, and that
+ * functions are interpreted unless every request goes through them or the module asks for the
+ * compiler: jit.on(true, true). The long ways of a product lead through so many functions and C
+ * calls that traces are begun, given up and thrown away all the time. */
 static int load_module(lua_State *L)
 {
     lua_getglobal(L, "package");
@@ -72,9 +79,12 @@ static int load_module(lua_State *L)
     lua_pushfstring(L, "@%s", known_as(L, path));
     int rc = luaL_loadbuffer(L, source.data.data, source.data.len, lua_tostring(L, -1));
     buf_free(&source.data);
-    return rc == 0 ? 1
-                   : luaL_error(L, "error loading module '%s':\n\t%s", lua_tostring(L, 1),
-                                lua_tostring(L, -1));
+    if (rc != 0)
+        return luaL_error(L, "error loading module '%s':\n\t%s", lua_tostring(L, 1),
+                          lua_tostring(L, -1));
+    if (strncmp(known_as(L, path), compiled_root, sizeof(compiled_root) - 1) != 0)
+        luaJIT_setmode(L, -1, LUAJIT_MODE_ALLFUNC | LUAJIT_MODE_OFF);
+    return 1;
 }
 
 /* In place of Lua's own loader of files, the second one. */

@@ -17,6 +17,8 @@ local task = require("core.task")
 
 local M = {}
 
+jit.off(true, true) -- its ways are long and ever others: see host/lua_vm.c
+
 local ATTEMPTS = 3
 local RETRY_PAUSE_MS = 10
 local PLANS_MAX = 4000

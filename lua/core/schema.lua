@@ -18,6 +18,8 @@ local text = require("core.schema.text")
 
 local M = {}
 
+jit.off(true, true) -- its ways are long and ever others: see host/lua_vm.c
+
 local null = json.null
 
 local Schema = {}

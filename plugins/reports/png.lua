@@ -5,6 +5,8 @@ local bit = require("bit")
 
 local M = {}
 
+jit.on(true, true) -- every byte is looked at
+
 local SIGNATURE = "\137PNG\r\n\26\n"
 local STORED_MAX = 65535
 

@@ -17,6 +17,8 @@ local view = require("plugins.reports.rules.view")
 
 local M = {}
 
+jit.on(true, true) -- what many ask for again and again
+
 local SORTED = { sorted = true }
 
 --- Returns the row of a report that the caller may read, or nil. `code` is a tracking code that

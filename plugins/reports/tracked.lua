@@ -8,6 +8,8 @@ local time = require("core.time")
 
 local M = {}
 
+jit.on(true, true) -- what many ask for again and again
+
 local KEEP_MS = 1000
 local KEEP_MAX = 2000
 

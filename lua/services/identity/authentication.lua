@@ -7,6 +7,8 @@ local tokens = require("services.identity.tokens")
 
 local M = {}
 
+jit.on(true, true) -- every request goes through it
+
 local BEARER = "Bearer " -- as most write it
 
 local function bearer(header)

@@ -28,6 +28,8 @@ local view = require("services.identity.view")
 
 local M = {}
 
+jit.on(true, true) -- every request goes through it
+
 local KEEP_MS = 30000
 local KEEP_MAX = 10000
 local FOLLOW_MS = 250

@@ -7,6 +7,8 @@ local store = require("services.identity.store")
 
 local M = {}
 
+jit.on(true, true) -- every request goes through it
+
 local KEEP_MS = 5000
 local KEEP_MAX = 1000
 local SLUG_MAX, HOST_MAX = 63, 253

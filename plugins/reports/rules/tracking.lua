@@ -2,6 +2,8 @@
 
 local M = {}
 
+jit.on(true, true) -- what many ask for again and again
+
 -- No letter or digit that is mistaken for another when read out or written by hand
 -- (0 O Q, 1 I L, 2 Z, 5 S, 8 B, U V). 23 letters, 8 places: 7.8e10 codes.
 local ALPHABET = "34679ACDEFGHJKMNPRTVWXY"
