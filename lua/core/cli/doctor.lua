@@ -19,6 +19,7 @@ local M = {
 
 local SPACE_MIN_MB = 500
 local MB = 1048576
+local TOOLS = { { "luacheck", "lua-check" }, { "diff", "diffutils" }, { "prlimit", "util-linux" } }
 
 -- One pixel: what the image process is asked to look at.
 local PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwAD"
@@ -94,6 +95,16 @@ local function check_scripts()
   return "answers"
 end
 
+-- The programs that look at tenants' scripts.
+local function check_tools()
+  for _, tool in ipairs(TOOLS) do
+    if not fs.stat("/usr/bin/" .. tool[1]) and not fs.stat("/bin/" .. tool[1]) then
+      error(("%s is missing: install the package %s"):format(tool[1], tool[2]), 0)
+    end
+  end
+  return "all there"
+end
+
 local CHECKS = {
   { "configuration", function()
     return config.get().env
@@ -124,6 +135,7 @@ local CHECKS = {
   { "port", check_port },
   { "image process", check_images },
   { "scripts", check_scripts },
+  { "tools", check_tools },
   { "mail", check_mail },
 }
 
