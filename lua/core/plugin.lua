@@ -292,6 +292,7 @@ local function add_jobs(loading, module)
     end
   end
   merge_table(loading, where, "job", jobs.handlers, registry.jobs)
+  merge_table(loading, where, "queue", jobs.queues, registry.queues)
   for _, schedule in ipairs(jobs.schedules or {}) do
     registry.schedules[#registry.schedules + 1] = schedule
   end

@@ -15,6 +15,7 @@ local M = {
   personal = {}, -- array of {stats, export, erase}: what modules hold of a person
   listeners = {}, -- event -> array of job names
   jobs = {}, -- name -> {run, timeout_ms, max_attempts}
+  queues = {}, -- family of queues -> {max, each}: how many of its jobs a worker runs at a time
   schedules = {}, -- array of {name, every_ms, job}
   messages = {}, -- type of notification -> set of what its templates can name: "workorder.number"
   hooks = {}, -- name -> function; `ready` is an array of functions

@@ -5,6 +5,9 @@
 -- that dies leaves its jobs locked for LOCK_S; then any other takes them over. So a handler can
 -- run twice: one that reaches outside uses job.id as its idempotency key. An error with postpone_ms
 -- puts a job off that could not begin: no attempt was made.
+--
+-- Queues named "family.something" may have limits (registry.queues): jobs that wait for others keep
+-- a share of the worker only, and one that is full does not hold up its neighbours.
 
 local background = require("core.background")
 local context = require("core.context")
@@ -112,6 +115,19 @@ local function settle(job, handler, ok, outcome)
   store.retry(ctx, job, fields.error, M.backoff_ms(job.attempts, handler.backoff_ms))
 end
 
+local function family_of(queue)
+  return queue:match("^[^.]+")
+end
+
+-- Counts a job that is taken (1) or has ended (-1), by its queue and the family of that.
+local function occupy(runner, job, change)
+  local counts, family = runner.counts, family_of(job.queue)
+  counts[job.queue] = (counts[job.queue] or 0) + change
+  if family ~= job.queue then
+    counts[family] = (counts[family] or 0) + change
+  end
+end
+
 local function perform(runner, job)
   local handler = registry.jobs[job.name]
   local done = task.signal()
@@ -135,16 +151,39 @@ local function perform(runner, job)
   done:notify()
   runner.ended:notify()
   runner.running = runner.running - 1
+  occupy(runner, job, -1)
   runner.loop:wake()
 end
 
--- Takes due jobs, most urgent first, as many as there is room for; also returns the time until
--- the next one is due.
+local function room_in(runner, queue, room)
+  local family = family_of(queue)
+  local limits = registry.queues[family]
+  if not limits then
+    return room
+  end
+  return math.min(room, limits.max - (runner.counts[family] or 0),
+    limits.each - (runner.counts[queue] or 0))
+end
+
+-- Most urgent first; among equals by chance, so that no queue is always the last.
+local function by_urgency(due)
+  for _, group in ipairs(due) do
+    group.chance = math.random()
+  end
+  table.sort(due, function(a, b)
+    if a.priority ~= b.priority then
+      return a.priority < b.priority
+    end
+    return a.chance < b.chance
+  end)
+  return due
+end
+
+-- Takes due jobs, as many as there is room for; also returns the time until the next one is due.
 local function claim(runner)
   local taken, next_ms = {}, nil
-  local due = store.find_due(system())
-  for _, group in ipairs(due) do
-    local room = CONCURRENCY - runner.running - #taken
+  for _, group in ipairs(by_urgency(store.find_due(system()))) do
+    local room = room_in(runner, group.queue, CONCURRENCY - runner.running - #taken)
     if group.due_ms > 0 then
       next_ms = math.min(next_ms or group.due_ms, group.due_ms)
     elseif room > 0 then
@@ -159,6 +198,7 @@ local function claim(runner)
         job.attempts = job.attempts + 1
         job.trace = trace.read(job.traceparent)
         job.holder = runner.holder
+        occupy(runner, job, 1)
         taken[#taken + 1] = job
       end
     end
@@ -184,13 +224,12 @@ local function turn(runner)
   end
   local jobs, next_ms = claim(runner)
   for _, job in ipairs(jobs) do
-    if runner.stopped then
-      store.give_back(system(job), job, 0)
-    elseif registry.jobs[job.name] then
+    if not runner.stopped and registry.jobs[job.name] then
       runner.running = runner.running + 1
       task.spawn(perform, runner, job)
     else
-      store.give_back(system(job), job, UNKNOWN_DELAY_S)
+      occupy(runner, job, -1)
+      store.give_back(system(job), job, runner.stopped and 0 or UNKNOWN_DELAY_S)
     end
   end
   if #jobs > 0 then
@@ -226,6 +265,7 @@ function M.start()
   local runner = setmetatable({
     running = 0,
     jobs = {}, -- set of those whose handlers run
+    counts = {}, -- queue, or family of queues -> how many of them are taken
     ended = task.signal(), -- one of them has
     stopped = false,
     recover_at = 0,

@@ -14,13 +14,13 @@ local time = require("core.time")
 local allowance = require("services.scripts.allowance")
 local breaker = require("services.scripts.breaker")
 local hooks = require("services.scripts.hooks")
+local queues = require("services.scripts.queues")
 
 local M = {}
 
 M.JOB = "scripts.watch"
 M.KIND = "script"
 
-local QUEUE, PRIORITY = "scripts", 6
 local ASK = 0 -- the step that asks whether it is to escalate at all
 local NOTHING = {}
 
@@ -56,7 +56,8 @@ end
 function M.numbered(ctx, row, release)
   if #of_type(release, row.resource_type) > 0 then
     jobs.enqueue(ctx, M.JOB, { resourceType = row.resource_type, resourceId = row.resource_id,
-      occurredAt = row.occurred_at }, { queue = QUEUE, priority = PRIORITY })
+      occurredAt = row.occurred_at },
+      { queue = queues.of(ctx.tenant.id), priority = queues.PRIORITY })
   end
 end
 

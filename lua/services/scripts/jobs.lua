@@ -4,6 +4,7 @@ local context = require("core.context")
 local escalations = require("services.scripts.escalations")
 local listeners = require("services.scripts.listeners")
 local listeners_store = require("services.scripts.listeners_store")
+local queues = require("services.scripts.queues")
 local trial = require("services.scripts.trial")
 
 local HOUR_MS = 3600000
@@ -36,6 +37,7 @@ return {
       end,
     },
   },
+  queues = { [queues.FAMILY] = queues.LIMITS },
   schedules = {
     { name = "scripts.purge", job = "scripts.purge", every_ms = HOUR_MS },
   },

@@ -16,6 +16,7 @@ local allowance = require("services.scripts.allowance")
 local breaker = require("services.scripts.breaker")
 local escalations = require("services.scripts.escalations")
 local hooks = require("services.scripts.hooks")
+local queues = require("services.scripts.queues")
 local listeners_store = require("services.scripts.listeners_store")
 local store = require("services.scripts.store")
 
@@ -23,8 +24,6 @@ local M = {}
 
 M.JOB = "scripts.handle"
 M.MAX_ATTEMPTS = 8
-
-local QUEUE, PRIORITY = "scripts", 6 -- behind mails and what people wait for
 
 -- Numbering ---------------------------------------------------------------------
 
@@ -48,7 +47,8 @@ end
 -- @param event id (of this cause alone: each effect is once for it), event, data, actor, ...
 function M.put(ctx, release, hook, event)
   jobs.enqueue(ctx, M.JOB, { release = release.id, hook = hook.key, file = hook.file,
-    event = event }, { queue = QUEUE, priority = PRIORITY, max_attempts = M.MAX_ATTEMPTS })
+    event = event }, { queue = queues.of(ctx.tenant.id),
+    priority = queues.PRIORITY, max_attempts = M.MAX_ATTEMPTS })
 end
 
 local function enqueue(ctx, row, release, hook)

@@ -16,6 +16,7 @@ local hooks = require("services.scripts.hooks")
 local keys = require("services.scripts.keys")
 local paths = require("services.scripts.paths")
 local process = require("services.scripts.process")
+local queues = require("services.scripts.queues")
 local registry = require("core.registry")
 local store = require("services.scripts.runs_store")
 
@@ -242,7 +243,7 @@ function M.run(ctx, request)
   local id = uuid.v7()
   db.transaction(ctx, function(tx)
     store.insert_trial(tx, id, json.encode(request))
-    jobs.enqueue(tx, M.JOB, { trial = id }, { queue = "scripts" })
+    jobs.enqueue(tx, M.JOB, { trial = id }, { queue = queues.of(tx.tenant.id) })
   end)
   return nil, id
 end

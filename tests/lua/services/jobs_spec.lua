@@ -79,6 +79,41 @@ describe("the queue", function()
     assert.is_true(select(2, enqueue("t.once", {}, { unique = "k" })))
   end)
 
+  it("keeps the jobs of a family of queues to their share, and no queue from the others", function()
+    registry.queues.slow = { max = 3, each = 2 }
+    finally(function()
+      registry.queues.slow = nil
+    end)
+    local gate, open = task.signal(), false
+    local now, most, started = {}, {}, {}
+    handle("t.slow", function(_, payload)
+      for _, name in ipairs({ payload.queue, "all" }) do
+        now[name] = (now[name] or 0) + 1
+        most[name] = math.max(most[name] or 0, now[name])
+      end
+      started[#started + 1] = payload.queue
+      while not open do
+        gate:wait(5000)
+      end
+      now[payload.queue], now.all = now[payload.queue] - 1, now.all - 1
+    end)
+    local ids = {}
+    for i, queue in ipairs({ "slow.a", "slow.a", "slow.a", "slow.a", "slow.b", "slow.b" }) do
+      ids[i] = enqueue("t.slow", { queue = queue }, { queue = queue })
+    end
+    handle("t.quick", function() end)
+    running = runner.start()
+    wait_for(enqueue("t.quick", {}), "done")
+    assert.equal(3, #started)
+    open = true
+    gate:notify()
+    for _, id in ipairs(ids) do
+      wait_for(id, "done")
+    end
+    assert.equal(3, most.all)
+    assert.is_true(most["slow.a"] <= 2 and most["slow.b"] <= 2)
+  end)
+
   it("runs a job as a part of the trace that it was put into the queue by", function()
     local heard
     handle("t.traced", function(ctx)
