@@ -41,6 +41,10 @@ local function status(pid, name)
   return servers.read_file("/proc/" .. pid .. "/status"):match("\n" .. name .. ":%s*([^\n]*)")
 end
 
+local function sanitized(pid)
+  return servers.read_file("/proc/" .. pid .. "/maps"):find("libasan", 1, true)
+end
+
 setup(function()
   server = servers.start({ env = {
     JWT_SECRET = SECRET, FIXXIT_AUTH_DATA_SECRET = DATA_SECRET, SMTP_PASS = MAIL_PASSWORD,
@@ -65,8 +69,12 @@ describe("a process of scripts", function()
       assert.equal("2", status(each, "Seccomp"))
       assert.equal("1", status(each, "NoNewPrivs"))
       assert.equal("", servers.read_file("/proc/" .. each .. "/environ"))
+      assert.equal("500\n", servers.read_file("/proc/" .. each .. "/oom_score_adj"))
     end
     assert.equal("1", status(pid, "Threads"))
+    if sanitized(pid) then
+      return -- it keeps standard error for what it finds, and needs terabytes of addresses
+    end
     local _, files = servers.shell("ls -l /proc/" .. pid .. "/fd")
     for number, target in files:gmatch("(%d+) %-> ([^\n]+)") do
       assert.matches(tonumber(number) < 3 and "^/dev/null$" or "^socket:", target)
@@ -93,8 +101,8 @@ describe("a process of scripts", function()
       return output
     end
     local _, id = servers.shell("id -u")
-    if tonumber(id) ~= 0 then
-      return -- only root may look
+    if tonumber(id) ~= 0 or sanitized(zygote()) then
+      return -- only root may look, and not at terabytes
     end
     local pids = children(zygote())
     pids[#pids + 1] = zygote()
