@@ -197,6 +197,20 @@ static int l_read_only(lua_State *L)
     return 1;
 }
 
+/* Upvalue: math.randomseed. FNV-1a, of which a number holds 53 bits. */
+static int l_random_seed(lua_State *L)
+{
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    uint64_t hash = 0xcbf29ce484222325;
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3;
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushnumber(L, (lua_Number)(hash >> 11));
+    lua_call(L, 1, 0);
+    return 0;
+}
+
 static void move_field(lua_State *L, int from, const char *name, const char *as)
 {
     lua_getfield(L, from, name);
@@ -231,6 +245,7 @@ void sandbox_push_primitives(lua_State *L)
     move_field(L, json, "null", "null");
     lua_getglobal(L, "math");
     lua_getfield(L, -1, "randomseed");
+    lua_pushcclosure(L, l_random_seed, 1);
     lua_setfield(L, -3, "random_seed");
     lua_pop(L, 1);
     lua_insert(L, json);

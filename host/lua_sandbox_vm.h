@@ -17,7 +17,7 @@
  *   budget()                   {cpuMs, cpuLimitMs, memoryBytes, memoryLimitBytes}
  *   state()                    a table that belongs to the run; nil while parts are loaded
  *   read_only(t)               what reads as t and cannot be written
- *   random_seed(n)             of math.random
+ *   random_seed(text)          what math.random gives from now on depends on the text alone
  *
  * and its globals are the libraries (as authors get them), setmetatable, rawget and rawset;
  * a global that one chunk sets the others see. It must put into the table

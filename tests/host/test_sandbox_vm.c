@@ -168,6 +168,17 @@ static void nulls_of_the_input_are_nil(void)
               "{\"value\":[true,true,\"[null,null]\"],\"log\":[]}");
 }
 
+static void lots_depend_on_the_seed(void)
+{
+    struct sandbox_vm *vm =
+        sandbox_load("rules/x.lua", "before('a', function() return math.random() end)");
+    char first[128];
+    snprintf(first, sizeof(first), "%s", sandbox_result(vm, "{\"seed\":\"an event\"}"));
+    CHECK(strcmp(sandbox_result(vm, "{\"seed\":\"another\"}"), first) != 0);
+    CHECK_STR(sandbox_result(vm, "{\"seed\":\"an event\"}"), first);
+    sandbox_vm_free(vm);
+}
+
 static void runs_take_turns(void)
 {
     struct sandbox_vm *vm = sandbox_load(
@@ -434,6 +445,7 @@ int main(void)
     RUN(a_failed_call_ends_the_run);
     RUN(input_that_is_none_ends_the_run);
     RUN(nulls_of_the_input_are_nil);
+    RUN(lots_depend_on_the_seed);
     RUN(runs_take_turns);
     RUN(a_run_under_way_is_dropped);
     RUN(the_log_is_cut);

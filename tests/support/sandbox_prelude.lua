@@ -65,6 +65,7 @@ end
 function sandbox.run(input)
   local hook = hooks[input.hook or 1]
   sandbox.at(hook.file, hook.line)
+  sandbox.random_seed(input.seed or "")
   local state = sandbox.state()
   state.runs = (state.runs or 0) + 1
   assert(state.runs == 1)

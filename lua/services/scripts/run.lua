@@ -212,6 +212,7 @@ local function input_of(spec, tenant)
     now = time.now(),
     timezone = tenant.timezone,
     dry = spec.dry or nil,
+    seed = spec.origin and spec.origin.cause .. spec.origin.handler,
   })
 end
 

@@ -83,11 +83,12 @@ function RUNS.template(code, arguments)
 end
 
 --- @param input hook (its id), arguments, step (of an escalation), and what the clock and the
---   capabilities of the prelude need: now, timezone, dry
+--   capabilities of the prelude need: now, timezone, dry; seed: another attempt draws the same lots
 function sandbox.run(input)
   local hook = hooks[input.hook]
   local state = sandbox.state()
   state.kind, state.input = hook.kind, input
   sandbox.at(hook.file, hook.line)
+  sandbox.random_seed(input.seed or input.now)
   return RUNS[hook.kind](functions[hook.id], input.arguments, input.step, state)
 end
