@@ -1,5 +1,6 @@
 -- Escalations and states that a tenant's scripts add, over HTTP: published, seen at work, taken
 -- back.
+local processes = require("tests.support.process")
 local servers = require("tests.support.server")
 
 local MINUTE_S = 60
@@ -7,7 +8,7 @@ local MINUTE_S = 60
 local server, api, owner, dispatcher
 
 setup(function()
-  server = servers.start()
+  server = servers.start({ env = { FIXXIT_SERVER_JOB_WORKERS = 2 } })
   api = server.api
   owner = api:login("owner@riverton.example")
   dispatcher = api:login("dispatcher@riverton.example")
@@ -173,6 +174,45 @@ local function refused(status, code, answer)
   assert.equal(code, answer.json.error.code, answer.body)
   return answer.json.error
 end
+
+describe("the effects of steps", function()
+  local ORDERS, KILLS = 12, 3
+
+  it("are there once each, whoever is killed meanwhile", function()
+    publish([[escalate{ of = "workorder", name = "all", when = function(wo) return wo.title == "Kill" end,
+      steps = { { after = "30m", run = function(wo) workorders.update(wo.id, { description = "once" }) end },
+        { after = "1h", run = function(wo) workorders.update(wo.id, { priority = "high" }) end } } }]])
+    local ids = {}
+    for i = 1, ORDERS do
+      ids[i] = order({ title = "Kill" }).id
+    end
+    local these = "resource_id IN ('" .. table.concat(ids, "','") .. "')"
+    wait_until(function()
+      return count("FROM sla_clocks WHERE kind = 'script' AND " .. these) == ORDERS
+    end, "no clocks")
+    server:sql("UPDATE sla_clocks SET since = since - INTERVAL 2 HOUR, wake_at = NOW(3) WHERE " .. these)
+    -- whoever died held its clocks for the length of a lease
+    local function free()
+      server:sql("UPDATE sla_clocks SET wake_at = NOW(3) WHERE wake_at > NOW(3) + INTERVAL 20 SECOND AND "
+        .. these)
+    end
+    for _ = 1, KILLS do
+      local pid = server:pids("job")[1]
+      if pid and pid > 0 then -- 0: one that is being started
+        servers.shell("kill -9 " .. pid)
+        processes.await_end(pid, 5)
+      end
+      free()
+    end
+    wait_until(function()
+      free()
+      return count("FROM sla_clocks WHERE mark = 2 AND " .. these) == ORDERS
+    end, "not all steps")
+    local updates = "FROM audit_logs WHERE action = 'workorder.update' AND actor LIKE 'script:%' AND " .. these
+    assert.equal(2 * ORDERS, count(updates))
+    assert.equal(ORDERS, count("FROM work_orders WHERE description = 'once' AND priority = 'high'"))
+  end)
+end)
 
 describe("states of a tenant's own", function()
   local RULE = [[
