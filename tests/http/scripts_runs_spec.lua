@@ -305,7 +305,9 @@ end)
     end)
     ok(report({ title = "Goes on" }), 201)
     await("the end", idle)
-    assert.equal(2, count("script_runs WHERE file = 'rules/broken.lua' AND status = 'ok'"))
+    await("the records", function()
+      return count("script_runs WHERE file = 'rules/broken.lua' AND status = 'ok'") == 2
+    end)
     assert.equal(FAILURES_MAX, count("script_runs WHERE file = 'rules/broken.lua' AND status <> 'ok'"))
   end)
 

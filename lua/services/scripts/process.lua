@@ -16,6 +16,7 @@ local M = {}
 local LANES = { live = { nice = 0 }, background = { nice = 10 }, draft = { nice = 10 } }
 local OPEN_MS = 5000
 local KEPT_MAX = 2000
+local START_TRIES = 4 -- closed, not loaded, closed or loaded by another task, begun
 local DECLARED_DEPTH = 32
 local MESSAGE_MAX, FILE_MAX, TRACEBACK_MAX = 1000, 100, 4000
 
@@ -88,40 +89,42 @@ local function load_release(place, id, texts)
   return declared, err
 end
 
--- Two tries each: what the process did not know is loaded, what had ended is opened again. Nothing
--- of the run has happened then.
-local function start_once(place, id, texts, input, limits)
-  local message, err = place.conn:start(id, input, limits)
+-- Begins a run where it is known to be possible, or makes it possible for another try: what the
+-- process does not know is loaded.
+-- @return the message; or nil, err, whether to try again
+local function try_start(place, release, input, limits)
+  local conn = place.conn
+  local message, err = conn:start(release.id, input, limits)
   if message or err.code ~= "UNKNOWN_RELEASE" then
-    return message, err
+    return message, err, err and err.code == "CLOSED"
   end
-  local loaded
-  loaded, err = load_release(place, id, texts())
-  if not loaded then
-    return nil, err
-  end
-  return place.conn:start(id, input, limits)
+  local loaded, problem = load_release(place, release.id, release.texts())
+  return nil, problem or err, loaded ~= nil or problem.code == "CLOSED"
 end
 
---- Begins a run and waits for its first message.
+--- Begins a run and waits for its first message. A process that had ended is opened again, and
+-- what it does not know is loaded: nothing of the run has happened then.
 -- @param where tenant_id, lane
 -- @param release id = a number (parts.of), texts = function() -> its parts
 -- @param input JSON text of the run
 -- @param limits cpu_ms, wall_ms, output_max, log_max
 -- @return the message, the connection; or nil, err: those of host.sandbox
 function M.start(where, release, input, limits)
-  local message, err, place
-  for _ = 1, 2 do
-    place, err = connect(where.tenant_id, where.lane)
+  local message, err, again
+  for _ = 1, START_TRIES do
+    local place, problem = connect(where.tenant_id, where.lane)
     if not place then
-      return nil, err
+      return nil, problem
     end
-    message, err = start_once(place, release.id, release.texts, input, limits)
-    if message or err.code ~= "CLOSED" then
+    local conn = place.conn
+    message, err, again = try_start(place, release, input, limits)
+    if message then
+      return message, conn
+    elseif not again then
       break
     end
   end
-  return message, message and place.conn or err
+  return nil, err
 end
 
 -- Two tries: what had ended is opened again.

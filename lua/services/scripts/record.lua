@@ -16,7 +16,7 @@ local M = {}
 
 M.BELL = "script_runs"
 
-local EVERY_MS, GATHER_MS = 1000, 50
+local EVERY_MS, GATHER_MS = 1000, 100
 local BATCH = 100 -- rows of one statement
 local WAITING_MAX = 5000
 local OK_MAX = 100 -- of a tenant's runs without a fault, in one turn
