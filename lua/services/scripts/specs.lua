@@ -11,7 +11,7 @@ local M = {}
 
 local CHUNKS = { "spec" }
 local LANE = "draft"
-local LIMITS = { cpu_ms = 1000, wall_ms = 10000, output_max = 65536, log_max = 8192 }
+local LIMITS = { cpu_ms = 500, wall_ms = 10000, output_max = 65536, log_max = 8192 }
 
 local function scripts_of(files)
   local scripts = {}
