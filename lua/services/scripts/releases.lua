@@ -24,6 +24,7 @@ local ESCALATIONS = "script" -- the kind of clock of rules
 local KNOWN_MS = 3000 -- by then every worker knows what runs now
 local TOLD = { roles = { "owner", "admin" } } -- of what happens by itself
 local KEPT = 100 -- numbered releases of a tenant
+local KEPT_UNNUMBERED = 2 -- what ran until a moment ago may still be asked for
 
 --- What list() can sort by.
 M.SORTS = { "release", "createdAt" }
@@ -86,7 +87,7 @@ end
 local function prune(ctx)
   local standing, outdated = store.find_standing(ctx), store.list_outdated(ctx, KEPT)
   local kept = pinned(ctx, outdated)
-  for _, rows in ipairs({ outdated, store.list_unnumbered(ctx) }) do
+  for _, rows in ipairs({ outdated, store.list_unnumbered(ctx, KEPT_UNNUMBERED) }) do
     for _, row in ipairs(rows) do
       if row.id ~= standing.release_id and row.id ~= standing.canary_id
         and not (row.number and kept[row.number]) then

@@ -163,10 +163,11 @@ function M.list_outdated(ctx, keep)
     ORDER BY number DESC LIMIT 1000 OFFSET ?]], keep)
 end
 
---- The releases of development.
-function M.list_unnumbered(ctx)
-  return db.scope(ctx):query(
-    "SELECT id FROM script_releases WHERE tenant_id = :tenant AND number IS NULL")
+--- The releases of development but the latest `keep`.
+function M.list_unnumbered(ctx, keep)
+  return db.scope(ctx):query([[SELECT id FROM script_releases
+    WHERE tenant_id = :tenant AND number IS NULL
+    ORDER BY created_at DESC LIMIT 1000 OFFSET ?]], keep)
 end
 
 function M.delete_release(ctx, id)
