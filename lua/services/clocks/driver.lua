@@ -153,7 +153,7 @@ local function run_one(driver, lane, taken)
   end
   driver.running[lane] = driver.running[lane] - 1
   driver.ended:notify()
-  if driver.loop then
+  if driver.loop and driver.running[lane] <= AT_ONCE / 2 then -- some at once are cheaper to take
     driver.loop:wake()
   end
 end

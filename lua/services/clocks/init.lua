@@ -38,7 +38,7 @@ end
 
 --- Begins a clock, in the caller's transaction.
 -- @param clock kind, resource_type, resource_id; name (where a resource has several of a kind),
---   target_ms, since_ms (default now), release_number
+--   target_ms, since_ms (default now)
 function M.begin(ctx, clock)
   assert(ctx.tx, "clocks.begin needs a transaction")
   local row = {
@@ -52,7 +52,6 @@ function M.begin(ctx, clock)
     elapsed_ms = 0,
     target_ms = clock.target_ms,
     mark = 0,
-    release_number = clock.release_number,
   }
   reckoning.plan(calendars.of(ctx), row, kinds.steps(ctx, row))
   store.insert(ctx, row)
@@ -149,7 +148,7 @@ function M.list(ctx, resource_type, resource_id)
   for i, clock in ipairs(store.list_of(ctx, resource_type, resource_id)) do
     list[i] = { kind = clock.kind, name = clock.name, state = clock.state, mark = clock.mark,
       elapsed_ms = reckoning.elapsed(calendar, clock, now_ms), target_ms = clock.target_ms,
-      next_due_ms = clock.next_due_ms, release_number = clock.release_number }
+      next_due_ms = clock.next_due_ms }
   end
   return list
 end

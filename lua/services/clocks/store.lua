@@ -6,7 +6,7 @@ local time = require("core.time")
 local M = {}
 
 local COLUMNS = [[id, tenant_id, kind, name, resource_type, resource_id, state, since, elapsed_ms,
-  target_ms, mark, next_due_at, attempts, release_number]]
+  target_ms, mark, next_due_at, attempts]]
 
 local function decode(row)
   if row then
@@ -26,11 +26,11 @@ end
 --- Inserts a running clock; it goes with the transaction's other changes.
 function M.insert(ctx, clock)
   db.scope(ctx):queue([[INSERT INTO sla_clocks (id, tenant_id, kind, name, resource_type,
-      resource_id, since, elapsed_ms, target_ms, mark, next_due_at, wake_at, release_number)
-    VALUES (?, :tenant, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)]],
+      resource_id, since, elapsed_ms, target_ms, mark, next_due_at, wake_at)
+    VALUES (?, :tenant, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)]],
     clock.id, clock.kind, clock.name, clock.resource_type, clock.resource_id,
     time.db(clock.since_ms), clock.elapsed_ms, clock.target_ms, clock.mark,
-    time.db(clock.next_due_ms), time.db(clock.next_due_ms), clock.release_number)
+    time.db(clock.next_due_ms), time.db(clock.next_due_ms))
 end
 
 --- Writes a locked clock as it is now; whoever tried a step begins anew.
