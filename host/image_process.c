@@ -223,8 +223,10 @@ static void reset_signals(void)
 
 static int enter_jail(int listen_fd, struct err *err)
 {
-    const struct jail_limits limits = {
-        .files = FILES_MAX, .written = IMAGE_OUTPUT_MAX, .address_space = MEMORY_MAX};
+    const struct jail_limits limits = {.files = FILES_MAX,
+                                       .written = IMAGE_OUTPUT_MAX,
+                                       .address_space = MEMORY_MAX,
+                                       .data = JAIL_SAME};
     struct jail_filter *filter = jail_filter_new(&jail_image, err);
     int rc = filter ? jail_enter(filter, &limits, listen_fd, err) : -1;
     jail_filter_free(filter);

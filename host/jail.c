@@ -85,6 +85,8 @@ void jail_filter_free(struct jail_filter *filter)
 static int limit(int resource, uint64_t value, struct err *err)
 {
     struct rlimit both = {value, value};
+    if (value == JAIL_SAME)
+        return 0;
     return setrlimit(resource, &both) < 0 ? err_errno(err, errno, "setrlimit") : 0;
 }
 
@@ -94,10 +96,8 @@ static int set_limits(const struct jail_limits *limits, struct err *err)
         limit(RLIMIT_FSIZE, limits->written, err) < 0)
         return -1;
 #ifndef __SANITIZE_ADDRESS__ /* its shadow memory alone is terabytes of address space */
-    if (limits->address_space != JAIL_SAME &&
-        limit(RLIMIT_AS, limits->address_space, err) < 0)
-        return -1;
-    if (limits->data != JAIL_SAME && limit(RLIMIT_DATA, limits->data, err) < 0)
+    if (limit(RLIMIT_AS, limits->address_space, err) < 0 ||
+        limit(RLIMIT_DATA, limits->data, err) < 0)
         return -1;
 #endif
     return 0;

@@ -18,8 +18,9 @@ struct jail_filter;
 struct jail_filter *jail_filter_new(const struct jail_profile *profile, struct err *err);
 void jail_filter_free(struct jail_filter *filter);
 
-enum { JAIL_SAME = 0 }; /* the limit stays */
+#define JAIL_SAME UINT64_MAX /* the limit stays */
 
+/* All of them have to be said. */
 struct jail_limits {
     uint64_t files;         /* descriptors at a time */
     uint64_t written;       /* bytes of a file */

@@ -61,7 +61,10 @@ static void warm_up(size_t memory_max)
 int sandbox_prepare_births(int keep_fd, uint64_t files, size_t memory_max,
                            struct err *err)
 {
-    const struct jail_limits limits = {.files = files};
+    const struct jail_limits limits = {.files = files,
+                                       .written = JAIL_SAME, /* the log may be a file */
+                                       .address_space = JAIL_SAME,
+                                       .data = JAIL_SAME};
     uint64_t address_space = 0, data = 0;
     warm_up(memory_max);
     struct jail_filter *filter = jail_filter_new(&jail_zygote, err);
@@ -71,6 +74,7 @@ int sandbox_prepare_births(int keep_fd, uint64_t files, size_t memory_max,
         child.memory_max = memory_max;
         child.limits = (struct jail_limits){
             .files = PROCESS_FILES,
+            .written = 0,
             .address_space = address_space + 2 * memory_max + ROOM,
             .data = data + 2 * memory_max + ROOM,
         };

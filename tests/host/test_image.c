@@ -732,7 +732,8 @@ static int try_to_escape(int keep_fd)
     struct err err;
     int number = 0;
     int other = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    const struct jail_limits limits = {.files = 64, .written = 1 << 20};
+    const struct jail_limits limits = {
+        .files = 64, .written = 1 << 20, .address_space = JAIL_SAME, .data = JAIL_SAME};
     struct jail_filter *filter = jail_filter_new(&jail_image, &err);
     if (other < 0 || !filter || jail_enter(filter, &limits, keep_fd, &err) < 0)
         return 100;

@@ -85,6 +85,15 @@ describe("a process of scripts", function()
     assert.not_matches("Max data size%s+unlimited", limits)
   end)
 
+  it("costs little memory", function()
+    local pid = assert(children(zygote())[1])
+    if not sanitized(pid) then
+      local text = servers.read_file("/proc/" .. pid .. "/smaps_rollup")
+      local own_kb = tonumber(text:match("Private_Dirty:%s+(%d+)"))
+      assert.is_true(own_kb < 600, own_kb .. " KB")
+    end
+  end)
+
   it("holds no secret of the server in its memory", function()
     -- gcore's way, by hand: all that it may write to, searched for what the server was started with
     local search = [[
@@ -113,10 +122,13 @@ describe("a process of scripts", function()
   it("is replaced when it is killed, and so is the zygote", function()
     local before = zygote()
     for _, pid in ipairs(children(before)) do
-      servers.shell("kill -KILL " .. pid)
+      servers.shell("kill -SEGV " .. pid) -- as a hole in LuaJIT would
     end
     assert.truthy(within(5, function()
       return check_scripts().status == 200
+    end))
+    assert.truthy(within(5, function()
+      return server:log_text():find("was killed by signal 11", 1, true)
     end))
     local orphans = children(before)
     servers.shell("kill -KILL " .. before)
