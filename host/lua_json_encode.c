@@ -15,9 +15,12 @@ struct encoder {
     unsigned depth, max_depth;
 };
 
+enum { FEW_KEYS = 24 };
+
 struct key {
     const char *text;
     size_t len;
+    int value; /* where it is on the stack, of few */
 };
 
 enum lua_json_mark lua_json_mark(lua_State *L, int index)
@@ -125,14 +128,62 @@ static int compare_keys(const void *a, const void *b)
     return order ? order : (left->len > right->len) - (left->len < right->len);
 }
 
+static void check_text_key(lua_State *L, int index)
+{
+    if (lua_type(L, index) != LUA_TSTRING)
+        luaL_error(L, "JSON: a %s as key of an object", luaL_typename(L, index));
+}
+
+/* An insertion sort: most objects have a dozen keys. */
+static void sort_few(struct key *keys, int count)
+{
+    for (int i = 1; i < count; i++) {
+        struct key key = keys[i];
+        int at = i;
+        for (; at > 0 && compare_keys(&keys[at - 1], &key) > 0; at--)
+            keys[at] = keys[at - 1];
+        keys[at] = key;
+    }
+}
+
+/* With the values of all keys on the stack. False, and nothing written, when there are more. */
+static bool encode_sorted_few(struct encoder *encoder, int index)
+{
+    lua_State *L = encoder->L;
+    struct key keys[FEW_KEYS];
+    int base = lua_gettop(L), count = 0;
+    luaL_checkstack(L, FEW_KEYS + 8, "JSON");
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        if (count == FEW_KEYS) {
+            lua_settop(L, base);
+            return false;
+        }
+        check_text_key(L, -2);
+        lua_insert(L, -2); /* value, key */
+        keys[count].text = lua_tolstring(L, -1, &keys[count].len);
+        keys[count].value = base + 1 + count;
+        count++;
+    }
+    sort_few(keys, count);
+    for (int i = 0; i < count; i++) {
+        if (i)
+            buf_putc(encoder->buf, ',');
+        encode_string(encoder, keys[i].text, keys[i].len);
+        buf_putc(encoder->buf, ':');
+        encode_value(encoder, keys[i].value);
+    }
+    lua_settop(L, base);
+    return true;
+}
+
 /* The list is userdata, so that an error raised further down frees it. */
-static void encode_sorted(struct encoder *encoder, int index)
+static void encode_sorted_many(struct encoder *encoder, int index)
 {
     lua_State *L = encoder->L;
     size_t count = 0;
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING)
-            luaL_error(L, "JSON: a %s as key of an object", luaL_typename(L, -2));
+        check_text_key(L, -2);
         count++;
     }
     check_room(encoder, count * 4); /* what `"":0` takes */
@@ -140,8 +191,7 @@ static void encode_sorted(struct encoder *encoder, int index)
     size_t i = 0;
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1), i++)
         keys[i].text = lua_tolstring(L, -2, &keys[i].len);
-    if (count > 1)
-        qsort(keys, count, sizeof(*keys), compare_keys);
+    qsort(keys, count, sizeof(*keys), compare_keys);
     for (i = 0; i < count; i++) {
         lua_pushlstring(L, keys[i].text, keys[i].len);
         encode_key(encoder, i == 0, false);
@@ -157,7 +207,8 @@ static void encode_object(struct encoder *encoder, int index, bool marked)
     lua_State *L = encoder->L;
     buf_putc(encoder->buf, '{');
     if (encoder->options->sorted) {
-        encode_sorted(encoder, index);
+        if (!encode_sorted_few(encoder, index))
+            encode_sorted_many(encoder, index);
     } else {
         bool first = true;
         lua_pushnil(L);

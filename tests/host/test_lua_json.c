@@ -117,6 +117,14 @@ static void sorts_keys_on_demand(void)
         "is(json.encode(t, {sorted = true}),\n"
         "   '{\"\":4,\"B\":{\"y\":[],\"z\":1},\"a\":2,\"ab\":3,\"b\":1}')\n"
         "is(json.encode({}, {sorted = true}), '{}')\n"
+        "for n = 1, 60 do\n"
+        "  local t, list = {}, {}\n"
+        "  for i = n, 1, -1 do t[('k%02d'):format(i)] = {i = i} end\n"
+        "  for i = 1, n do list[i] = ('\"k%02d\":{\"i\":%d}'):format(i, i) end\n"
+        "  is(json.encode(t, {sorted = true}), '{' .. table.concat(list, ',') .. '}')\n"
+        "end\n"
+        "raises('as key of an object', json.encode, {x = 1, [1.5] = 1}, {sorted = "
+        "true})\n"
         "raises('boolean', json.encode, t, {sorted = 1})\n");
 }
 
