@@ -12,7 +12,8 @@ local process = require("services.scripts.process")
 local M = {}
 
 local NOTHING = { hooks = json.array({}), problems = json.array({}) }
-local MESSAGE_MAX = 500
+local MESSAGE_MAX = 500 -- bytes
+local PLACE_MAX = 2 ^ 31
 local PROBLEMS_MAX = 500 -- that are told
 
 local function has_errors(problems)
@@ -53,6 +54,19 @@ local function rules_of(files)
   return rules
 end
 
+local function text_of(value)
+  local text = tostring(value or "")
+  if #text <= MESSAGE_MAX then
+    return text
+  end
+  return (text:sub(1, MESSAGE_MAX):gsub("[\192-\255][\128-\191]*$", "")) -- no half of a letter
+end
+
+local function place_of(value, default)
+  return type(value) == "number" and value >= 0 and value <= PLACE_MAX and math.floor(value)
+    or default
+end
+
 -- Adds what the sandbox found; where the linter has told of a mistake already, that is the better
 -- message. A process may say anything: kept is what a problem has.
 local function add(problems, found)
@@ -62,11 +76,11 @@ local function add(problems, found)
     known[place] = known[place] or problem.severity == "error"
   end
   for _, problem in ipairs(found) do
-    local file, line = tostring(problem.file or ""), tonumber(problem.line) or 0
+    local file, line = text_of(problem.file), place_of(problem.line, 0)
     if not known[file .. ":" .. line] then
-      problems[#problems + 1] = { file = file, line = line, column = tonumber(problem.column) or 1,
+      problems[#problems + 1] = { file = file, line = line, column = place_of(problem.column, 1),
         severity = problem.severity == "warning" and "warning" or "error",
-        message = tostring(problem.message):sub(1, MESSAGE_MAX) }
+        message = text_of(problem.message) }
     end
   end
 end

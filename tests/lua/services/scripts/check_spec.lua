@@ -171,6 +171,28 @@ describe("the linter's names", function()
   end)
 end)
 
+describe("a check", function()
+  it("believes a process nothing but texts and places", function()
+    local check = require("services.scripts.check")
+    local declared = process.declared
+    process.declared = function()
+      return { hooks = {}, problems = {
+        { file = {}, line = 1e300, column = -5, severity = {}, message = ("é"):rep(2000) },
+        { file = "a.lua", line = "7", message = false },
+      } }
+    end
+    local result = check.run(ctx, { { path = "a.lua", content = "" } })
+    process.declared = declared
+    assert.is_false(result.ok)
+    assert.truthy(require("core.json").encode(result.problems))
+    for _, problem in ipairs(result.problems) do
+      assert.same({ 0, 1, "error" }, { problem.line, problem.column, problem.severity })
+      assert.is_true(#problem.message <= 500)
+    end
+    assert.truthy(result.problems[2].message:find("^[\195\169]+$"))
+  end)
+end)
+
 describe("a check of arguments", function()
   local arguments = require("services.scripts.arguments")
 
