@@ -154,8 +154,11 @@ async function storeReport(on, user, row, request) {
   await rows(on, sql.insertReport, [row.id, tid, sub, null, row.tracking_code, row.title,
     row.description, row.category, row.severity_level, row.status, row.location_description,
     row.latitude, row.longitude, row.location_accuracy, cell, row.source, JSON.stringify(row.tags),
-    JSON.stringify(row.metadata), row.sla_due_at, row.created_at, row.updated_at]);
+    JSON.stringify(row.metadata), row.sla_due_at, null, row.created_at,
+    row.updated_at]);
   await rows(on, sql.insertHistory, [uuid(), tid, row.id, null, row.status, null, sub, row.created_at]);
+  await rows(on, sql.insertClock, [uuid(), tid, 'report', '', 'report', row.id, row.created_at, 0,
+    row.sla_due_at - row.created_at, 0, row.sla_due_at, row.sla_due_at]);
   await rows(on, sql.insertAudit, [uuid(), tid, sub, 'user', 'report.create', 'report', row.id, null,
     JSON.stringify(views.memberView(row)), request.ip, request.userAgent ?? null, request.id]);
   const event = { id: uuid(), data: views.fullView(row) };

@@ -4,8 +4,8 @@
 
 const REPORT = `r.id, r.reporter_id, r.reporter_contact, r.tracking_code, r.title, r.description,
   r.category, r.severity_level, r.status, r.location_description, r.latitude, r.longitude,
-  r.location_accuracy, r.source, r.tags, r.metadata, r.duplicate_of, r.sla_due_at, r.version,
-  r.created_at, r.updated_at, r.resolved_at,
+  r.location_accuracy, r.source, r.tags, r.metadata, r.duplicate_of, r.sla_due_at,
+  r.workflow_release, r.version, r.created_at, r.updated_at, r.resolved_at,
   FIELD(r.severity_level, 'low', 'medium', 'high', 'critical') AS severity_rank`;
 
 const DISTANCE = `(SQRT(POW(r.latitude - ?, 2)
@@ -66,12 +66,16 @@ module.exports = {
   insertReport: `INSERT INTO reports (id, tenant_id, reporter_id, reporter_contact,
       tracking_code, title, description, category, severity_level, status, location_description,
       latitude, longitude, location_accuracy, cell, source, tags, metadata, sla_due_at,
-      created_at, updated_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      workflow_release, created_at, updated_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 
   insertHistory: `INSERT INTO report_status_history
       (id, tenant_id, report_id, from_status, to_status, reason, changed_by, created_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+
+  insertClock: `INSERT INTO sla_clocks (id, tenant_id, kind, name, resource_type,
+      resource_id, since, elapsed_ms, target_ms, mark, next_due_at, wake_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 
   insertAudit: `INSERT INTO audit_logs (id, tenant_id, user_id, actor, action, resource_type, resource_id,
       old_values, new_values, ip_address, user_agent, request_id)
