@@ -71,9 +71,11 @@ function M.run(ctx, release, hook, arguments, options)
   local limit = limits.of(ctx.tenant, hook.kind)
   local outcome = run.perform(acting(ctx, release, hook, options.depth), {
     hook = hook,
-    release = parts.release(release, function()
-      return files_of(ctx, release)
-    end),
+    release = function()
+      return parts.release(release, function()
+        return files_of(ctx, release)
+      end)
+    end,
     arguments = arguments,
     step = options.step,
     limits = limit,

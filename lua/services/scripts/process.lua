@@ -15,12 +15,21 @@ local M = {}
 
 local LANES = { live = { nice = 0 }, background = { nice = 10 }, draft = { nice = 10 } }
 local OPEN_MS = 5000
+local LATE = { code = "UNAVAILABLE", message = "the process takes too long to begin" }
 local KEPT_MAX = 2000
 local START_TRIES = 4 -- closed, not loaded, closed or loaded by another task, begun
 local DECLARED_DEPTH = 32
+-- What has nothing to do with a script; CANCELLED: this worker stops.
+local OURS = { UNAVAILABLE = true, BUSY = true, CANCELLED = true }
 local MESSAGE_MAX, FILE_MAX, TRACEBACK_MAX = 1000, 100, 4000
 
--- "tenant lane" -> {conn, opening = a signal, loading = {release = a signal}, counted_us}
+-- How long a run waits until it can begin.
+local function wait_of(limits)
+  return math.min(limits.wall_ms, OPEN_MS)
+end
+
+-- "tenant lane" -> {conn, opening = a signal, loading = {release = {signal, ended, ok, err}},
+-- counted_us}
 local places, place_count = {}, 0
 
 local function forget_closed()
@@ -44,62 +53,79 @@ local function place_of(tenant_id, lane)
   return place
 end
 
--- Opens the connection; one task does, the others wait.
 local function open(place)
-  local signal = place.opening
-  if signal then
-    local _, err = signal:wait(OPEN_MS)
-    if place.conn and place.conn:is_open() then
-      return true
-    end
-    return nil, err or place.problem
-  end
-  place.opening = task.signal()
   local conn, err = sandbox.open(place.tenant_id, place.lane, LANES[place.lane])
-  signal, place.opening = place.opening, nil
-  place.conn, place.problem = conn, err
+  local signal = place.opening
+  place.opening, place.conn, place.problem = nil, conn, err
   place.loading, place.counted_us = {}, 0
   signal:notify()
-  return conn and true, err
 end
 
+local function is_open(place)
+  return place.conn ~= nil and place.conn:is_open()
+end
+
+-- @param wait_ms for the connection: opening goes on when it takes longer
 -- @return the place of an open connection, or nil, err
-local function connect(tenant_id, lane)
+local function connect(tenant_id, lane, wait_ms)
   local place = place_of(tenant_id, lane)
-  if place.conn and place.conn:is_open() then
+  if is_open(place) then
     return place
   end
-  local ok, err = open(place)
-  return ok and place, err
+  if not place.opening then
+    place.opening = task.signal()
+    task.spawn(open, place)
+  end
+  if place.opening then
+    place.opening:wait(wait_ms)
+  end
+  if is_open(place) then
+    return place
+  end
+  return nil, not place.opening and place.problem or LATE
 end
 
--- Gives the process a release; one task does, the others wait and try whether it is there.
-local function load_release(place, id, texts)
-  local signal = place.loading[id]
-  if signal then
-    signal:wait(OPEN_MS)
-    return true
+local function load_now(place, entry, release)
+  local loading, conn = place.loading, place.conn
+  local ok, declared, err = pcall(function()
+    return conn:load(release.id, release.texts())
+  end)
+  entry.ok, entry.raised = ok and declared ~= nil, not ok
+  entry.err = ok and err or not ok and declared or nil
+  entry.ended, loading[release.id] = true, nil
+  entry.signal:notify()
+end
+
+-- Gives the process a release. A task of its own does: whoever waits may end meanwhile.
+-- @return true, or nil, err
+local function load_release(place, release, wait_ms)
+  local entry = place.loading[release.id]
+  if not entry then
+    entry = { signal = task.signal() }
+    place.loading[release.id] = entry
+    task.spawn(load_now, place, entry, release)
   end
-  signal = task.signal()
-  local loading = place.loading
-  loading[id] = signal
-  local declared, err = place.conn:load(id, texts)
-  loading[id] = nil
-  signal:notify()
-  return declared, err
+  if not entry.ended then
+    entry.signal:wait(wait_ms)
+  end
+  if not entry.ended then
+    return nil, LATE
+  elseif entry.raised then
+    error(entry.err, 0) -- its text could not be read
+  end
+  return entry.ok or nil, entry.err
 end
 
 -- Begins a run where it is known to be possible, or makes it possible for another try: what the
 -- process does not know is loaded.
 -- @return the message; or nil, err, whether to try again
 local function try_start(place, release, input, limits)
-  local conn = place.conn
-  local message, err = conn:start(release.id, input, limits)
+  local message, err = place.conn:start(release.id, input, limits)
   if message or err.code ~= "UNKNOWN_RELEASE" then
     return message, err, err and err.code == "CLOSED"
   end
-  local loaded, problem = load_release(place, release.id, release.texts())
-  return nil, problem or err, loaded ~= nil or problem.code == "CLOSED"
+  local loaded, problem = load_release(place, release, wait_of(limits))
+  return nil, problem or err, loaded or problem.code == "CLOSED"
 end
 
 --- Begins a run and waits for its first message. A process that had ended is opened again, and
@@ -112,7 +138,7 @@ end
 function M.start(where, release, input, limits)
   local message, err, again
   for _ = 1, START_TRIES do
-    local place, problem = connect(where.tenant_id, where.lane)
+    local place, problem = connect(where.tenant_id, where.lane, wait_of(limits))
     if not place then
       return nil, problem
     end
@@ -131,7 +157,7 @@ end
 local function load_draft(tenant_id, id, texts)
   local text, err, place
   for _ = 1, 2 do
-    place, err = connect(tenant_id, "draft")
+    place, err = connect(tenant_id, "draft", OPEN_MS)
     if not place then
       return nil, err
     end
@@ -184,7 +210,7 @@ function M.problem(err)
   local told = err.code == "SCRIPT" and json.decode(err.text or "")
   if type(told) == "table" then
     return M.clean_error(told)
-  elseif err.code == "UNAVAILABLE" or err.code == "BUSY" then
+  elseif OURS[err.code] then
     return { code = "UNAVAILABLE", message = "the process of the scripts cannot be reached" }
   end
   return { code = "CRASHED", message = "the process of the scripts ended" }

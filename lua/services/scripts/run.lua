@@ -197,6 +197,14 @@ local function drive(run, release, input)
   finish(run, message)
 end
 
+-- What could not be read, for one: the texts of the release, while the database is away.
+local function note_failure(run, err)
+  log.warn(run.ctx, "a rule could not be run", { hook = run.hook.key, error = tostring(err),
+    traceback = err.traceback })
+  run.error = { code = err.code, message = err.message, file = run.hook.file,
+    line = run.hook.line }
+end
+
 local function status_of(run)
   if not run.error then
     return "ok"
@@ -218,7 +226,8 @@ end
 
 --- Runs a hook. Raises nothing.
 -- @param ctx acts as the script (context.script), in its tenant
--- @param spec hook, release (parts.release), arguments (array), step, limits (limits.of), lane;
+-- @param spec hook, release = function() -> that of parts.release, arguments (array), step,
+--   limits (limits.of), lane;
 --   origin = {cause, handler} when it may be tried again, dry = whether writes are only noted,
 --   refusal = the error with which it ends before it begins
 -- @return {status = "ok" | "error" | "limit", value, error, permanent = no use in another attempt,
@@ -239,7 +248,12 @@ function M.perform(ctx, spec)
     run.error = { code = "LIMIT_INPUT", message = ("limit: input %d KiB at %s:%d"):format(
       run.limits.input_max / 1024, run.hook.file, run.hook.line) }
   else
-    drive(run, spec.release, input)
+    local went, err = xpcall(function()
+      drive(run, spec.release(), input)
+    end, errors.capture)
+    if not went then
+      note_failure(run, err)
+    end
   end
   run.wall_us = math.floor((time.monotonic_ms() - began) * 1000)
   run.status = status_of(run)
