@@ -19,7 +19,7 @@ M.BELL = "script_runs"
 local EVERY_MS, GATHER_MS = 1000, 100
 local BATCH = 100 -- rows of one statement
 local WAITING_MAX = 5000
-local OK_MAX = 100 -- of a tenant's runs without a fault, in one turn
+local OK_MAX, TENANT_MAX = 100, 300 -- of a tenant's in one turn: without a fault, in all
 
 local waiting = {} -- tenant id -> {rows, ok = how many of them are}
 local count = 0
@@ -55,7 +55,7 @@ local function row_of(release, outcome, options)
   }
 end
 
---- Notes how a run ended; never waits. A flood of runs without a fault is not kept whole.
+--- Notes how a run ended; never waits. A flood of runs is not kept whole.
 -- @param release whose hook ran
 -- @param outcome of services.scripts.run
 -- @param options event, event_id, attempt
@@ -67,7 +67,7 @@ function M.add(tenant_id, release, outcome, options)
     waiting[tenant_id] = list
   end
   local plain = outcome.status == "ok" and #outcome.log == 0
-  if count >= WAITING_MAX or plain and list.ok >= OK_MAX then
+  if count >= WAITING_MAX or #list.rows >= TENANT_MAX or plain and list.ok >= OK_MAX then
     left_out()
     return nil
   end
