@@ -1,4 +1,6 @@
 --- Processes by their id.
+local cqueues = require("cqueues")
+
 local M = {}
 
 --- Whether it runs. One that has ended and whose parent has not asked for its fate yet does not:
@@ -19,7 +21,11 @@ function M.await_end(pid, seconds)
     if not M.lives(pid) then
       return true
     end
-    os.execute("sleep 0.02")
+    if cqueues.running() then
+      cqueues.sleep(0.02)
+    else
+      os.execute("sleep 0.02")
+    end
   end
   return not M.lives(pid)
 end

@@ -2,6 +2,7 @@
 --
 -- Starting from nothing takes some seconds, most of them MariaDB's installation and the seed. So
 -- the first start makes a template data folder, and every server gets a copy of it.
+local cqueues = require("cqueues")
 local client = require("tests.support.client")
 local patience = require("tests.support.patience")
 local dependencies = require("tests.support.dependencies")
@@ -15,15 +16,6 @@ local BIN = os.getenv("TEST_BIN") or "build/fixxit"
 M.BIN = BIN
 local next_port = 20000 + tonumber(os.getenv("TEST_PORT") or 0)
 
-local function shell(command)
-  local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo \" $?\""))
-  local output = pipe:read("*a")
-  pipe:close()
-  local text, code = output:match("^(.*) (%d+)\n$")
-  return tonumber(code), text
-end
-M.shell = shell
-
 local function read_file(path)
   local file = io.open(path)
   local text = file and file:read("*a")
@@ -34,10 +26,47 @@ local function read_file(path)
 end
 M.read_file = read_file
 
+--- Waits; other coroutines of a loop go on meanwhile.
 local function sleep(seconds)
-  os.execute("sleep " .. seconds)
+  if cqueues.running() then
+    cqueues.sleep(seconds)
+  else
+    os.execute("sleep " .. seconds)
+  end
 end
 M.sleep = sleep
+
+local POLL_S = 0.01
+
+-- What the command prints and then its exit code.
+local function output_of(command)
+  local line = "{ " .. command .. "; } 2>&1; echo \" $?\""
+  if not cqueues.running() then
+    local pipe = assert(io.popen(line))
+    local output = pipe:read("*a")
+    pipe:close()
+    return output
+  end
+  local path = os.tmpname()
+  local done = path .. ".done"
+  os.execute(("{ { %s; } >%s; mv %s %s; } </dev/null >/dev/null 2>&1 &"):format(line, path, path, done))
+  local output
+  repeat
+    sleep(POLL_S)
+    output = read_file(done)
+  until output
+  os.remove(done)
+  return output
+end
+
+--- Runs a command; in a loop, other coroutines go on meanwhile: clients that stand still would look
+-- like a server that does.
+-- @return exit code, what it printed
+local function shell(command)
+  local text, code = output_of(command):match("^(.*) (%d+)\n$")
+  return tonumber(code), text
+end
+M.shell = shell
 
 --- A port that nobody listens on now.
 local function free_port()
