@@ -19,7 +19,6 @@
 enum {
     CONNECTIONS_MAX = 100,
     RUNS_MAX = 256,
-    NAME_MAX_BYTES = 256, /* of a part, with its NUL */
     ROUND_US = 5000,
 };
 
@@ -35,6 +34,7 @@ struct run {
     struct connection *connection;
     struct sandbox_release *release;
     struct sandbox_run *run;
+    size_t peak;              /* bytes that all states held at most during its turns */
     bool ready;               /* in the queue */
     struct run *next, **link; /* all of them */
     struct run *next_ready;
@@ -130,9 +130,6 @@ static void begin_run(struct process *process, struct connection *connection, ui
     }
     const struct sandbox_limits limits = {head.cpu_us, head.output_max, head.log_max};
     struct run *run = mem_new(sizeof(*run));
-    struct sandbox_memory *memory = &process->releases.memory;
-    if (!process->runs)
-        memory->peak = memory->used;
     *run = (struct run){.id = id,
                         .connection = connection,
                         .release = release,
@@ -157,7 +154,11 @@ static void give_turn(struct process *process)
 {
     struct run *run = process->ready;
     take_out(process, run);
+    struct sandbox_memory *memory = &process->releases.memory;
+    memory->peak = memory->used;
     enum sandbox_outcome outcome = sandbox_run_resume(run->run);
+    if (memory->peak > run->peak)
+        run->peak = memory->peak;
     if (outcome == SANDBOX_TURN) {
         make_ready(process, run);
         return;
@@ -170,7 +171,7 @@ static void give_turn(struct process *process)
     if (ended) {
         header.flags = fits && sandbox_run_ok(run->run) ? SANDBOX_OK : 0;
         header.a = sandbox_run_cpu_us(run->run);
-        header.b = (int64_t)process->releases.memory.peak;
+        header.b = (int64_t)run->peak;
     }
     say(run->connection, header, fits ? said->data : too_long,
         fits ? said->len : sizeof(too_long) - 1);
@@ -194,18 +195,22 @@ static void load(struct process *process, struct connection *connection,
                  const struct sandbox_header *header, size_t len)
 {
     struct sandbox_loading *loading = &connection->loading;
-    char name[NAME_MAX_BYTES];
+    char name[SANDBOX_PART_NAME_MAX + 1];
     const struct buf *said;
     size_t name_len = (size_t)header->a;
     if (header->flags & SANDBOX_FIRST)
         sandbox_loading_begin(loading, &process->releases, header->id);
+    if (!loading->releases) { /* a part of nothing */
+        connection->over = true;
+        return;
+    }
     memcpy(name, text, name_len);
     name[name_len] = '\0';
     sandbox_loading_add(loading, name, text + name_len, len - name_len,
                         header->flags & SANDBOX_PRELUDE);
     if (!(header->flags & SANDBOX_LAST))
         return;
-    bool ok = sandbox_loading_end(loading, &process->releases, &said);
+    bool ok = sandbox_loading_end(loading, &said);
     say(connection,
         (struct sandbox_header){
             .kind = SANDBOX_LOADED, .id = header->id, .flags = ok ? SANDBOX_OK : 0},
@@ -216,7 +221,8 @@ static void load(struct process *process, struct connection *connection,
 static bool is_sound(const struct sandbox_header *header, size_t len)
 {
     if (header->kind == SANDBOX_LOAD)
-        return header->a >= 0 && header->a < NAME_MAX_BYTES && (size_t)header->a <= len;
+        return header->a >= 0 && header->a <= SANDBOX_PART_NAME_MAX &&
+               (size_t)header->a <= len;
     return header->kind != SANDBOX_RUN || len >= sizeof(struct sandbox_run_head);
 }
 

@@ -17,6 +17,7 @@
 enum {
     SANDBOX_PROTO = 0x5301,       /* changes with the layouts: old and new never mix */
     SANDBOX_TEXT_MAX = 160 << 10, /* bytes behind a header */
+    SANDBOX_PART_NAME_MAX = 255,  /* bytes of the name of a release's part */
 };
 
 /* ---- worker and sandbox process ---- */

@@ -66,19 +66,21 @@ static struct sandbox_release *oldest_idle(struct sandbox_releases *releases, in
     return oldest;
 }
 
-/* For one more: they share the memory, and what nobody uses must not be in the way of it. */
-static void make_room(struct sandbox_releases *releases)
+/* They share the memory, and what nobody uses must not be in the way of what is loaded: `kept` at
+ * most, and none while more than half is in use. */
+static void make_room(struct sandbox_releases *releases, int kept)
 {
     struct sandbox_release *oldest;
     int count;
     while ((oldest = oldest_idle(releases, &count)) &&
-           (count >= SANDBOX_RELEASES_MAX ||
-            releases->memory.used > releases->memory.max / 4))
+           (count > kept || releases->memory.used > releases->memory.max / 2))
         remove_release(releases, oldest);
 }
 
 void sandbox_loading_free(struct sandbox_loading *loading)
 {
+    if (loading->there)
+        sandbox_release_done(loading->releases, loading->there);
     sandbox_vm_free(loading->vm);
     buf_free(&loading->problem);
     *loading = (struct sandbox_loading){0};
@@ -89,9 +91,13 @@ void sandbox_loading_begin(struct sandbox_loading *loading,
 {
     sandbox_loading_free(loading);
     loading->id = id;
-    if (sandbox_release_find(releases, id))
+    loading->releases = releases;
+    loading->there = sandbox_release_find(releases, id);
+    if (loading->there) {
+        sandbox_release_use(releases, loading->there);
         return;
-    make_room(releases);
+    }
+    make_room(releases, SANDBOX_RELEASES_MAX - 1);
     loading->vm = sandbox_vm_new(&releases->memory);
     if (!loading->vm)
         buf_puts(&loading->problem,
@@ -107,31 +113,40 @@ static void fail(struct sandbox_loading *loading)
 void sandbox_loading_add(struct sandbox_loading *loading, const char *name,
                          const char *text, size_t len, bool prelude)
 {
-    if (loading->vm &&
-        sandbox_vm_load(loading->vm, name, text, len, prelude, &loading->problem) < 0)
+    if (!loading->vm)
+        return;
+    make_room(loading->releases, SANDBOX_RELEASES_MAX);
+    if (sandbox_vm_load(loading->vm, name, text, len, prelude, &loading->problem) < 0)
         fail(loading);
 }
 
-bool sandbox_loading_end(struct sandbox_loading *loading,
-                         struct sandbox_releases *releases, const struct buf **text)
+/* What was loaded becomes a release, unless another connection was faster. */
+static struct sandbox_release *keep(struct sandbox_loading *loading)
 {
+    struct sandbox_releases *releases = loading->releases;
     struct sandbox_release *release = sandbox_release_find(releases, loading->id);
     struct buf declared = {0};
-    if (!release && loading->vm &&
-        sandbox_vm_declared(loading->vm, &declared, &loading->problem) < 0)
-        fail(loading);
-    if (!release && loading->vm) {
-        release = mem_new(sizeof(*release));
-        *release = (struct sandbox_release){.id = loading->id,
-                                            .vm = loading->vm,
-                                            .declared = declared,
-                                            .used = ++releases->clock,
-                                            .next = releases->first};
-        releases->first = release;
-        loading->vm = NULL;
-    } else {
+    if (release || !loading->vm)
+        return release;
+    if (sandbox_vm_declared(loading->vm, &declared, &loading->problem) < 0) {
         buf_free(&declared);
+        fail(loading);
+        return NULL;
     }
+    release = mem_new(sizeof(*release));
+    *release = (struct sandbox_release){.id = loading->id,
+                                        .vm = loading->vm,
+                                        .declared = declared,
+                                        .used = ++releases->clock,
+                                        .next = releases->first};
+    releases->first = release;
+    loading->vm = NULL;
+    return release;
+}
+
+bool sandbox_loading_end(struct sandbox_loading *loading, const struct buf **text)
+{
+    struct sandbox_release *release = loading->there ? loading->there : keep(loading);
     *text = release ? &release->declared : &loading->problem;
     return release != NULL;
 }

@@ -24,8 +24,10 @@ struct sandbox_releases {
 /* What a connection has sent so far of a release. All zero: nothing. */
 struct sandbox_loading {
     uint64_t id;
-    struct sandbox_vm *vm; /* NULL when it failed, or another connection has loaded it */
-    struct buf problem;    /* JSON, not empty when it failed */
+    struct sandbox_releases *releases;
+    struct sandbox_release *there; /* it was loaded before, and stays until the end */
+    struct sandbox_vm *vm;         /* NULL then, and when it failed */
+    struct buf problem;            /* JSON, not empty when it failed */
 };
 
 /* The release, or NULL when it has to be loaded first. */
@@ -41,13 +43,12 @@ void sandbox_release_done(struct sandbox_releases *releases,
 /* Not needed any more. */
 void sandbox_release_drop(struct sandbox_releases *releases, uint64_t id);
 
-/* Begins anew with release `id`; adds a part; gives it all to `releases`. The last returns whether
+/* Begins anew with release `id`; adds a part; gives it all to the releases. The last returns whether
  * it is there now, with what was declared, or else the problem, in `text`: valid until the next
  * call. */
 void sandbox_loading_begin(struct sandbox_loading *loading,
                            struct sandbox_releases *releases, uint64_t id);
 void sandbox_loading_add(struct sandbox_loading *loading, const char *name,
                          const char *text, size_t len, bool prelude);
-bool sandbox_loading_end(struct sandbox_loading *loading,
-                         struct sandbox_releases *releases, const struct buf **text);
+bool sandbox_loading_end(struct sandbox_loading *loading, const struct buf **text);
 void sandbox_loading_free(struct sandbox_loading *loading);

@@ -127,7 +127,8 @@ int sandbox_conn_load(struct sandbox_conn *conn, uint64_t release,
     if (check_room(conn, err) < 0)
         return -1;
     for (size_t i = 0; i < count; i++)
-        if (strlen(parts[i].name) + parts[i].len > SANDBOX_TEXT_MAX)
+        if (strlen(parts[i].name) > SANDBOX_PART_NAME_MAX ||
+            strlen(parts[i].name) + parts[i].len > SANDBOX_TEXT_MAX)
             return err_set(err, ERR_TOO_LARGE, "%s is too large", parts[i].name);
     for (size_t i = 0; i < count; i++) {
         size_t name_len = strlen(parts[i].name);

@@ -301,6 +301,31 @@ static void shares_a_process_among_connections(void)
     await_processes(2); /* they wait for the next who asks */
 }
 
+/* Two at once, and one of several parts that another connection finishes first. */
+static void loads_for_several_at_once(void)
+{
+    enum { CONNECTIONS = 4, LOADS = 6 };
+    static struct told tolds[CONNECTIONS][LOADS];
+    struct sandbox_conn *conns[CONNECTIONS];
+    struct sandbox_part parts[20];
+    for (size_t i = 0; i < 20; i++)
+        parts[i] = (struct sandbox_part){"rules/x.lua", "x", 1, false};
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        conns[i] = open_well("live/several");
+    for (size_t l = 0; l < LOADS; l++)
+        for (size_t i = 0; i < CONNECTIONS; i++)
+            CHECK(sandbox_conn_load(conns[i], 100 + (l + i) % LOADS, parts, 20, on_loaded,
+                                    &tolds[i][l], NULL) == 0);
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        for (size_t l = 0; l < LOADS; l++) {
+            loop_await(&tolds[i][l].done);
+            CHECK_STR(tolds[i][l].code, "");
+            CHECK(tolds[i][l].times == 1);
+        }
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        sandbox_conn_unref(conns[i]);
+}
+
 static void takes_turns(void)
 {
     struct sandbox_conn *conn = open_loaded("live/a");
@@ -791,6 +816,7 @@ int main(void)
     client = sandbox_client_new(&host);
     RUN(loads_and_runs);
     RUN(shares_a_process_among_connections);
+    RUN(loads_for_several_at_once);
     RUN(takes_turns);
     RUN(cancels);
     RUN(tells_of_the_wall_at_the_answer);

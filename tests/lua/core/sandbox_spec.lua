@@ -174,5 +174,19 @@ describe("host.sandbox", function()
     assert.has_error(function() conn:load("r1", { { name = "x" } }) end)
     local _, err = conn:load("big", { { name = "x", text = (" "):rep(170000) } })
     assert.equal("TOO_LARGE", err.code)
+    _, err = conn:load("big", { { name = ("n"):rep(256), text = "" } })
+    assert.equal("TOO_LARGE", err.code)
+  end)
+
+  it("keeps a few releases, and drops what nobody used for longest", function()
+    local conn = open("many")
+    for i = 1, 12 do
+      local release = "many " .. i
+      assert(conn:load(release, parts("function handler() return " .. i .. " end")))
+      assert.equal(i, json.decode(assert(start(conn, release)).text).value.value)
+    end
+    assert.equal("done", assert(start(conn, "many 12")).kind)
+    local _, err = start(conn, "many 1")
+    assert.equal("UNKNOWN_RELEASE", err.code)
   end)
 end)
