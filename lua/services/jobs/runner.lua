@@ -4,7 +4,8 @@
 -- A worker that is stopped ends the jobs that do not end by themselves and gives them back. One
 -- that dies leaves its jobs locked for LOCK_S; then any other takes them over. So a handler can
 -- run twice: one that reaches outside uses job.id as its idempotency key. An error with postpone_ms
--- puts a job off that could not begin: no attempt was made.
+-- puts a job off that could not begin: no attempt was made. One with `theirs` is a mistake of a
+-- tenant's, of which the tenant is told: no operator need hear of it.
 --
 -- Queues named "family.something" may have limits (registry.queues): jobs that wait for others keep
 -- a share of the worker only, and one that is full does not hold up its neighbours.
@@ -107,11 +108,12 @@ local function settle(job, handler, ok, outcome)
   local permanent = errors.is(outcome) and outcome.permanent
   local fields = { job = job.id, name = job.name, attempt = job.attempts,
     error = describe(outcome), traceback = type(outcome) == "table" and outcome.traceback }
+  local is_theirs = errors.is(outcome) and outcome.theirs
   if permanent or job.attempts >= max then
-    log.error(ctx, "job is dead", fields)
+    log[is_theirs and "info" or "error"](ctx, "job is dead", fields)
     return store.bury(ctx, job, fields.error)
   end
-  log.warn(ctx, "job failed, will be tried again", fields)
+  log[is_theirs and "info" or "warn"](ctx, "job failed, will be tried again", fields)
   store.retry(ctx, job, fields.error, M.backoff_ms(job.attempts, handler.backoff_ms))
 end
 

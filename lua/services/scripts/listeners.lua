@@ -125,7 +125,7 @@ end
 
 local function give_up(message)
   local err = errors.new("GONE", message)
-  err.permanent = true
+  err.permanent, err.theirs = true, true
   error(err, 0)
 end
 
@@ -142,7 +142,7 @@ local function fail(ctx, hook, outcome, payload, job)
     end)
   end
   local err = errors.new("RULE_FAILED", ("%s: %s"):format(hook.key, outcome.error.message))
-  err.permanent = outcome.permanent
+  err.permanent, err.theirs = outcome.permanent, true
   error(err, 0)
 end
 
