@@ -28,9 +28,21 @@ struct rewriter {
     struct buf insertions; /* struct insertion, in the order in which returns end */
 };
 
-int sandbox_source_foreign_number(const char *text, size_t len)
+/* A first line that begins with "#" is none of Lua's, whatever quotes are in it. */
+static struct sandbox_tokens tokens_of(const char *text, size_t len)
 {
     struct sandbox_tokens tokens = {text, text + len, 1};
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        tokens.at += 3;
+    if (tokens.at < tokens.end && *tokens.at == '#')
+        while (tokens.at < tokens.end && *tokens.at != '\n')
+            tokens.at++;
+    return tokens;
+}
+
+int sandbox_source_foreign_number(const char *text, size_t len)
+{
+    struct sandbox_tokens tokens = tokens_of(text, len);
     for (;;) {
         struct sandbox_token token = sandbox_token_next(&tokens);
         if (token.kind == TOKEN_END)
@@ -154,7 +166,7 @@ static void write_out(struct rewriter *r, const char *text, size_t len, const ch
 bool sandbox_source_keep_frames(const char *text, size_t len, const char *name,
                                 struct buf *out)
 {
-    struct rewriter r = {.tokens = {text, text + len, 1}};
+    struct rewriter r = {.tokens = tokens_of(text, len)};
     struct sandbox_token token;
     bool good = true;
     do {

@@ -252,6 +252,18 @@ static void a_file_is_at_most_64_kib(void)
     buf_free(&code);
 }
 
+static void a_first_line_of_a_shell_is_passed_over(void)
+{
+    struct sandbox_vm *vm = sandbox_load(
+        "rules/x.lua", "#!/bin/sh it's\nbefore('a', function() return 7 end)");
+    CHECK_STR(sandbox_result(vm, "{}"), "{\"value\":7,\"log\":[]}");
+    sandbox_vm_free(vm);
+    CHECK(!sandbox_load("rules/x.lua", "#!/bin/sh it's\nlocal x = 1LL"));
+    CHECK_HAS(buf_cstr(&sandbox_problem), "\"line\":2");
+    CHECK(!sandbox_load("rules/x.lua", "\xef\xbb\xbf#'\nlocal x = 1LL"));
+    CHECK_HAS(buf_cstr(&sandbox_problem), "\"line\":2");
+}
+
 /* What takes long to compile, or a deep stack of C's. */
 static void monstrous_files_are_refused_or_loaded(void)
 {
@@ -451,6 +463,7 @@ int main(void)
     RUN(the_log_is_cut);
     RUN(the_budget_can_be_read);
     RUN(a_file_is_at_most_64_kib);
+    RUN(a_first_line_of_a_shell_is_passed_over);
     RUN(monstrous_files_are_refused_or_loaded);
     RUN(memory_may_end_anywhere);
     RUN(states_share_one_account);
