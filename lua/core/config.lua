@@ -256,8 +256,12 @@ local function derive(values)
   end
 end
 
+local SOCKETS = {
+  "db.socket", "redis.socket", "image.socket", "sandbox.socket", "http.unix_socket",
+}
+
 local function check_sockets(values, problems)
-  for _, path in ipairs({ "db.socket", "redis.socket", "image.socket", "sandbox.socket", "http.unix_socket" }) do
+  for _, path in ipairs(SOCKETS) do
     local section, key = split(path)
     if #values[section][key] > SOCKET_PATH_MAX then
       problems[#problems + 1] = path .. ": the path of a socket has at most " .. SOCKET_PATH_MAX
