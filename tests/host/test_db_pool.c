@@ -4,7 +4,7 @@
 
 enum { POOL_MAX = 4 };
 #define AT_ONCE_NS (patiently(20) * 1000000ull)
-#define POOL_WAIT_MS patiently(300)
+#define POOL_WAIT_MS patiently(1000) /* a server that has just started takes its time */
 
 static struct db_pool *pool;
 static struct conf *conf;

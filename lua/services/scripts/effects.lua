@@ -9,6 +9,7 @@ local crypto = require("core.crypto")
 local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
+local time = require("core.time")
 local store = require("services.scripts.runs_store")
 
 local M = {}
@@ -64,8 +65,16 @@ local function outside(ctx, effect, fn)
   return value
 end
 
+--- The time by which a run goes: its own, but that of the attempt before which did something, so that
+-- a rule that writes down the time asks for the same again.
+-- @param origin cause, handler, again = whether there may have been an attempt
+function M.began_at(ctx, origin)
+  return origin and origin.again and store.find_began(ctx, origin.cause, origin.handler)
+    or time.now()
+end
+
 --- Does what a run asks for, unless it is done.
--- @param origin cause, handler; nil: nothing is kept, since nothing will be tried again
+-- @param origin cause, handler, began_at; nil: nothing is kept, since nothing will be tried again
 -- @param entry the capability
 -- @param fn fn(ctx) -> the value; its ctx has the transaction, if any
 function M.perform(ctx, origin, ordinal, entry, arguments, fn)
@@ -76,7 +85,8 @@ function M.perform(ctx, origin, ordinal, entry, arguments, fn)
     return db.transaction(ctx, fn)
   end
   local effect = { cause = origin.cause, handler = origin.handler, ordinal = ordinal,
-    capability = entry.name, digest = digest_of(entry.name, arguments) }
+    capability = entry.name, digest = digest_of(entry.name, arguments),
+    began_at = origin.began_at }
   if entry.outside then
     return outside(ctx, effect, fn)
   end

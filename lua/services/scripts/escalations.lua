@@ -150,7 +150,7 @@ local function prepare(ctx, clock, step)
     return nil
   end
   run(ctx, release, hook, data, { step = step.mark, attempt = clock.attempts,
-    origin = { cause = ("%s:%d"):format(clock.id, step.mark), handler = hook.key } })
+    origin = { cause = ("%s:%d"):format(clock.id, step.mark), handler = hook.key, again = true } })
   breaker.went_well(ctx, hook)
   return true
 end

@@ -62,8 +62,8 @@ end
 -- @param ctx whose tenant's it is; its transaction, if any, is what the run reads in
 -- @param release of services.scripts.active, or {name, files, hooks} of a draft
 -- @param arguments an array, what the hook is called with
--- @param options step (of an escalation), lane, origin = {cause, handler} when it may be tried
---   again, depth = how many rules set this one off, dry, event, event_id, attempt (for the record),
+-- @param options step (of an escalation), lane, origin = {cause, handler, again} when it may be
+--   tried again (services.scripts.run), depth = how many rules set this one off, dry, event, event_id, attempt (for the record),
 --   quiet = no record, refusal = the error with which it ends before it begins
 --   status = function(outcome) -> how it counts, where that is decided by what it gave
 -- @return the outcome (services.scripts.run) with its `warnings`; its `id` is that of the record

@@ -167,7 +167,8 @@ function M.handle(ctx, payload, job)
   local depth_max = config.get().scripts.depth_max
   local outcome = hooks.run(ctx, release, hook, { event }, {
     lane = allowance.LANE, depth = depth, event = event.event, event_id = event.id,
-    attempt = job.attempt, origin = { cause = event.id, handler = hook.key },
+    attempt = job.attempt,
+    origin = { cause = event.id, handler = hook.key, again = job.attempt > 1 },
     refusal = depth > depth_max and refuse_depth(depth_max, hook) or nil,
     status = function(run)
       if not run.error or run.error.code == "LIMIT_DEPTH" then

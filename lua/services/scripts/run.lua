@@ -72,7 +72,8 @@ local function carry_out(run, entry, arguments, call)
   elseif run.dry then
     return pretend(run, entry, arguments, call)
   end
-  return effects.perform(run.ctx, run.origin, ordinal, entry, arguments, perform)
+  return effects.perform(run.ctx, run.origin and { cause = run.origin.cause,
+    handler = run.origin.handler, began_at = run.began_at }, ordinal, entry, arguments, perform)
 end
 
 local function serve(run, call)
@@ -212,12 +213,12 @@ local function status_of(run)
   return run.error.code:find("^LIMIT_") and "limit" or "error"
 end
 
-local function input_of(spec, tenant)
+local function input_of(spec, tenant, began_at)
   return json.encode({
     hook = spec.hook.id,
     step = spec.step,
     arguments = json.array(spec.arguments),
-    now = time.now(),
+    now = began_at,
     timezone = tenant.timezone,
     dry = spec.dry or nil,
     seed = spec.origin and spec.origin.cause .. spec.origin.handler,
@@ -228,7 +229,8 @@ end
 -- @param ctx acts as the script (context.script), in its tenant
 -- @param spec hook, release = function() -> that of parts.release, arguments (array), step,
 --   limits (limits.of), lane;
---   origin = {cause, handler} when it may be tried again, dry = whether writes are only noted,
+--   origin = {cause, handler, again = whether there may have been an attempt} when it may be tried
+--   again, dry = whether writes are only noted,
 --   refusal = the error with which it ends before it begins
 -- @return {status = "ok" | "error" | "limit", value, error, permanent = no use in another attempt,
 --   log, actions, cpu_us, wall_us, memory, calls, started_at}
@@ -239,9 +241,13 @@ function M.perform(ctx, spec)
     log = json.array({}), actions = json.array({}), started_at = time.now(),
   }, Run)
   local began = time.monotonic_ms()
-  local ok, input = pcall(input_of, spec, ctx.tenant)
+  local known, began_at = xpcall(effects.began_at, errors.capture, ctx, spec.origin)
+  run.began_at = began_at
+  local ok, input = pcall(input_of, spec, ctx.tenant, began_at)
   if spec.refusal then
     run.error = spec.refusal
+  elseif not known then
+    note_failure(run, began_at)
   elseif not ok then
     run.error = { code = "SCRIPT_ERROR", message = "the input is no JSON" }
   elseif #input > run.limits.input_max then

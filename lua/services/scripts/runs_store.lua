@@ -2,6 +2,7 @@
 -- runs under way.
 
 local db = require("core.db")
+local time = require("core.time")
 
 local M = {}
 
@@ -80,11 +81,21 @@ end
 
 --- Takes the place of an effect. False when it was taken before; waits while another transaction
 -- has taken it and has not ended.
+-- @param effect with began_at, the time by which its run goes
 function M.claim_effect(ctx, effect)
   return db.scope(ctx):exec(
-    [[INSERT INTO script_effects (tenant_id, cause, handler, ordinal, capability, digest)
-      VALUES (:tenant, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE ordinal = ordinal]],
-    effect.cause, effect.handler, effect.ordinal, effect.capability, effect.digest).affected == 1
+    [[INSERT INTO script_effects
+        (tenant_id, cause, handler, ordinal, capability, digest, created_at)
+      VALUES (:tenant, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE ordinal = ordinal]],
+    effect.cause, effect.handler, effect.ordinal, effect.capability, effect.digest,
+    time.db(effect.began_at)).affected == 1
+end
+
+--- When the first attempt began that did something, or nil.
+function M.find_began(ctx, cause, handler)
+  return db.scope(ctx):one(
+    [[SELECT MIN(created_at) AS began_at FROM script_effects
+      WHERE tenant_id = :tenant AND cause = ? AND handler = ?]], cause, handler).began_at
 end
 
 function M.find_effect(ctx, effect)

@@ -220,6 +220,16 @@ end)]])
     assert.equal("script:rules/a.lua@7 2", asked[3])
   end)
 
+  it("goes by the time of the attempt that did something", function()
+    local origin = { cause = uuid.v7(), handler = "h" }
+    assert.equal("error", on("t.write{ title = now() } error('late')", { origin = origin }).status)
+    local first = asked[1]
+    task.sleep(5)
+    origin.again = true
+    assert.equal("ok", on("t.write{ title = now() } t.write{ title = now() }", { origin = origin }).status)
+    assert.same({ first, first }, asked)
+  end)
+
   it("fails for good when it asks for something else than before", function()
     local origin = { cause = uuid.v7(), handler = "h" }
     assert.equal("ok", on("t.write{ title = 'one' }", { origin = origin }).status)
