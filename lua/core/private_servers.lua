@@ -43,15 +43,19 @@ local function install(data)
   if fs.stat(final) then
     return
   end
+  local temporary = data .. "/mysql.tmp"
   spawn({ "rm", "-rf", fresh }, "null"):wait()
+  errors.check(fs.mkdir(temporary))
   local code = spawn(with_user({
     "mariadb-install-db", "--no-defaults", "--datadir=" .. fresh,
+    "--tmpdir=" .. temporary, -- in /tmp, servers would remove each other's tables
     "--auth-root-authentication-method=normal", "--skip-test-db",
     "--force", -- also where a container does not know its own name
   }), log):wait()
   if code ~= 0 then
     error("mariadb-install-db failed: see " .. log, 0)
   end
+  spawn({ "rm", "-rf", temporary }, "null"):wait()
   errors.check(fs.rename(fresh, final))
 end
 
@@ -62,7 +66,7 @@ local function mariadb_argv(data, options)
     :format(settings.name)))
   local argv = {
     "mariadbd", "--no-defaults", "--datadir=" .. data .. "/mysql", "--socket=" .. settings.socket,
-    "--tmpdir=" .. data .. "/mysql", -- in /tmp, servers would remove each other's tables
+    "--tmpdir=" .. data .. "/mysql",
     "--pid-file=" .. data .. "/run/mariadb.pid", "--log-error=" .. data .. "/log/mariadb.log",
     "--skip-networking", "--init-file=" .. init, "--character-set-server=utf8mb4",
     "--max-connections=500", "--max-prepared-stmt-count=100000",

@@ -86,16 +86,24 @@ static inline void servers_await(const char *path, pid_t pid)
     servers_die("a server did not start");
 }
 
+/* In /tmp, servers that start would remove each other's tables. */
+static inline void servers_temporary(char *option, size_t size)
+{
+    snprintf(option, size, "--tmpdir=%s", servers_dir);
+}
+
 static inline void servers_launch_mariadb(void)
 {
-    char data[160], sock[160], pid[160];
+    char data[160], sock[160], pid[160], temporary[160];
     snprintf(data, sizeof(data), "--datadir=%s", servers_path("data"));
     snprintf(sock, sizeof(sock), "--socket=%s", servers_path("db.sock"));
     snprintf(pid, sizeof(pid), "--pid-file=%s", servers_path("db.pid"));
+    servers_temporary(temporary, sizeof(temporary));
     unlink(servers_path("db.sock"));
     char *argv[] = {(char *)"mariadbd",
                     (char *)"--no-defaults",
                     data,
+                    temporary,
                     sock,
                     pid,
                     (char *)"--skip-networking",
@@ -115,11 +123,13 @@ static inline void servers_start_mariadb(void)
 /* Installs the system tables and starts the server. User root, no password. */
 static inline void servers_make_mariadb(void)
 {
-    char data[160];
+    char data[160], temporary[160];
     snprintf(data, sizeof(data), "--datadir=%s", servers_path("data"));
+    servers_temporary(temporary, sizeof(temporary));
     char *argv[] = {(char *)"mariadb-install-db",
                     (char *)"--no-defaults",
                     data,
+                    temporary,
                     (char *)"--auth-root-authentication-method=normal",
                     (char *)"--skip-test-db",
                     (char *)"--force",
