@@ -238,7 +238,8 @@ function Server:pids(role)
     self.data, self.port, BIN))
   local pids = {}
   for kind, pid in text:gmatch("(%a+) %d+[^\n]- pid (%d+)") do
-    if not role or kind == role then
+    -- 0 is none: one that is started again soon, or to a signal's sender all of its own group
+    if (not role or kind == role) and pid ~= "0" then
       pids[#pids + 1] = tonumber(pid)
     end
   end
