@@ -106,6 +106,9 @@ describe("a disk that is full", function()
     local answer = post("A picture", pictures.jpeg(640, 640))
     assert.equal(201, answer.status, answer.body)
     local url = answer.json.data.attachments[1].thumbnailUrl
+    becomes("", function() -- what goes later would make room
+      return disk:files("tmp")
+    end)
     local files = stored()
     disk:fill(PAGE)
     local refused = api:get(url, { token = token })
@@ -212,10 +215,19 @@ describe("a full disk under the access log", function()
       server:stop()
     end)
     local api, disk = server.api, server.disk
-    disk:fill(0)
-    for _ = 1, 200 do -- more than the last page of the log holds
-      assert.equal(200, api:get("/health", { root = true }).status)
+    local function dropped()
+      return tonumber(api:get("/metrics", { root = true }).body:match("\nfixxit_log_dropped_total (%d+)"))
     end
+    for _ = 1, 100 do
+      disk:fill(0) -- once more: what goes meanwhile makes room
+      for _ = 1, 200 do -- more than the last page of the log holds
+        assert.equal(200, api:get("/health", { root = true }).status)
+      end
+      if dropped() > 0 then
+        break
+      end
+    end
+    assert.truthy(dropped() > 0)
     disk:empty()
     local found
     for i = 1, 200 do
@@ -230,14 +242,5 @@ describe("a full disk under the access log", function()
     for line in io.lines(disk.folder .. "/access.log") do -- none is glued to the half of another
       assert.truthy(select(2, line:gsub("%d%d:%d%d:%d%d%.%d%d%dZ ", "")) <= 1, line)
     end
-    local dropped
-    for _ = 1, 100 do
-      dropped = api:get("/metrics", { root = true }).body:match("\nfixxit_log_dropped_total (%d+)")
-      if tonumber(dropped) > 0 then
-        break
-      end
-      servers.sleep(0.1)
-    end
-    assert.truthy(tonumber(dropped) > 0)
   end)
 end)
