@@ -16,9 +16,9 @@ WITH    = TEST_BIN=$(BIN) TEST_TEMPLATE=$(abspath $(TEMPLATE)) TEST_CORPORA=$(BU
 
 FUZZ_SECONDS ?= 5
 
-# How many specs of whole servers run at a time: they mostly wait. With sanitizers each needs more
-# of the machine. Those that take longest begin first.
-BESIDE  := $(if $(filter asan,$(FLAVOUR)),3,4)
+# How many specs of whole servers run at a time: they mostly wait. Those that take longest begin
+# first.
+BESIDE  := 3
 LONGEST := $(patsubst %,tests/%_spec.lua,kill/kill http/reload_storm http/token_keys http/lifecycle \
 	http/limits faults/outage http/websocket http/nodes http/nodes_delivery faults/disk_full faults/under_way)
 in_order = $(filter $(1),$(LONGEST)) $(filter-out $(LONGEST),$(1))

@@ -6,7 +6,7 @@ local function report()
 end
 
 local function pid_of(server, name)
-  local _, text = servers.shell("pgrep -f '" .. name .. ".*" .. server.data .. "'")
+  local _, text = servers.shell(("pgrep -f '[%s]%s.*%s'"):format(name:sub(1, 1), name:sub(2), server.data)) -- not this shell
   return assert(tonumber(text:match("%d+")), name .. " does not run")
 end
 
