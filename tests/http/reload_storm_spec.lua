@@ -1,7 +1,7 @@
 -- The short form of tests/full/reload_storm_spec.lua, which also watches the memory.
 local storm = require("tests.support.storm")
 
-local RELOADS, SOCKETS = 20, 20
+local RELOADS, SOCKETS = 50, 20
 
 describe("reloads one after another under load", function()
   it("show each change, fail no request and drop no socket", function()
