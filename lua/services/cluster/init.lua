@@ -36,6 +36,12 @@ local function believe(found)
   end
 end
 
+-- At the start as well: what asks then must not take the number for missing.
+local function tell()
+  metrics.set(metrics.gauge("fixxit_nodes", "Nodes of this deployment that are there."),
+    nodes.count())
+end
+
 -- One process per node writes, all count.
 local function turn()
   local ctx = context.system({ name = "cluster" })
@@ -45,8 +51,7 @@ local function turn()
     background.ring("nodes")
   end
   believe(store.count_nodes(ctx, GONE_MS / 1000))
-  metrics.set(metrics.gauge("fixxit_nodes", "Nodes of this deployment that are there."),
-    nodes.count())
+  tell()
 end
 
 local function exchange()
@@ -58,6 +63,7 @@ function M.start()
   if sys.role() ~= "http" then
     return
   end
+  tell()
   started = {
     background.start({ name = "nodes", channel = "nodes", every_ms = EVERY_MS, step = turn }),
     background.start({ name = "limits of all nodes", every_ms = EXCHANGE_MS, step = exchange }),
