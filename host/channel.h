@@ -2,6 +2,7 @@
  * master: a SOCK_SEQPACKET Unix socket, one message a packet: a word, a number, maybe a text.
  *
  *   master -> worker   build N <folder> | switch N | drop N      a reload in two steps
+ *                      leave 0                             SIGTERM comes, and others take over
  *   worker -> master   up 0                             boot succeeded, requests are served
  *                      ready N | failed N <problem>     the answer to build
  *   command -> master  reload 0 | status 0

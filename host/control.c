@@ -59,9 +59,10 @@ static void answer_status(struct master *master, int slot)
         const struct child *child = &master->children[i];
         len += (size_t)snprintf(text + len, sizeof(text) - len, "%-8s pid %-8d %s\n",
                                 child_name(child), child->pid,
-                                child->up    ? "up"
-                                : child->pid ? "starting"
-                                             : "down");
+                                child->kill_ms ? "ending"
+                                : child->up    ? "up"
+                                : child->pid   ? "starting"
+                                               : "down");
     }
     answer(master, slot, "ok", text);
 }

@@ -39,6 +39,10 @@ int http_server_reload(struct http_server *server, struct err *err);
  * when all are gone. */
 void http_server_drain(struct http_server *server);
 
+/* The same when other processes accept from the same sockets: this one does not any more, and as
+ * nobody waits for its end, who stays silent is waited for longer, two seconds. */
+void http_server_leave(struct http_server *server);
+
 /* Closes everything at once. The memory goes when the loop has closed the last handle and
  * the handler released its last request: run the loop afterwards. NULL is allowed. */
 void http_server_free(struct http_server *server);

@@ -9,6 +9,7 @@ enum {
     TICK_MS = 100,
     LINGER_MS = 2000,
     DRAIN_SILENCE_MS = 250,
+    LEAVE_SILENCE_MS = 2000,
 };
 
 void http_server_unref(struct http_server *server)
@@ -108,13 +109,24 @@ int http_server_reload(struct http_server *server, struct err *err)
     return server->tls ? tls_reload(server->tls, err) : 0;
 }
 
-void http_server_drain(struct http_server *server)
+static void drain(struct http_server *server, unsigned silence_ms)
 {
     if (server->draining)
         return;
     server->draining = true;
-    server->silence_over = uv_now(server->loop) + DRAIN_SILENCE_MS;
+    server->silence_over = uv_now(server->loop) + silence_ms;
     uv_timer_start(&server->timer, on_tick, TICK_MS, TICK_MS);
+}
+
+void http_server_drain(struct http_server *server)
+{
+    drain(server, DRAIN_SILENCE_MS);
+}
+
+void http_server_leave(struct http_server *server)
+{
+    http_accept_stop(server);
+    drain(server, LEAVE_SILENCE_MS);
 }
 
 void http_server_free(struct http_server *server)

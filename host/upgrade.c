@@ -1,4 +1,5 @@
 #include "upgrade.h"
+#include "channel.h"
 #include "counters.h"
 #include "generation.h"
 #include "log.h"
@@ -86,6 +87,14 @@ bool upgrade_going(const struct master *master)
     return master->upgrade.until_ms != 0;
 }
 
+/* One that does not hear the word ends as if nobody took over. */
+static void leave(struct master *master, struct child *child)
+{
+    if (child->channel >= 0 && channel_send(child->channel, "leave", 0, NULL) < 0)
+        log_warn("upgrade: process %d is not told why it ends", (int)child->pid);
+    master_end_child(master, child);
+}
+
 static void end(struct master *master)
 {
     master->upgrade.until_ms = 0;
@@ -93,7 +102,7 @@ static void end(struct master *master)
     log_info("upgrade: the old processes are ending");
     for (int i = master->count - 1; i >= 0; i--)
         if (master->children[i].old && master->children[i].pid)
-            master_end_child(master, &master->children[i]);
+            leave(master, &master->children[i]);
         else if (master->children[i].old)
             master_remove_child(master, i); /* it died before */
     reload_asked_meanwhile(master);

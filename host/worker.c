@@ -47,6 +47,7 @@ struct worker {
     uv_poll_t channel;
     uv_signal_t term;
     uv_timer_t drain_timer;
+    bool leaving; /* others take over: told before SIGTERM */
     bool draining;
     bool sockets_gone;
     bool retired; /* the last VM was told to end */
@@ -173,16 +174,25 @@ static void drain(struct worker *worker)
     worker->draining = true;
     worker->work_deadline = now + grace / 2;
     worker->drain_deadline = now + grace * 3 / 4; /* before the master's kill */
-    http_server_drain(host->http);
+    if (worker->leaving)
+        http_server_leave(host->http);
+    else
+        http_server_drain(host->http);
     drop_next(worker);
     ws_hub_drain(host->ws, on_sockets_gone, worker);
     uv_timer_start(&worker->drain_timer, on_drain_tick, 0, DRAIN_POLL_MS);
 }
 
+/* What the master said before the signal may not have been read yet. */
 static void on_term(uv_signal_t *handle, int number)
 {
     (void)number;
-    drain(handle->data);
+    static struct message message;
+    struct worker *worker = handle->data;
+    while (channel_receive(worker->setup->channel, &message) > 0)
+        if (strcmp(message.word, "leave") == 0)
+            worker->leaving = true;
+    drain(worker);
 }
 
 /* ---- generations ---- */
@@ -271,6 +281,8 @@ static void on_channel(uv_poll_t *handle, int status, int events)
         return;
     } else if (strcmp(message.word, "build") == 0) {
         build_next(worker, message.number, message.text);
+    } else if (strcmp(message.word, "leave") == 0) {
+        worker->leaving = true;
     } else if (strcmp(message.word, "reopen") == 0) {
         log_access_reopen();
     } else if (message.number != worker->reload) {

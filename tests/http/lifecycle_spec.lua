@@ -3,9 +3,12 @@ local cqueues = require("cqueues")
 local exposition = require("tests.support.exposition")
 local loads = require("tests.support.load")
 local probes = require("tests.support.probe")
+local raw_http = require("tests.support.raw_http")
 local servers = require("tests.support.server")
 
 local CLIENTS = 20
+local SLOW_CLIENTS, SLOW_S = 4, 0.8 -- less than the two seconds that an old process waits for them
+local ASK = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 -- Lets the loop run until check() is true.
 local function await(check, seconds)
@@ -123,6 +126,27 @@ describe("an upgrade", function()
     assert.equal(1, probe:value(server.api))
     assert.equal(master, server:master())
     assert.equal(0, servers.shell(("test /proc/%d/exe -ef %s"):format(master, bin)))
+  end)
+
+  it("answers who was slow to ask again by the process that was asked before", function()
+    local clients = {}
+    for i = 1, SLOW_CLIENTS do
+      clients[i] = raw_http.connect(server.port)
+      clients[i]:send(ASK)
+      assert.equal(200, clients[i]:answer().status)
+    end
+    signal("USR2", server:master())
+    assert.is_true(await(function()
+      return select(2, server:command("status")):find("ending", 1, true)
+    end, 30))
+    cqueues.sleep(SLOW_S)
+    for _, client in ipairs(clients) do
+      client:send(ASK)
+      local answer = assert(client:answer(), "closed before it asked")
+      assert.equal(200, answer.status)
+      assert.equal("close", answer.headers.connection)
+      client:close()
+    end
   end)
 
   it("is not begun when the new binary does not start", function()
