@@ -85,17 +85,13 @@ void ws_conn_drop(struct ws_conn *conn, unsigned code)
 
 static void on_shutdown(uv_shutdown_t *req, int status)
 {
-    (void)status;
-    struct ws_conn *conn = req->data;
+    (void)status; /* of a stream that is broken its reader hears, too */
     free(req);
-    if (!conn->parser.failed)
-        ws_conn_drop(conn, conn->code);
 }
 
-/* Ends our side behind what is queued. After the peer's close frame the stream can be
- * closed then; but to a peer that broke the protocol and is still sending, closing would
- * be a reset that takes our close frame with it: there the end of its side, or patience,
- * is awaited. */
+/* Ends our side behind what is queued; then the end of the peer's is awaited, or patience ends
+ * (RFC 6455, section 7.1.1). To close at once would be a reset for who is still sending, be it the
+ * pong to our last ping, and that takes our close frame with it. */
 void ws_conn_finish(struct ws_conn *conn)
 {
     if (conn->state == WS_GONE || conn->finished)
