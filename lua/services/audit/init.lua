@@ -123,7 +123,4 @@ function M.list_of(ctx, user_id, query)
   return list, meta
 end
 
---- Makes what the trail holds of a person unreadable for good; in the caller's transaction.
-M.forget = personal.forget
-
 return M

@@ -1,7 +1,7 @@
 return {
   name = "audit",
   version = "1.0.0",
-  requires = {},
+  requires = { "persons" },
   permissions = {
     ["audit.read"] = "Read the audit trail.",
   },

@@ -33,30 +33,4 @@ function M.count_of(ctx, user_id)
     "SELECT COUNT(*) AS entries FROM audit_logs WHERE user_id = ?", user_id).entries
 end
 
--- Keys of persons -----------------------------------------------------------
-
---- {sealed_key = nil when it was destroyed}, or nil when there never was one.
-function M.find_key(ctx, user_id)
-  return db.platform(ctx):one(
-    "SELECT user_id, sealed_key FROM personal_keys WHERE user_id = ?", user_id)
-end
-
---- The same as it is now, whatever this transaction saw before.
-function M.lock_key(ctx, user_id)
-  return db.platform(ctx):one(
-    "SELECT user_id, sealed_key FROM personal_keys WHERE user_id = ? FOR UPDATE", user_id)
-end
-
-function M.insert_key(ctx, user_id, sealed_key)
-  db.platform(ctx):exec(
-    [[INSERT INTO personal_keys (user_id, sealed_key) VALUES (?, ?)
-      ON DUPLICATE KEY UPDATE user_id = user_id]], user_id, sealed_key)
-end
-
-function M.destroy_key(ctx, user_id)
-  db.platform(ctx):exec(
-    [[INSERT INTO personal_keys (user_id, sealed_key, destroyed_at) VALUES (?, NULL, NOW(3))
-      ON DUPLICATE KEY UPDATE sealed_key = NULL, destroyed_at = NOW(3)]], user_id)
-end
-
 return M

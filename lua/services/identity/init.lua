@@ -1,5 +1,6 @@
 --- Accounts, sessions, tenants and roles: who is calling, and for whom.
 
+local persons = require("services.persons")
 local authentication = require("services.identity.authentication")
 local export = require("services.identity.export")
 local invitations = require("services.identity.invitations_store")
@@ -89,13 +90,22 @@ function M.role_has(role, permission)
   return roles.permissions(role)[permission] == true
 end
 
+-- An account that has changed may have been erased, and its key destroyed with it.
+local function changed(event)
+  if event.kind == "user.changed" then
+    persons.changed(event.user_id)
+  end
+end
+
 function M.start()
   keys.check()
+  standing.watch(changed)
   following = standing.start()
 end
 
 function M.stop()
   following:stop()
+  standing.unwatch(changed)
 end
 
 return M

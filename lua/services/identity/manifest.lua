@@ -2,7 +2,7 @@ return {
   name = "identity",
   version = "1.0.0",
   summary = "Accounts, sessions and the people of a tenant.",
-  requires = { "audit", "events", "files", "jobs", "notifications" },
+  requires = { "audit", "events", "files", "jobs", "notifications", "persons" },
   permissions = {
     ["users.create"] = "Make accounts for members.",
     ["users.read"] = "See the members and their contact data.",

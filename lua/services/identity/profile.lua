@@ -6,6 +6,7 @@ local json = require("core.json")
 local registry = require("core.registry")
 local audit = require("services.audit")
 local files = require("services.files")
+local persons = require("services.persons")
 local accounts = require("services.identity.accounts_store")
 local credentials = require("services.identity.credentials")
 local letters = require("services.identity.letters")
@@ -189,7 +190,7 @@ function M.erase(ctx, password)
     if user.avatar_file_id then
       files.drop(tx_ctx, user.avatar_file_id)
     end
-    audit.forget(tx_ctx, user.id)
+    persons.forget(tx_ctx, user.id)
   end)
 end
 

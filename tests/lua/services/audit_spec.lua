@@ -3,6 +3,7 @@ local context = require("core.context")
 local db = require("core.db")
 local json = require("core.json")
 local audit = require("services.audit")
+local persons = require("services.persons")
 
 local system = context.system({ name = "test" })
 
@@ -64,7 +65,7 @@ describe("the audit trail", function()
     assert.is_nil(others.new) -- of somebody else's account nothing is shown
 
     db.transaction(system, function(tx)
-      audit.forget(tx, user_id)
+      persons.forget(tx, user_id)
     end)
     assert.same({ role = "admin" }, (entries()).new)
     db.transaction(as_user, function(tx) -- what comes later is not kept either
