@@ -129,10 +129,11 @@ function M.find_epoch(ctx)
   return db.platform(ctx):one("SELECT epoch FROM event_epochs ORDER BY id DESC LIMIT 1").epoch
 end
 
+--- Deletes what has been kept for so many days, oldest first. @return how many
 function M.purge(ctx, days, limit)
   return db.platform(ctx):exec(
-    [[DELETE FROM event_log WHERE recorded_at < NOW(3) - INTERVAL ? DAY ORDER BY id LIMIT ?]],
-    days, limit).affected
+    [[DELETE FROM event_log WHERE recorded_at < NOW(3) - INTERVAL ? DAY
+      ORDER BY recorded_at LIMIT ?]], days, limit).affected
 end
 
 return M

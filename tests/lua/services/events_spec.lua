@@ -5,6 +5,7 @@ local registry = require("core.registry")
 local trace = require("core.trace")
 local uuid = require("core.uuid")
 local events = require("services.events")
+local jobs = require("services.events.jobs")
 local relay = require("services.events.relay")
 local store = require("services.events.store")
 
@@ -178,5 +179,63 @@ describe("the follower", function()
     assert.equal(2, events.last_seq(ctx, ctx.tenant.id))
     assert.is_true(events.can_resume(ctx, ctx.tenant.id, 2, { max = 10, seconds = 60 }))
     assert.is_false(events.can_resume(ctx, ctx.tenant.id, 3, { max = 10, seconds = 60 }))
+  end)
+end)
+
+describe("the log", function()
+  local function purge()
+    return jobs.handlers["events.purge"].run(system).deleted
+  end
+
+  local function age(ctx, seq, days)
+    db.platform(system):exec([[UPDATE event_log SET recorded_at = NOW(3) - INTERVAL ? DAY
+      WHERE tenant_id = ? AND seq = ?]], days, ctx.tenant.id, seq)
+  end
+
+  local function left(ctx)
+    return db.platform(system):one(
+      "SELECT COUNT(*) AS events, MIN(seq) AS first FROM event_log WHERE tenant_id = ?",
+      ctx.tenant.id)
+  end
+
+  it("keeps 90 days", function()
+    drain()
+    purge()
+    local ctx = new_tenant()
+    emit(ctx, 4)
+    drain()
+    age(ctx, 1, 400)
+    age(ctx, 2, 91)
+    age(ctx, 3, 89)
+    assert.equal(2, purge())
+    assert.same({ events = 2, first = 3 }, left(ctx))
+    assert.equal(0, purge())
+    age(ctx, 3, 91)
+    age(ctx, 4, 91)
+    purge()
+    assert.equal(0, left(ctx).events)
+    emit(ctx, 1)
+    drain()
+    assert.same({ events = 1, first = 5 }, left(ctx)) -- numbers go on
+  end)
+
+  it("loses all that is too old at once, however much there is", function()
+    drain()
+    purge()
+    local ctx = new_tenant()
+    db.platform(system):exec([[INSERT INTO event_log (tenant_id, seq, event_id, event, resource_type,
+        resource_id, actor, payload, occurred_at, recorded_at)
+      SELECT ?, seq, UUID(), 'thing.done', 'thing', 'x', '{}', '{}', NOW(3), NOW(3) - INTERVAL 91 DAY
+      FROM seq_1_to_5001]], ctx.tenant.id)
+    assert.equal(5001, purge())
+    assert.equal(0, left(ctx).events)
+  end)
+
+  it("is looked at every hour", function()
+    local found
+    for _, schedule in ipairs(jobs.schedules) do
+      found = schedule.job == "events.purge" and schedule or found
+    end
+    assert.equal(3600000, found.every_ms)
   end)
 end)
