@@ -118,7 +118,8 @@ local function announce(ctx, name, order, extra, previous)
   for key, value in pairs(extra or {}) do
     data[key] = value
   end
-  events.emit(ctx, name, { resource_type = "workorder", resource_id = order.id, data = data })
+  events.emit(ctx, name, { resource_type = "workorder", resource_id = order.id, data = data,
+    personal = view.named(data) })
 end
 
 -- Writes a locked row after a step, with all that goes with it. Returns the row as it is now.
@@ -134,7 +135,7 @@ local function save(ctx, order, step)
   local old, new = view.order(before), after and view.order(after)
   audit.write(ctx, {
     action = "workorder." .. step.action, resource_type = "workorder", resource_id = order.id,
-    old = old, new = new,
+    old = view.audited(old), new = new and view.audited(new),
   })
   announce(ctx, step.event or "workorder.updated", after or before, step.extra,
     new and difference(new, old))
@@ -211,7 +212,7 @@ function M.create(ctx, input)
       changed_by = ctx.actor.user_id })
     local order = view.order(store.get(tx, row.id))
     audit.write(tx, { action = "workorder.create", resource_type = "workorder",
-      resource_id = row.id, new = order })
+      resource_id = row.id, new = view.audited(order) })
     announce(tx, "workorder.created", store.get(tx, row.id))
     return order
   end)

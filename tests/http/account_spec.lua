@@ -423,7 +423,7 @@ describe("a person", function()
     server:sql("DELETE FROM mailbox_messages") -- what was sent is no longer ours
     local _, dump = servers.shell(("mariadb-dump --no-defaults -uroot -S %s/run/mariadb.sock "
       .. "--skip-extended-insert fixxit users sessions user_tenants notifications notification_deliveries "
-      .. "one_time_tokens audit_logs reports files personal_keys jobs"):format(server.data))
+      .. "one_time_tokens audit_logs reports files personal_keys jobs outbox event_log"):format(server.data))
     assert.truthy(dump:find(ann.user.id, 1, true))
     for _, word in ipairs({ "Xanthippe", "Zweistein", "erase@gone.example", "496 0777", "Gardenerologist" }) do
       assert.is_nil(dump:find(word, 1, true), word)

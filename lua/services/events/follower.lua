@@ -41,10 +41,7 @@ local function turn(fn, prepare)
   if #rows == 0 then
     return false
   end
-  local events = {}
-  for i, row in ipairs(rows) do
-    events[i] = record.event(row)
-  end
+  local events = record.read(ctx, rows)
   if M.position() ~= from then
     return true -- the other generation was faster
   end

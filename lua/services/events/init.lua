@@ -12,6 +12,7 @@ local figures = require("services.events.figures")
 local follower = require("services.events.follower")
 local record = require("services.events.record")
 local relay = require("services.events.relay")
+local snapshot = require("services.events.snapshot")
 local store = require("services.events.store")
 
 local M = {}
@@ -29,11 +30,15 @@ end
 -- @param ctx a context with a transaction and a tenant; actor.silent: people are not told of it;
 --   actor.depth: how many rules set each other off until here
 -- @param name "report.created"
--- @param event resource_type, resource_id, data (a snapshot for staff: rooms show less of it)
+-- @param event resource_type, resource_id, data (a snapshot for staff: rooms show less of it; it is
+--   the event's from here on), personal = whose each field of it is that names somebody
 -- @return the event's id
+-- @usage events.emit(tx, "workorder.assigned", { resource_type = "workorder", resource_id = id,
+--   data = order, personal = { ["assignee.name"] = order.assignedTo } })
 function M.emit(ctx, name, event)
   assert(ctx.tx, "events.emit needs a transaction")
-  local id = uuid.v7()
+  local id, data = uuid.v7(), event.data or {}
+  local personal = event.personal and snapshot.hide(ctx, data, event.personal)
   local actor = { kind = ctx.actor.kind, userId = ctx.actor.user_id, silent = ctx.actor.silent,
     depth = ctx.actor.depth, name = ctx.actor.kind == "script" and ctx.actor.name or nil }
   store.insert_outbox(ctx, {
@@ -43,7 +48,8 @@ function M.emit(ctx, name, event)
     resource_type = event.resource_type,
     resource_id = event.resource_id,
     actor = json.encode(actor),
-    payload = json.encode(event.data or {}),
+    payload = json.encode(data),
+    personal = personal,
     request_id = ctx.request_id,
     traceparent = trace.parent(ctx),
   })
@@ -99,11 +105,31 @@ end
 -- @return at most `limit` events, the position that they go up to
 function M.list_since(ctx, tenant_id, seq, limit)
   local position = follower.position()
-  local events = {}
-  for i, row in ipairs(store.list_of_tenant_after(ctx, tenant_id, seq, position, limit)) do
-    events[i] = record.event(row)
+  local rows = store.list_of_tenant_after(ctx, tenant_id, seq, position, limit)
+  return record.read(ctx, rows), position
+end
+
+--- An event of the context's tenant by its id, or nil: of those that are kept.
+function M.find(ctx, id)
+  return record.read(ctx, { store.find(ctx, id) })[1]
+end
+
+--- The latest events of these names of the context's tenant, oldest first.
+function M.list_latest(ctx, names, limit)
+  return record.read(ctx, store.list_latest(ctx, names, limit))
+end
+
+--- An event as a job that listens got it, with what its snapshot tells of persons: that is sealed
+-- in the queue, too.
+function M.open(ctx, event)
+  return snapshot.show(ctx, { event })[1]
+end
+
+--- What a job that listens runs: fn(ctx, event, job), with the event opened.
+function M.listener(fn)
+  return function(ctx, event, job)
+    return fn(ctx, M.open(ctx, event), job)
   end
-  return events, position
 end
 
 function M.start()

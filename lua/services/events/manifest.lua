@@ -1,7 +1,7 @@
 return {
   name = "events",
   version = "1.0.0",
-  requires = { "jobs" },
+  requires = { "jobs", "persons" },
   permissions = {},
   emits = {},
   settings = {},

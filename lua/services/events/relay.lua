@@ -67,8 +67,9 @@ local function lead(relay)
   return lease.fencing_token
 end
 
--- Enqueues the jobs that listen to the events numbered from `first_id` on. Services that find
--- their listeners elsewhere than in the registry have a hook, called once for all of them.
+-- Enqueues the jobs that listen to the events numbered from `first_id` on; what those tell of
+-- persons stays sealed. Services that find their listeners elsewhere than in the registry have a
+-- hook, called once for all of them.
 local function tell_listeners(ctx, first_id)
   local rows = store.list_after(ctx, first_id - 1, BATCH)
   for _, hook in ipairs(registry.hooks.numbered or {}) do

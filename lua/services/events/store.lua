@@ -6,14 +6,15 @@ local db = require("core.db")
 local M = {}
 
 local EVENT = [[id, tenant_id, seq, event_id, event, resource_type, resource_id, actor, payload,
-  request_id, traceparent, occurred_at]]
+  personal, request_id, traceparent, occurred_at]]
 
 function M.insert_outbox(ctx, row)
   db.platform(ctx):queue(
     [[INSERT INTO outbox (tenant_id, event_id, event, resource_type, resource_id, actor, payload,
-        request_id, traceparent, occurred_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NOW(3))]],
+        personal, request_id, traceparent, occurred_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NOW(3))]],
     row.tenant_id, row.event_id, row.event, row.resource_type, row.resource_id, row.actor,
-    row.payload, row.request_id, row.traceparent)
+    row.payload, row.personal, row.request_id, row.traceparent)
 end
 
 -- The lease -----------------------------------------------------------------
@@ -70,9 +71,9 @@ end
 function M.number_outbox(ctx, limit)
   local done = db.platform(ctx):exec(
     [[INSERT INTO event_log (tenant_id, seq, event_id, event, resource_type, resource_id, actor,
-        payload, request_id, traceparent, occurred_at)
+        payload, personal, request_id, traceparent, occurred_at)
       SELECT o.tenant_id, COALESCE(c.seq, 0) + n.place, o.event_id, o.event, o.resource_type,
-        o.resource_id, o.actor, o.payload, o.request_id, o.traceparent, o.occurred_at
+        o.resource_id, o.actor, o.payload, o.personal, o.request_id, o.traceparent, o.occurred_at
       FROM (SELECT f.id, ROW_NUMBER() OVER (PARTITION BY f.tenant_id ORDER BY f.id) AS place
         FROM (SELECT id, tenant_id FROM outbox ORDER BY id LIMIT ?) f) n
       JOIN outbox o ON o.id = n.id
@@ -112,6 +113,24 @@ function M.list_of_tenant_after(ctx, tenant_id, seq, up_to_id, limit)
     "SELECT " .. EVENT .. [[ FROM event_log
       WHERE tenant_id = ? AND seq > ? AND id <= ? ORDER BY seq LIMIT ?]],
     tenant_id, seq, up_to_id, limit)
+end
+
+--- An event of the context's tenant, or nil.
+function M.find(ctx, event_id)
+  return db.scope(ctx):one(
+    "SELECT " .. EVENT .. " FROM event_log WHERE tenant_id = :tenant AND event_id = ?", event_id)
+end
+
+--- The latest events of these names of the context's tenant, oldest first.
+function M.list_latest(ctx, names, limit)
+  local marks = ("?, "):rep(#names - 1) .. "?"
+  local params = { unpack(names) }
+  params[#params + 1] = limit
+  local rows = db.scope(ctx):query("SELECT " .. EVENT .. [[ FROM event_log
+      WHERE tenant_id = :tenant AND event IN (]] .. marks .. ") ORDER BY seq DESC LIMIT ?",
+    unpack(params))
+  table.sort(rows, function(a, b) return a.seq < b.seq end)
+  return rows
 end
 
 --- The tenant's last number, as {seq}, or nil when it had no event yet.

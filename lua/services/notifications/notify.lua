@@ -61,9 +61,11 @@ local function put_into_inbox(ctx, person, message)
   if not store.insert_notification(ctx, row) then
     return nil
   end
+  -- What somebody was told goes with them.
   events.emit(ctx, "notification.new", { resource_type = "user", resource_id = person.id,
     data = { id = row.id, userId = person.id, type = row.type, title = row.title,
-      message = row.message, data = message.data or json.null } })
+      message = row.message, data = message.data or json.null },
+    personal = { title = person.id, message = person.id, data = person.id } })
   return row.id
 end
 

@@ -10,6 +10,7 @@ local errors = require("core.errors")
 local json = require("core.json")
 local log = require("core.log")
 local trace = require("core.trace")
+local events = require("services.events")
 local jobs = require("services.jobs")
 local active_releases = require("services.scripts.active")
 local allowance = require("services.scripts.allowance")
@@ -55,7 +56,7 @@ local function enqueue(ctx, row, release, hook)
   M.put(context_of(ctx, row), release, hook, {
     id = row.event_id, event = row.event, resourceType = row.resource_type,
     resourceId = row.resource_id, data = json.raw(row.payload), actor = json.raw(row.actor),
-    occurredAt = row.occurred_at,
+    personal = row.personal and json.raw(row.personal), occurredAt = row.occurred_at,
   })
 end
 
@@ -162,7 +163,7 @@ function M.handle(ctx, payload, job)
     give_up("the rule is switched off")
   end
   allowance.check(ctx)
-  local event = payload.event
+  local event = events.open(ctx, payload.event)
   local depth = (tonumber(event.actor.depth) or 0) + 1
   local depth_max = config.get().scripts.depth_max
   local outcome = hooks.run(ctx, release, hook, { event }, {

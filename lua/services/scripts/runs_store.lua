@@ -130,27 +130,6 @@ function M.forget_failures(ctx, handler)
     handler)
 end
 
--- Past events -------------------------------------------------------------------
-
-local EVENT = [[event_id, event, resource_type, resource_id, actor, payload, occurred_at]]
-
-function M.find_event(ctx, event_id)
-  return db.scope(ctx):one("SELECT " .. EVENT
-    .. " FROM event_log WHERE tenant_id = :tenant AND event_id = ?", event_id)
-end
-
---- The latest events of these names, oldest first.
-function M.list_latest_events(ctx, names, limit)
-  local marks = ("?, "):rep(#names - 1) .. "?"
-  local params = { unpack(names) }
-  params[#params + 1] = limit
-  local rows = db.scope(ctx):query("SELECT seq, " .. EVENT .. [[ FROM event_log
-      WHERE tenant_id = :tenant AND event IN (]] .. marks .. ") ORDER BY seq DESC LIMIT ?",
-    unpack(params))
-  table.sort(rows, function(a, b) return a.seq < b.seq end)
-  return rows
-end
-
 -- Dry runs under way ------------------------------------------------------------
 
 function M.insert_trial(ctx, id, request)

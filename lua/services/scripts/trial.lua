@@ -8,6 +8,7 @@ local errors = require("core.errors")
 local json = require("core.json")
 local time = require("core.time")
 local uuid = require("core.uuid")
+local events = require("services.events")
 local jobs = require("services.jobs")
 local actions = require("services.scripts.actions")
 local active_releases = require("services.scripts.active")
@@ -79,10 +80,11 @@ end
 
 -- Past events ---------------------------------------------------------------------
 
-local function event_of(row)
-  return { id = row.event_id, event = row.event, resourceType = row.resource_type,
-    resourceId = row.resource_id, data = json.decode(row.payload), actor = json.decode(row.actor),
-    occurredAt = row.occurred_at }
+-- An event of the log as rules see it.
+local function shown(event)
+  return { id = event.id, event = event.event, resourceType = event.resourceType,
+    resourceId = event.resourceId, data = event.data, actor = event.actor,
+    occurredAt = event.occurredAt }
 end
 
 local function made_up(given)
@@ -96,26 +98,26 @@ local function made_up(given)
 end
 
 local function latest(ctx, releases, count)
-  local set, names, events = {}, {}, {}
+  local set, names, list = {}, {}, {}
   for _, release in ipairs(releases) do
     names_of(release, set)
   end
   for name in pairs(set) do
     names[#names + 1] = name
   end
-  for i, row in ipairs(#names > 0 and store.list_latest_events(ctx, names, count) or {}) do
-    events[i] = event_of(row)
+  for i, event in ipairs(#names > 0 and events.list_latest(ctx, names, count) or {}) do
+    list[i] = shown(event)
   end
-  return events
+  return list
 end
 
 local function events_of(ctx, request, releases)
   if request.event then
     return { made_up(request.event) }
   elseif request.eventId then
-    local row = store.find_event(ctx, request.eventId)
+    local event = events.find(ctx, request.eventId)
       or fail("eventId", "check", "must be an event of the last 90 days")
-    return { event_of(row) }
+    return { shown(event) }
   end
   return latest(ctx, releases, request.last)
 end

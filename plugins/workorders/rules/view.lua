@@ -48,6 +48,23 @@ function M.order(row)
   }
 end
 
+--- What the audit trail keeps of M.order: people by their ids, since it never forgets.
+function M.audited(order)
+  local copy = {}
+  for name, value in pairs(order) do
+    copy[name] = value
+  end
+  copy.assignee = nil
+  return copy
+end
+
+--- Whose names the data of an event holds, made by M.order: path -> user id.
+function M.named(data)
+  local before = data.previous and data.previous.assignee
+  return { ["assignee.name"] = data.assignedTo,
+    ["previous.assignee.name"] = type(before) == "table" and before.id or nil }
+end
+
 --- One line of a work order's history.
 function M.change(row)
   return {

@@ -2,6 +2,7 @@
 local context = require("core.context")
 local db = require("core.db")
 local errors = require("core.errors")
+local events = require("services.events")
 local identity = require("services.identity")
 local json = require("core.json")
 local list = require("plugins.reports.list")
@@ -145,6 +146,31 @@ describe("work orders", function()
     raised("ASSIGN_RACE", service.assign, dana, id, { userId = tom.actor.user_id,
       expectedAssignee = tom.actor.user_id })
     service.assign(dana, id, { userId = tom.actor.user_id, force = true })
+  end)
+
+  it("name nobody where what is written stays", function()
+    local id = service.create(dana, { title = "Whose is it" }).id
+    service.assign(dana, id, { userId = tom.actor.user_id })
+    service.assign(adam, id, { userId = tara.actor.user_id, force = true })
+    local scope = db.platform(context.system({ name = "spec" }))
+    local row = scope:one([[SELECT payload, personal FROM outbox WHERE resource_id = ?
+      ORDER BY id DESC LIMIT 1]], id)
+    local event = events.open(dana, { data = json.decode(row.payload),
+      personal = json.decode(row.personal) })
+    assert.equal(tara.actor.name, event.data.assignee.name)
+    assert.equal(tom.actor.name, event.data.previous.assignee.name)
+    assert.equal(tom.actor.user_id, event.data.previous.assignedTo)
+    for _, source in ipairs({ "SELECT CONCAT(payload, COALESCE(personal, '')) AS text FROM outbox",
+      "SELECT CONCAT(COALESCE(old_values, ''), new_values) AS text FROM audit_logs" }) do
+      local rows = scope:query(source .. " WHERE resource_id = ?", id)
+      assert.equal(3, #rows)
+      for _, kept in ipairs(rows) do
+        for _, who in ipairs({ tom, tara }) do
+          assert.is_nil(kept.text:find(who.actor.name, 1, true), kept.text)
+        end
+      end
+      assert.truthy(rows[3].text:find(tara.actor.user_id, 1, true))
+    end
   end)
 
   it("are not given to people who do not do them", function()

@@ -8,6 +8,7 @@ local json = require("core.json")
 local registry = require("core.registry")
 local time = require("core.time")
 local uuid = require("core.uuid")
+local events = require("services.events")
 local notifications = require("services.notifications")
 local delivery = require("services.notifications.delivery")
 local digest = require("services.notifications.digest")
@@ -247,6 +248,20 @@ describe("a notification", function()
     assert.equal("email in_app", got(people.dispatcher, "t.role"))
     assert.equal("email in_app", got(people.owner, "t.role"))
     assert.equal("", got(people.viewer, "t.role"))
+  end)
+
+  it("is told of in an event that only its reader's key opens", function()
+    notify({ type = "t.event", title = "Live wire", message = "At the gate", data = { lamp = "No 7" },
+      to = { users = { people.dispatcher.id } } })
+    local row = sql("SELECT payload, personal FROM outbox WHERE resource_id = ? ORDER BY id DESC LIMIT 1",
+      people.dispatcher.id)
+    for _, word in ipairs({ "Live wire", "At the gate", "No 7" }) do
+      assert.is_nil((row.payload .. row.personal):find(word, 1, true))
+    end
+    local data = events.open(ctx, { data = json.decode(row.payload),
+      personal = json.decode(row.personal) }).data
+    assert.same({ "t.event", people.dispatcher.id, "Live wire", "At the gate", "No 7" },
+      { data.type, data.userId, data.title, data.message, data.data.lamp })
   end)
 
   it("goes to those who have a role besides their own", function()
