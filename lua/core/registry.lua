@@ -22,7 +22,7 @@ local M = {
   capabilities = {}, -- "reports.create" -> what tenants' scripts can call (services/scripts)
   script_permissions = {}, -- set: what those may do
   script_entities = {}, -- type -> {show, lock, machine, pinned, ...}: what rules are about
-  script_actions = {}, -- "report.create" -> {event, shows}: what they can stand in front of
+  script_actions = {}, -- "report.create" -> {event, shows, given}: what they can stand in front of
 }
 
 return M

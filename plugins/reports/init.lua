@@ -61,7 +61,7 @@ M.scripts = {
   permissions = capabilities.permissions,
   entities = { report = entity.with(status.migrate) },
   actions = {
-    ["report.create"] = { event = "report.created" },
+    ["report.create"] = { event = "report.created", given = entity.given },
     ["report.update"] = { event = "report.updated", shows = function(data)
       return not data.previousStatus and not data.deleted
     end },

@@ -4,7 +4,8 @@
 --   M.scripts = { actions = { ["report.create"] = { event = "report.created" } } }
 --
 -- `event` is the event that follows the action; shows(data) tells whether an event of that name was
--- caused by it, where several actions cause it.
+-- caused by it, where several actions cause it; given(ctx, event) returns what the action was given
+-- then, where the event's data does not say all of it.
 
 local json = require("core.json")
 local registry = require("core.registry")
@@ -30,6 +31,12 @@ function M.of_event(event)
       return name
     end
   end
+end
+
+--- What the action that a past event tells of was given, as far as it is known.
+function M.given(ctx, name, event)
+  local action = registry.script_actions[name]
+  return action.given and action.given(ctx, event) or event.data
 end
 
 return M

@@ -164,8 +164,10 @@ end
 
 local function try_before(ctx, release, event, result)
   local action = actions.of_event(event)
-  local data = event.data
-  for _, hook in ipairs(action and hooks.find(release, "before", action) or {}) do
+  local found = action and hooks.find(release, "before", action) or {}
+  local is_past = event.id ~= json.null
+  local data = #found > 0 and is_past and actions.given(ctx, action, event) or event.data
+  for _, hook in ipairs(found) do
     local about = { user = event.actor, action = action, id = event.resourceId }
     local outcome = hooks.run(ctx, release, hook, { data, about }, DRY)
     add(result, outcome)
