@@ -21,6 +21,7 @@ struct limits;
 struct metrics;
 struct heartbeat;
 struct vm;
+struct tidy;
 
 struct host {
     uv_loop_t *loop;
@@ -44,4 +45,5 @@ struct host {
     struct counters *counters; /* the same */
     struct heartbeat *heart;   /* NULL where no master watches */
     size_t slot;               /* this process's in it */
+    struct tidy *tidy;         /* NULL in a command */
 };

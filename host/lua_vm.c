@@ -187,6 +187,16 @@ void vm_collect(struct vm *vm)
         lua_gc(vm->L, LUA_GCCOLLECT, 0);
 }
 
+bool vm_collect_for(struct vm *vm, unsigned slice_us)
+{
+    uint64_t end = uv_hrtime() + (uint64_t)slice_us * 1000;
+    do {
+        if (lua_gc(vm->L, LUA_GCSTEP, 0))
+            return true;
+    } while (uv_hrtime() < end);
+    return false;
+}
+
 unsigned vm_generation(const struct vm *vm)
 {
     return vm->generation;

@@ -25,13 +25,13 @@ typedef void (*vm_run_cb)(void *arg, const char *problem, const char *result, si
 struct vm *vm_new(struct host *host, const char *root);
 
 /* For tests: from now on every new VM collects at full speed, and all there is whenever a task
- * waits. So whatever C keeps of Lua's over a wait without an anchor is gone when it is used. */
-void vm_collect_always(void);
-
-/* For tests: from now on every new VM collects at full speed, and all there is whenever a task
  * waits, and its memory is malloc's. So what C keeps of Lua's without an anchor is gone when it
  * is used, and ASan tells. */
 void vm_collect_always(void);
+
+/* Goes on with a cycle of the collector, or begins one, for about `slice_us`: to be called from the
+ * loop, not from inside the VM. Whether the cycle has ended. */
+bool vm_collect_for(struct vm *vm, unsigned slice_us);
 
 /* Starts boot and returns; `done` runs once, from the loop or before this returns. */
 void vm_boot(struct vm *vm, vm_boot_cb done, void *arg);

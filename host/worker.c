@@ -19,6 +19,7 @@
 #include "redis.h"
 #include "sandbox_client.h"
 #include "smtp.h"
+#include "tidy.h"
 #include "turnstile.h"
 #include "vitals.h"
 #include "vm.h"
@@ -97,6 +98,7 @@ static void close_everything(struct worker *worker)
     uv_close((uv_handle_t *)&worker->drain_timer, NULL);
     uv_close((uv_handle_t *)&worker->term, NULL);
     uv_close((uv_handle_t *)&worker->channel, NULL);
+    tidy_stop(host->tidy);
     vitals_stop(worker->vitals);
     http_server_free(host->http);
     ws_hub_free(host->ws);
@@ -324,6 +326,7 @@ static void open_modules(struct worker *worker)
     lua_http_install(host);
     lua_ws_install(host);
     worker->vitals = vitals_start(host);
+    host->tidy = tidy_start(host);
 }
 
 int worker_main(const struct worker_setup *setup)

@@ -1,0 +1,108 @@
+/* Garbage of Lua: collected while the loop has nothing to do, left while it has, and not waited
+ * for where many things come that stay. */
+#include "tidy.h"
+#include "log.h"
+#include "loop.h"
+#include "lua_task.h"
+#include "lua_vm.h"
+
+enum { BUSY_MS = 2500 };
+
+static struct host host = {.role = "http"};
+
+static void run(const char *code)
+{
+    if (luaL_loadstring(host.vm->L, code) != 0)
+        abort();
+    task_spawn(host.vm, host.vm->L, 0, 0, NULL, NULL);
+}
+
+/* Less than what Lua collects for by itself: that would be at four times of what lives. */
+static void litter(void)
+{
+    run("for i = 1, 30000 do last = { i, i .. '' } end");
+}
+
+
+static bool falls_below(size_t bytes, unsigned ms)
+{
+    bool never = false;
+    for (unsigned waited = 0; waited < ms; waited += 50) {
+        if (vm_memory(host.vm) < bytes)
+            return true;
+        loop_until(&never, 50);
+    }
+    return false;
+}
+
+static void collects_when_idle(void)
+{
+    size_t littered;
+    litter();
+    littered = vm_memory(host.vm);
+    CHECK(falls_below(littered * 2 / 3, PATIENCE_MS));
+}
+
+static void be_busy(uv_timer_t *timer)
+{
+    (void)timer;
+    uint64_t end = uv_hrtime() + 4000000;
+    while (uv_hrtime() < end)
+        ;
+}
+
+static void leaves_it_under_load(void)
+{
+    bool closed = false;
+    uv_timer_t load;
+    size_t littered;
+    uv_timer_init(loop, &load);
+    load.data = &closed;
+    uv_timer_start(&load, be_busy, 1, 1);
+    litter();
+    littered = vm_memory(host.vm);
+    CHECK(!falls_below(littered * 2 / 3, BUSY_MS));
+    uv_close((uv_handle_t *)&load, loop_on_closed);
+    loop_await(&closed);
+    CHECK(falls_below(littered * 2 / 3, PATIENCE_MS));
+}
+
+/* From a crowd of 100 on, each of which leaves some garbage. */
+static void collects_for_a_crowd(void)
+{
+    size_t tidied = vm_memory(host.vm), most = 0;
+    for (int i = 0; i < 3000; i++) {
+        run("for i = 1, 30 do last = { i, i .. '' } end");
+        tidy_crowd(host.tidy, host.vm);
+        if (vm_memory(host.vm) > most)
+            most = vm_memory(host.vm);
+    }
+    CHECK(most > tidied * 3 / 2);
+    CHECK(most < tidied * 3);
+    tidy_crowd(NULL, host.vm);
+}
+
+static void on_gone(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+int main(void)
+{
+    bool gone = false;
+    log_init(LOG_ERROR, false, "test");
+    loop = uv_default_loop();
+    uv_loop_configure(loop, UV_METRICS_IDLE_TIME);
+    host.loop = loop;
+    host.vm = vm_new(&host, ".");
+    run("kept = {} for i = 1, 20000 do kept[i] = { i .. '' } end");
+    host.tidy = tidy_start(&host);
+    RUN(collects_when_idle);
+    RUN(leaves_it_under_load);
+    RUN(collects_for_a_crowd);
+    tidy_stop(host.tidy);
+    vm_retire(host.vm, 1000, on_gone, &gone);
+    loop_await(&gone);
+    CHECK(uv_run(loop, UV_RUN_DEFAULT) == 0);
+    return check_result("tidy");
+}
