@@ -5,7 +5,6 @@ local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
 local s = require("core.schema")
-local uuid = require("core.uuid")
 local list = require("plugins.workorders.list")
 local remediations = require("plugins.workorders.remediations")
 local schema = require("plugins.workorders.schema")
@@ -51,12 +50,12 @@ local function same_id(arguments)
   return { id = arguments.id }
 end
 
-local function made_up_order(arguments)
+local function made_up_order(arguments, new_id)
   local order = {}
   for name, value in pairs(arguments) do
     order[name] = value
   end
-  order.id, order.status = uuid.v7(), states.machine.initial
+  order.id, order.status = new_id(), states.machine.initial
   order.number = "WO-0000-000000"
   return order
 end
@@ -152,14 +151,6 @@ local WORKORDERS = {
     made_up = same_id,
   },
   {
-    name = "workorders.set_status", writes = true, parameters = { "id", "status", "reason" },
-    arguments = s.object(fields_of(schema.status, {}, { id = id() })),
-    run = function(ctx, arguments)
-      return service.set_status(ctx, arguments.id, arguments)
-    end,
-    made_up = same_id,
-  },
-  {
     name = "workorders.assign", writes = true, parameters = { "id", "to" },
     arguments = s.object({ id = id(), to = ASSIGNMENT }),
     run = function(ctx, arguments)
@@ -214,8 +205,8 @@ local REMEDIATIONS = {
     run = function(ctx, arguments)
       return remediations.create(ctx, arguments)
     end,
-    made_up = function(arguments)
-      return { id = uuid.v7(), workOrderId = arguments.workOrderId,
+    made_up = function(arguments, new_id)
+      return { id = new_id(), workOrderId = arguments.workOrderId,
         description = arguments.description }
     end,
   },

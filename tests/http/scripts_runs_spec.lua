@@ -393,6 +393,29 @@ end)
       assert.equal(2, #answer.events[1].actions)
     end)
 
+  it("goes by the time of the event and differs in nothing from a release that decides alike", function()
+    local rule = [[
+on("report.created", function(event)
+  local order = workorders.create{ reportId = event.report.id }
+  notify{ role = "dispatcher", title = now(), workOrderId = order.id }
+  log(now() == event.occurredAt, math.random() < 2)
+end)
+]]
+    publish({ ["rules/dry.lua"] = rule })
+    ok(report({ title = "Decided alike" }), 201)
+    await("the end", idle)
+    put("rules/dry.lua", "-- In other words.\n" .. rule)
+    local answer = try({ last = 1, compare = "active" })
+    assert.same({ "true true" }, answer.events[1].log)
+    assert.equal(2, #answer.events[1].actions)
+    assert.same({ 0, 0 }, { answer.totals.different, #answer.difference }, cjson.encode(answer))
+    put("rules/dry.lua", (rule:gsub("dispatcher", "owner")))
+    answer = try({ last = 1, compare = "active" })
+    assert.equal(1, answer.totals.different)
+    assert.same({ "dispatcher", "owner" }, { answer.difference[1].active[2].arguments.role,
+      answer.difference[1].draft[2].arguments.role })
+  end)
+
   it("says what is wrong with the request, and with the draft", function()
     local function refused(status, body)
       local answer = api:post("/scripts/test", { token = owner.token, json = body })

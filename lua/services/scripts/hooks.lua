@@ -63,7 +63,8 @@ end
 -- @param release of services.scripts.active, or {name, files, hooks} of a draft
 -- @param arguments an array, what the hook is called with
 -- @param options step (of an escalation), lane, origin = {cause, handler, again} when it may be
---   tried again (services.scripts.run), depth = how many rules set this one off, dry, event, event_id, attempt (for the record),
+--   tried again (services.scripts.run), depth = how many rules set this one off, dry, new_id,
+--   at, event, event_id, attempt (for the record),
 --   quiet = no record, refusal = the error with which it ends before it begins
 --   status = function(outcome) -> how it counts, where that is decided by what it gave
 -- @return the outcome (services.scripts.run) with its `warnings`; its `id` is that of the record
@@ -82,6 +83,8 @@ function M.run(ctx, release, hook, arguments, options)
     lane = options.lane or LANES[limit.class],
     origin = options.origin,
     dry = options.dry,
+    new_id = options.new_id,
+    at = options.at,
     refusal = options.refusal,
   })
   outcome.status = options.status and options.status(outcome) or outcome.status

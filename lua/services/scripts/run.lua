@@ -55,7 +55,7 @@ end
 local function pretend(run, entry, arguments, call)
   run.actions[#run.actions + 1] = { call = entry.name, arguments = arguments, file = call.file,
     line = call.line }
-  return entry.made_up and entry.made_up(arguments)
+  return entry.made_up and entry.made_up(arguments, run.new_id or uuid.v7)
 end
 
 local function carry_out(run, entry, arguments, call)
@@ -225,23 +225,29 @@ local function input_of(spec, tenant, began_at)
   })
 end
 
+local function time_of(ctx, spec)
+  return spec.at or effects.began_at(ctx, spec.origin)
+end
+
 --- Runs a hook. Raises nothing.
 -- @param ctx acts as the script (context.script), in its tenant
 -- @param spec hook, release = function() -> that of parts.release, arguments (array), step,
 --   limits (limits.of), lane;
 --   origin = {cause, handler, again = whether there may have been an attempt} when it may be tried
---   again, dry = whether writes are only noted,
+--   again, dry = whether writes are only noted, new_id = what makes up ids then,
+--   at = the time by which it goes, where that is not now,
 --   refusal = the error with which it ends before it begins
 -- @return {status = "ok" | "error" | "limit", value, error, permanent = no use in another attempt,
 --   log, actions, cpu_us, wall_us, memory, calls, started_at}
 function M.perform(ctx, spec)
   local run = setmetatable({
     ctx = ctx, hook = spec.hook, limits = spec.limits, lane = spec.lane, dry = spec.dry,
-    origin = spec.origin, calls = 0, writes = 0, fetches = 0, ordinal = 0, cpu_us = 0, memory = 0,
+    origin = spec.origin, new_id = spec.new_id, calls = 0, writes = 0, fetches = 0, ordinal = 0,
+    cpu_us = 0, memory = 0,
     log = json.array({}), actions = json.array({}), started_at = time.now(),
   }, Run)
   local began = time.monotonic_ms()
-  local known, began_at = xpcall(effects.began_at, errors.capture, ctx, spec.origin)
+  local known, began_at = xpcall(time_of, errors.capture, ctx, spec)
   run.began_at = began_at
   local ok, input = pcall(input_of, spec, ctx.tenant, began_at)
   if spec.refusal then

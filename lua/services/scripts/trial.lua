@@ -25,7 +25,8 @@ local M = {}
 
 M.JOB = "scripts.trial"
 
-local DRY = { lane = "draft", dry = true, quiet = true }
+-- Ids of what a dry run only says that it makes: well-formed, and known by anybody who reads them.
+local MADE_UP = "00000000-0000-7000-8000-%012d"
 local SORTED = { sorted = true }
 
 local function fail(field, code, message)
@@ -124,6 +125,16 @@ end
 
 -- Decisions -----------------------------------------------------------------------
 
+-- How a release is run over an event: by the time when it happened, and with ids that are the same
+-- another time, so that two releases which decide alike do not differ.
+local function pretence(event)
+  local made = 0
+  return { lane = "draft", dry = true, quiet = true, at = event.occurredAt, new_id = function()
+    made = made + 1
+    return MADE_UP:format(made)
+  end }
+end
+
 local function new_result(event)
   return { eventId = event.id, event = event.event, resourceId = event.resourceId,
     actions = json.array({}), log = json.array({}), cpuMs = 0, memoryBytes = 0, calls = 0 }
@@ -162,14 +173,14 @@ local function read_decision(result, hook, value, data)
   return data
 end
 
-local function try_before(ctx, release, event, result)
+local function try_before(ctx, release, event, result, how)
   local action = actions.of_event(event)
   local found = action and hooks.find(release, "before", action) or {}
   local is_past = event.id ~= json.null
   local data = #found > 0 and is_past and actions.given(ctx, action, event) or event.data
   for _, hook in ipairs(found) do
     local about = { user = event.actor, action = action, id = event.resourceId }
-    local outcome = hooks.run(ctx, release, hook, { data, about }, DRY)
+    local outcome = hooks.run(ctx, release, hook, { data, about }, how)
     add(result, outcome)
     data = outcome.error and data or read_decision(result, hook, outcome.value, data)
     if not data then
@@ -181,10 +192,10 @@ end
 
 -- What a release would do about an event.
 local function decide(ctx, release, event)
-  local result = new_result(event)
-  if try_before(ctx, release, event, result) then
+  local result, how = new_result(event), pretence(event)
+  if try_before(ctx, release, event, result, how) then
     for _, hook in ipairs(hooks.find(release, "on", event.event)) do
-      add(result, hooks.run(ctx, release, hook, { event }, DRY))
+      add(result, hooks.run(ctx, release, hook, { event }, how))
     end
   end
   result.cpuMs = math.floor(result.cpuMs * 100 + 0.5) / 100
