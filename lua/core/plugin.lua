@@ -267,6 +267,8 @@ local function add_scripts(loading, where, scripts)
         problem(loading, where, "capability '%s' needs arguments, a schema, and run", entry.name)
       elseif entry.writes and not entry.made_up then
         problem(loading, where, "capability '%s' writes: it needs made_up", entry.name)
+      elseif named[entry.name] then
+        problem(loading, where, "capability '%s' is there twice", entry.name)
       end
       named[entry.name] = entry
     end

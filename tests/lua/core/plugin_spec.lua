@@ -157,6 +157,11 @@ describe("the loader", function()
       ["plugins/things/init.lua"] = [[return { scripts = { capabilities = { things = {
         { name = "things.make", arguments = require("core.schema").object({}), run = print,
           writes = true } } } } }]] },
+    ["a capability that is there twice"] = { "'things.get' is there twice",
+      ["plugins/things/init.lua"] = [[local s = require("core.schema")
+        return { scripts = { capabilities = { things = {
+          { name = "things.get", arguments = s.object({}), run = print },
+          { name = "things.get", arguments = s.object({}), run = print } } } } }]] },
     ["a permission of scripts nobody declares"] = { "permission 'things.reed' is in no manifest",
       ["plugins/things/init.lua"] = [[return { scripts = { permissions = { "things.reed" } } }]] },
     ["an action that nothing tells of"] = { "'things.make': event 'things.maid' is emitted by no",
