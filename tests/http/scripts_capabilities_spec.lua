@@ -247,7 +247,10 @@ describe("a capability", function()
     for name, arguments in pairs({ get_report = { id = theirs.id }, get_user = { id = stranger.user.id },
       update_report = { id = theirs.id, changes = { title = "Mine" } },
       create_order = { order = { reportId = theirs.id } } }) do
-      assert.equal("NOT_FOUND", refused(500, "RULE_FAILED", call(name, arguments, owner)).cause.code)
+      local err = refused(404, "NOT_FOUND", call(name, arguments, owner))
+      assert.equal("NOT_FOUND", err.cause.code)
+      assert.matches("^rules/routes.lua:%d+$", err.rule)
+      assert.is_nil(refused(404, "NOT_FOUND", call(name, arguments, dispatcher)).cause)
     end
   end)
 

@@ -105,6 +105,21 @@ describe("a release", function()
     await_everywhere("first")
   end)
 
+  it("as a canary stays when callers of its routes ask for what is not there", function()
+    local number = publish('route("GET", "/look/:id", function(req) return json(reports.get(req.params.id)) end)\n', 99)
+    for _ = 1, 6 do
+      local answer = one.api:get("/x/look/01a1fe30-4a20-7801-8518-f6b2802ed6f8", { token = owner })
+      assert.equal(404, answer.status, answer.body)
+      assert.equal("NOT_FOUND", answer.json.error.code)
+    end
+    await("the records of the runs", function()
+      local runs = ok(one.api:get("/scripts/runs?status=rejected", { token = owner }))
+      return #runs == 6 and runs[1].release == number
+    end)
+    assert.equal("canary", ok(one.api:get("/scripts/releases", { token = owner }))[1].state)
+    ok(one.api:post("/scripts/rollback", { token = owner, json = { release = 1 } }))
+  end)
+
   it("as a canary takes itself back when it fails, and the active one runs for all again", function()
     local number = publish('before("report.create", function(report) report.tags = report.none.at.all end)\n', 60)
     local function state()

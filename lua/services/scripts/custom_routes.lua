@@ -17,6 +17,10 @@ local PREFIX = "/api/v1/x/"
 local BODY_MAX = 65536
 local READS_DETAILS = "scripts.read"
 local CODE = "^[%u][%u%d_]*$"
+local FAILED = "The script behind this has failed"
+-- With what a capability refuses, although the rule may be right: the caller asked for something
+-- that is not there, or no more as it was.
+local REFUSALS = { NOT_FOUND = 404, CONFLICT = 409, INVALID_TRANSITION = 409 }
 
 -- release -> its router, as long as it is kept
 local routers = setmetatable({}, { __mode = "k" })
@@ -92,17 +96,26 @@ local function request(ctx, names, values)
   }
 end
 
+-- @return code, message, status
+local function failure_of(err)
+  if REFUSALS[err.code] then
+    return err.code, err.message, REFUSALS[err.code]
+  elseif err.code == "UNAVAILABLE" or err.code == "CRASHED" then
+    return "SERVICE_UNAVAILABLE", FAILED, 503
+  end
+  return "RULE_FAILED", FAILED, 500
+end
+
 -- What went wrong is for authors; it is in the record of the run, too.
 local function fail(ctx, hook, outcome)
   local err = outcome.error
-  local is_away = err.code == "UNAVAILABLE" or err.code == "CRASHED"
-  local failure = errors.new(is_away and "SERVICE_UNAVAILABLE" or "RULE_FAILED",
-    "The script behind this has failed", {
-      status = is_away and 503 or 500,
-      headers = is_away and { ["Retry-After"] = "1" } or nil,
-      fields = ctx:can(READS_DETAILS) and { rule = ("%s:%d"):format(err.file or hook.file,
-        err.line or hook.line), cause = { code = err.code, message = err.message } } or nil,
-    })
+  local code, message, status = failure_of(err)
+  local failure = errors.new(code, message, {
+    status = status,
+    headers = status == 503 and { ["Retry-After"] = "1" } or nil,
+    fields = ctx:can(READS_DETAILS) and { rule = ("%s:%d"):format(err.file or hook.file,
+      err.line or hook.line), cause = { code = err.code, message = err.message } } or nil,
+  })
   failure.is_expected = true
   error(failure, 0)
 end
@@ -121,12 +134,17 @@ local function refuse(status, body)
   error(err, 0)
 end
 
+-- What is refused to the caller is no failure of the rule, and of no canary.
+local function status_of(outcome)
+  return outcome.error and REFUSALS[outcome.error.code] and "rejected" or outcome.status
+end
+
 local function serve(ctx)
   local release, entry, values = find(ctx)
   local hook = entry.hook
   check_permission(ctx, hook)
   local outcome = hooks.run(ctx, release, hook, { request(ctx, entry.names, values) },
-    { event = hook.name })
+    { event = hook.name, status = status_of })
   if outcome.error then
     fail(ctx, hook, outcome)
   end
@@ -145,7 +163,8 @@ local function route(method, body)
     summary = "What the tenant's scripts answer to " .. method .. " under this path.",
     body = body, max_body = body and BODY_MAX or nil,
     returns = s.any({ describe = "what the script answers" }),
-    answers = { [404] = "no such route of a script", [500] = "the script failed" },
+    answers = { [404] = "no such route of a script, or nothing there that it asks for",
+      [409] = "what it would change is not as it was", [500] = "the script failed" },
     handler = serve }
 end
 

@@ -91,7 +91,7 @@ function M.run(ctx, release, hook, arguments, options)
   figures.note(outcome)
   if not options.quiet then
     outcome.id = record.add(ctx.tenant.id, release, outcome, options)
-    canary.record(release, outcome.error == nil)
+    canary.record(release, outcome.error == nil or outcome.status == "rejected")
   end
   return outcome
 end
