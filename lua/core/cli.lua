@@ -7,6 +7,7 @@
 -- cx = { args = words that are no options, options = {dry_run = true, count = "3"}, json = bool }
 -- with cx.print(text) and cx.print_json(value). A nil exit code is 0; 2 is a mistake in the words.
 
+local config = require("core.config")
 local errors = require("core.errors")
 local json = require("core.json")
 local plugin = require("core.plugin")
@@ -172,6 +173,14 @@ local function complain(text)
   sys.print_error("fixxit: " .. text .. "\n")
 end
 
+-- The private database of a server is found by its data folder: mostly, that is another one.
+local function hint_at_data_folder(values)
+  if values.db.socket:find(values.server.data, 1, true) == 1 then
+    complain(("does the server run, and is %s its data folder? Else say --data or FIXXIT_DATA")
+      :format(values.server.data))
+  end
+end
+
 local function run(name, command, words)
   local args, options
   if command.raw_words then
@@ -198,6 +207,9 @@ local function run(name, command, words)
     return result or 0
   end
   complain(tostring(result))
+  if errors.is(result, "SERVICE_UNAVAILABLE") then
+    hint_at_data_folder(config.get())
+  end
   if type(result) == "table" and result.traceback then
     complain(result.traceback)
   end

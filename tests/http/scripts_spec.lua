@@ -482,8 +482,16 @@ describe("the command line", function()
     succeeds("pull", "2 files in " .. folder)
     assert.equal("-- nothing\n", servers.read_file(folder .. "/" .. RULE))
     succeeds("test --last 3", "0 events, 0 actions, 0 errors")
+    for words, told in pairs({ ["rollback x"] = "the release must be a number",
+      ["push"] = "needs --message", ["runs --status odd"] = "must be one of ok, error" }) do
+      local _, output = command(words)
+      assert.is_nil(output:find("traceback", 1, true), output)
+      assert.is_nil(output:find("INTERNAL", 1, true), output)
+      fails(words, "fixxit: ", told)
+    end
     fails("dance", "pull | check")
     assert.equal(1, (server:command("scripts check --tenant nowhere")))
+    fails("releases --data " .. folder, "is " .. folder .. " its data folder?")
   end)
 
   it("runs specs against made-up events", function()

@@ -15,6 +15,7 @@ local compare = require("services.scripts.compare")
 local drafts = require("services.scripts.drafts")
 local folder = require("services.scripts.folder")
 local releases = require("services.scripts.releases")
+local runs_view = require("services.scripts.runs_view")
 local specs = require("services.scripts.specs")
 local store = require("services.scripts.store")
 local trial = require("services.scripts.trial")
@@ -28,8 +29,8 @@ local NOBODY = { id = "nobody", slug = "nobody", timezone = "UTC" }
 local NEEDS_PROCESS = { check = true, spec = true, test = true, push = true }
 
 local M = {
-  summary = "A tenant's scripts: pull, check, spec, test, diff, push, releases, rollback.",
-  usage = "pull | check | spec | test | diff | push | releases | rollback N --tenant SLUG; "
+  summary = "A tenant's scripts: pull, check, spec, test, diff, push, releases, rollback, runs.",
+  usage = "pull | check | spec | test | diff | push | releases | rollback N | runs --tenant SLUG; "
     .. "check and spec also with --folder alone; names tells what rules can use",
   options = {
     { "--tenant SLUG", "whose scripts" },
@@ -37,9 +38,10 @@ local M = {
     { "--message TEXT", "push: what the release is for" },
     { "--canary PERCENT", "push: only for a share of the reports and work orders" },
     { "--draft", "push: the draft only, nothing is published" },
-    { "--last N", "test: the draft over so many past events (100)" },
+    { "--last N", "test: the draft over so many past events (100); runs: so many (20)" },
     { "--compare", "test: and what the active release would have done otherwise" },
     { "--release N", "pull: the files of a release instead of the draft" },
+    { "--status STATUS", "runs: those that ended so, such as error" },
   },
 }
 
@@ -70,7 +72,8 @@ end
 local function print_release(cx, release)
   cx.print(("%4d  %-9s %s  %s"):format(release.release,
     release.canary ~= json.null and ("%s %d%%"):format(release.state, release.canary)
-    or release.state, release.createdAt, release.message))
+    or release.state, release.createdAt, release.message)
+    .. (release.withdrawn ~= json.null and (" (%s)"):format(release.withdrawn) or ""))
 end
 
 local commands = {}
@@ -149,12 +152,16 @@ function commands.test(ctx, cx)
   if cx.json then
     return cx.print_json(answer)
   end
+  local of_id = {}
   for _, event in ipairs(answer.events) do
+    of_id[event.eventId] = event
     cx.print(("%s %s  %g ms"):format(event.event, tostring(event.resourceId), event.cpuMs))
     print_actions(cx, "   ", event.actions, event.error)
   end
   for _, differs in ipairs(answer.difference or {}) do
-    cx.print(("differs: %s"):format(tostring(differs.eventId)))
+    local event = of_id[differs.eventId]
+    cx.print(("%s %s differs from the active release"):format(event.event,
+      tostring(event.resourceId)))
     print_actions(cx, "  -", differs.active, differs.activeError)
     print_actions(cx, "  +", differs.draft, differs.draftError)
   end
@@ -205,6 +212,29 @@ function commands.releases(ctx, cx)
   end
 end
 
+function commands.runs(ctx, cx)
+  local status = cx.options.status
+  local problems = status and select(2, runs_view.STATUS:validate(status))
+  if problems then
+    error("--status " .. problems[1].message, 0)
+  end
+  local list = runs_view.list(ctx, { limit = whole(cx.options.last, "--last") or LISTED,
+    status = status })
+  if cx.json then
+    return cx.print_json(list)
+  end
+  for _, run in ipairs(list) do
+    cx.print(("%s  %-8s %s  release %s, %g ms"):format(run.startedAt, run.status, run.hook,
+      run.release == json.null and "dev" or run.release, run.cpuMs or 0))
+    for _, line in ipairs(run.log) do
+      cx.print("    " .. line)
+    end
+    if run.error ~= json.null then
+      print_failure(cx, run.file, 0, run.error)
+    end
+  end
+end
+
 function commands.rollback(ctx, cx)
   local number = whole(cx.args[2] or cx.options.release, "the release")
   if not number then
@@ -251,7 +281,7 @@ function M.run(cx)
   plugin.load(system_routes) -- what events and capabilities there are
   local ctx = context.system({ name = "command", tenant = tenant_of(cx) })
   local zygote = NEEDS_PROCESS[cx.args[1]] and companions.start("scripts")
-  local ok, result = xpcall(command, errors.capture, ctx, cx)
+  local ok, result = pcall(command, ctx, cx)
   companions.stop(zygote)
   if not ok then
     error(result, 0)

@@ -9,7 +9,6 @@ local view = require("services.scripts.runs_view")
 
 local TESTS = "/api/v1/scripts/tests/"
 local LAST_MAX = 1000
-local STATUSES = { "ok", "error", "limit", "rejected", "retrying", "dead" }
 
 local WAYS = { "event", "eventId", "last" }
 
@@ -38,8 +37,7 @@ local TEST = s.object({
 
 local LIST = paging.query_schema({ sorts = view.SORTS, filters = {
   file = s.string({ min = 1, max = 64, optional = true }),
-  status = s.enum({ STATUSES[1], STATUSES[2], STATUSES[3], STATUSES[4], STATUSES[5], STATUSES[6],
-    optional = true }),
+  status = view.STATUS,
   eventId = s.string({ format = "uuid", optional = true }),
 } })
 

@@ -3,6 +3,7 @@
 local json = require("core.json")
 local errors = require("core.errors")
 local paging = require("core.paging")
+local s = require("core.schema")
 local time = require("core.time")
 local store = require("services.scripts.runs_store")
 
@@ -11,6 +12,9 @@ local M = {}
 local DAY_MS = 86400000
 
 local COLUMNS = { startedAt = "r.started_at" }
+
+--- How a run can have ended.
+M.STATUS = s.enum({ "ok", "error", "limit", "rejected", "retrying", "dead", optional = true })
 
 --- What a list of runs can be sorted by.
 M.SORTS = { "startedAt" }
