@@ -1,24 +1,19 @@
 --- Each write of a run once, over any number of retries.
 --
 -- The nth write that a handler asks for because of a cause (an event, a step of a clock) takes the
--- nth place under that cause; the row of the place commits with the write. Whoever comes to a place
--- that is taken gets what was done there, if it asks for the same; else it fails: its rule does not
--- do the same twice, and going on would do something else in addition.
+-- nth place under that cause; the row of the place commits with the write, and with what the run
+-- had read before (services.scripts.journal). Whoever comes to a place that is taken gets what was
+-- done there, if it asks for the same; else it fails: its rule does not do the same twice, and
+-- going on would do something else in addition.
 
 local crypto = require("core.crypto")
 local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
-local time = require("core.time")
+local journals = require("services.scripts.journal")
 local store = require("services.scripts.runs_store")
 
 local M = {}
-
-local SORTED = { sorted = true }
-
-local function digest_of(name, arguments)
-  return crypto.hex(crypto.hash("sha256", name .. "\n" .. json.encode(arguments, SORTED)))
-end
 
 --- The key by which another server can tell a repeated request.
 function M.key(origin, ordinal)
@@ -26,23 +21,40 @@ function M.key(origin, ordinal)
     ordinal)))
 end
 
-local function replayed(ctx, effect)
-  local known = store.find_effect(ctx, effect)
-  if not known then
-    return false
-  elseif known.capability ~= effect.capability or known.digest ~= effect.digest then
+local function is_same(known, effect)
+  return known.capability == effect.capability and known.digest == effect.digest
+end
+
+local function result_of(known)
+  return known.result and json.decode(known.result)
+end
+
+-- What was done at a place before the run began.
+local function replay(known, effect)
+  if not is_same(known, effect) then
     local err = errors.new("EFFECT_CHANGED", ("the earlier attempt did %s here, and this one wants "
       .. "something else"):format(known.capability), { status = 409 })
     err.permanent = true
     error(err, 0)
   end
-  return true, known.result and json.decode(known.result)
+  return result_of(known)
 end
 
-local function within_transaction(ctx, effect, fn)
+-- What was done at a place since the run began, or by an attempt that it does not know of. That one
+-- may have read something else than this one: the next attempt will know what.
+local function join(known, effect)
+  if not known or not is_same(known, effect) then
+    errors.raise("CONFLICT", "another attempt of this run is under way")
+  end
+  return result_of(known)
+end
+
+-- Takes the place, does what is to be done there, and writes down what that gave.
+local function within_transaction(ctx, journal, effect, fn)
   return db.transaction(ctx, function(tx_ctx)
+    effect.answers = journal:seal(tx_ctx, effect.ordinal)
     if not store.claim_effect(tx_ctx, effect) then
-      return select(2, replayed(tx_ctx, effect))
+      return join(store.find_effect(tx_ctx, effect), effect)
     end
     local value = fn(tx_ctx)
     store.put_result(tx_ctx, effect, value ~= nil and json.encode(value) or nil)
@@ -51,46 +63,44 @@ local function within_transaction(ctx, effect, fn)
 end
 
 -- What reaches other servers happens at least once, and is written down when it has.
-local function outside(ctx, effect, fn)
-  local is_known, result = replayed(ctx, effect)
-  if is_known then
-    return result
+local function outside(ctx, journal, effect, fn)
+  local known = store.find_effect(ctx, effect)
+  if known then
+    return join(known, effect)
   end
   local value = fn(ctx)
-  db.transaction(ctx, function(tx_ctx)
-    if store.claim_effect(tx_ctx, effect) then
-      store.put_result(tx_ctx, effect, value ~= nil and json.encode(value) or nil)
-    end
+  return within_transaction(ctx, journal, effect, function()
+    return value
   end)
-  return value
 end
 
---- The time by which a run goes: its own, but that of the attempt before which did something, so that
--- a rule that writes down the time asks for the same again.
--- @param origin cause, handler, again = whether there may have been an attempt
-function M.began_at(ctx, origin)
-  return origin and origin.again and store.find_began(ctx, origin.cause, origin.handler)
-    or time.now()
+local function once(ctx, journal, ordinal, entry, arguments, fn)
+  local effect = { cause = journal.cause, handler = journal.handler, ordinal = ordinal,
+    capability = entry.name, digest = journals.digest(entry.name, arguments),
+    began_at = journal.began_at }
+  local known = journal.places[ordinal]
+  if known then
+    return replay(known, effect)
+  elseif entry.outside then
+    return outside(ctx, journal, effect, fn)
+  end
+  return within_transaction(ctx, journal, effect, fn)
 end
 
 --- Does what a run asks for, unless it is done.
--- @param origin cause, handler, began_at; nil: nothing is kept, since nothing will be tried again
+-- @param journal of the run (services.scripts.journal); nil: nothing is kept, since nothing will be
+--   tried again
 -- @param entry the capability
 -- @param fn fn(ctx) -> the value; its ctx has the transaction, if any
-function M.perform(ctx, origin, ordinal, entry, arguments, fn)
-  if not origin then
-    if entry.outside then
-      return fn(ctx)
-    end
-    return db.transaction(ctx, fn)
+function M.perform(ctx, journal, ordinal, entry, arguments, fn)
+  if journal then
+    local value = once(ctx, journal, ordinal, entry, arguments, fn)
+    journal:passed()
+    return value
+  elseif entry.outside then
+    return fn(ctx)
   end
-  local effect = { cause = origin.cause, handler = origin.handler, ordinal = ordinal,
-    capability = entry.name, digest = digest_of(entry.name, arguments),
-    began_at = origin.began_at }
-  if entry.outside then
-    return outside(ctx, effect, fn)
-  end
-  return within_transaction(ctx, effect, fn)
+  return db.transaction(ctx, fn)
 end
 
 return M

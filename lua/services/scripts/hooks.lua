@@ -63,9 +63,9 @@ end
 -- @param release of services.scripts.active, or {name, files, hooks} of a draft
 -- @param arguments an array, what the hook is called with
 -- @param options step (of an escalation), lane, origin = {cause, handler, again} when it may be
---   tried again (services.scripts.run), depth = how many rules set this one off, dry, new_id,
---   at, event, event_id, attempt (for the record),
---   quiet = no record, refusal = the error with which it ends before it begins
+--   tried again (services.scripts.run), depth = how many rules set this one off, dry, new_id, at,
+--   event, event_id, attempt (for the record), quiet = no record, refusal = the error with which it
+--   ends before it begins,
 --   status = function(outcome) -> how it counts, where that is decided by what it gave
 -- @return the outcome (services.scripts.run) with its `warnings`; its `id` is that of the record
 function M.run(ctx, release, hook, arguments, options)

@@ -11,6 +11,7 @@ local registry = require("core.registry")
 local time = require("core.time")
 local uuid = require("core.uuid")
 local effects = require("services.scripts.effects")
+local journals = require("services.scripts.journal")
 local process = require("services.scripts.process")
 
 local M = {}
@@ -58,6 +59,17 @@ local function pretend(run, entry, arguments, call)
   return entry.made_up and entry.made_up(arguments, run.new_id or uuid.v7)
 end
 
+-- Reads are answered from what an attempt before has read, as far as it has done something then.
+local function look_up(run, entry, arguments, perform)
+  if not run.journal then
+    return perform(run.ctx)
+  end
+  return json.raw(run.journal:answer(run.ordinal + 1, entry.name, arguments, function()
+    local value = perform(run.ctx)
+    return json.encode(value == nil and json.null or value)
+  end))
+end
+
 local function carry_out(run, entry, arguments, call)
   local ordinal = run.ordinal
   local about = {
@@ -68,12 +80,11 @@ local function carry_out(run, entry, arguments, call)
     return entry.run(ctx, arguments, about)
   end
   if not is_kept(entry) then
-    return perform(run.ctx)
+    return look_up(run, entry, arguments, perform)
   elseif run.dry then
     return pretend(run, entry, arguments, call)
   end
-  return effects.perform(run.ctx, run.origin and { cause = run.origin.cause,
-    handler = run.origin.handler, began_at = run.began_at }, ordinal, entry, arguments, perform)
+  return effects.perform(run.ctx, run.journal, ordinal, entry, arguments, perform)
 end
 
 local function serve(run, call)
@@ -225,17 +236,46 @@ local function input_of(spec, tenant, began_at)
   })
 end
 
-local function time_of(ctx, spec)
-  return spec.at or effects.began_at(ctx, spec.origin)
+-- The journal of a run that may be tried again, and the time by which a run goes.
+local function recall(run, at)
+  local origin = run.origin
+  if origin then
+    run.journal = origin.journal or journals.open(run.ctx, origin)
+  end
+  run.began_at = at or run.journal and run.journal.began_at or time.now()
+end
+
+-- What the run ends with before it begins, or nil.
+local function refusal_of(run, spec)
+  local ok, input = pcall(input_of, spec, run.ctx.tenant, run.began_at)
+  if spec.refusal then
+    return spec.refusal
+  elseif not ok then
+    return { code = "SCRIPT_ERROR", message = "the input is no JSON" }
+  elseif #input > run.limits.input_max then
+    return { code = "LIMIT_INPUT", message = ("limit: input %d KiB at %s:%d"):format(
+      run.limits.input_max / 1024, run.hook.file, run.hook.line) }
+  end
+  return nil, input
+end
+
+local function begin(run, spec)
+  recall(run, spec.at)
+  local refusal, input = refusal_of(run, spec)
+  if refusal then
+    run.error = refusal
+  else
+    drive(run, spec.release(), input)
+  end
 end
 
 --- Runs a hook. Raises nothing.
 -- @param ctx acts as the script (context.script), in its tenant
 -- @param spec hook, release = function() -> that of parts.release, arguments (array), step,
 --   limits (limits.of), lane;
---   origin = {cause, handler, again = whether there may have been an attempt} when it may be tried
---   again, dry = whether writes are only noted, new_id = what makes up ids then,
---   at = the time by which it goes, where that is not now,
+--   origin = {cause, handler, again = whether there may have been an attempt, journal = where it is
+--   open already} when it may be tried again, dry = whether writes are only noted, new_id = what
+--   makes up ids then, at = the time by which it goes, where that is not now,
 --   refusal = the error with which it ends before it begins
 -- @return {status = "ok" | "error" | "limit", value, error, permanent = no use in another attempt,
 --   log, actions, cpu_us, wall_us, memory, calls, started_at}
@@ -247,25 +287,9 @@ function M.perform(ctx, spec)
     log = json.array({}), actions = json.array({}), started_at = time.now(),
   }, Run)
   local began = time.monotonic_ms()
-  local known, began_at = xpcall(time_of, errors.capture, ctx, spec)
-  run.began_at = began_at
-  local ok, input = pcall(input_of, spec, ctx.tenant, began_at)
-  if spec.refusal then
-    run.error = spec.refusal
-  elseif not known then
-    note_failure(run, began_at)
-  elseif not ok then
-    run.error = { code = "SCRIPT_ERROR", message = "the input is no JSON" }
-  elseif #input > run.limits.input_max then
-    run.error = { code = "LIMIT_INPUT", message = ("limit: input %d KiB at %s:%d"):format(
-      run.limits.input_max / 1024, run.hook.file, run.hook.line) }
-  else
-    local went, err = xpcall(function()
-      drive(run, spec.release(), input)
-    end, errors.capture)
-    if not went then
-      note_failure(run, err)
-    end
+  local went, err = xpcall(begin, errors.capture, run, spec)
+  if not went then
+    note_failure(run, err)
   end
   run.wall_us = math.floor((time.monotonic_ms() - began) * 1000)
   run.status = status_of(run)

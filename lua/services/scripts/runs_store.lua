@@ -85,17 +85,19 @@ end
 function M.claim_effect(ctx, effect)
   return db.scope(ctx):exec(
     [[INSERT INTO script_effects
-        (tenant_id, cause, handler, ordinal, capability, digest, created_at)
-      VALUES (:tenant, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE ordinal = ordinal]],
-    effect.cause, effect.handler, effect.ordinal, effect.capability, effect.digest,
+        (tenant_id, cause, handler, ordinal, capability, digest, answers, created_at)
+      VALUES (:tenant, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE ordinal = ordinal]],
+    effect.cause, effect.handler, effect.ordinal, effect.capability, effect.digest, effect.answers,
     time.db(effect.began_at)).affected == 1
 end
 
---- When the first attempt began that did something, or nil.
-function M.find_began(ctx, cause, handler)
-  return db.scope(ctx):one(
-    [[SELECT MIN(created_at) AS began_at FROM script_effects
-      WHERE tenant_id = :tenant AND cause = ? AND handler = ?]], cause, handler).began_at
+--- What a handler has done because of a cause, in order.
+-- @param origin cause, handler
+function M.list_effects(ctx, origin)
+  return db.scope(ctx):query(
+    [[SELECT ordinal, capability, digest, result, answers, created_at FROM script_effects
+      WHERE tenant_id = :tenant AND cause = ? AND handler = ? ORDER BY ordinal]],
+    origin.cause, origin.handler)
 end
 
 function M.find_effect(ctx, effect)

@@ -29,7 +29,7 @@ local function new_tenant()
 end
 
 -- What rules can ask for here.
-local asked
+local asked, counted
 local CAPABILITIES = {
   { name = "t.get", parameters = { "id", "what" },
     arguments = s.object({ id = s.string({ min = 2 }), what = s.string({ optional = true }) }),
@@ -49,6 +49,11 @@ local CAPABILITIES = {
       assert(not ctx.tx)
       table.insert(asked, arguments.to .. " " .. call.key)
       return { status = #asked }
+    end },
+  { name = "t.count", arguments = s.object({ of = s.string({ optional = true }) }),
+    run = function()
+      counted = counted + 1
+      return tostring(counted)
     end },
   { name = "t.fail", arguments = s.object({ how = s.string({}) }),
     run = function(_, arguments)
@@ -86,7 +91,7 @@ describe("a run", function()
   end)
 
   before_each(function()
-    asked = {}
+    asked, counted = {}, 0
   end)
 
   local function release_of(text)
@@ -233,10 +238,67 @@ end)]])
   it("fails for good when it asks for something else than before", function()
     local origin = { cause = uuid.v7(), handler = "h" }
     assert.equal("ok", on("t.write{ title = 'one' }", { origin = origin }).status)
+    origin.again = true
     local outcome = on("t.write{ title = 'two' }", { origin = origin })
     assert.same({ "EFFECT_CHANGED", true, 2 },
       { outcome.error.code, outcome.permanent, outcome.error.line })
     assert.same({ "one" }, asked)
+  end)
+
+  it("reads in another attempt what it read before it did something", function()
+    local origin = { cause = uuid.v7(), handler = "h" }
+    local text = [[
+local first = t.count{}
+t.write{ title = "at " .. first }
+local second, third = t.count{}, t.count{}
+t.outside{ to = second .. " " .. third }
+t.write{ title = "then " .. t.count{} }]]
+    assert.equal("error", on(text .. "\nt.count{} error('late')", { origin = origin }).status)
+    assert.same({ "at 1", "then 4" }, { asked[1], asked[3] })
+    assert.matches("^2 3 %x+$", asked[2])
+    origin.again = true
+    assert.equal("ok", on(text .. "\nt.write{ title = 'anew ' .. t.count{} }",
+      { origin = origin }).status)
+    assert.same({ 4, "anew 6" }, { #asked, asked[4] })
+    local rows = db.scope(ctx):query("SELECT answers FROM script_effects WHERE tenant_id = :tenant "
+      .. "AND cause = ? AND answers IS NOT NULL", origin.cause)
+    assert.equal(4, #rows)
+    for _, row in ipairs(rows) do
+      assert.is_nil(row.answers:find('^%[%["')) -- sealed
+    end
+  end)
+
+  it("reads anew what it asks in another way", function()
+    local origin = { cause = uuid.v7(), handler = "h", again = true }
+    assert.equal("error", on("t.count{} t.write{ title = 'x' } error('late')",
+      { origin = origin }).status)
+    local outcome = on("local n = t.count{ of = 'others' } t.write{ title = 'x' } log(n)",
+      { origin = origin })
+    assert.same({ "ok", "2" }, { outcome.status, outcome.log[1] })
+  end)
+
+  it("may read more than is kept", function()
+    local origin = { cause = uuid.v7(), handler = "h", again = true }
+    local text = [[
+for i = 1, 10 do
+  t.large{ bytes = 100000 }
+end
+t.write{ title = "x" }
+log(t.count{})]]
+    assert.equal("1", on(text, { origin = origin }).log[1])
+    assert.equal("2", on(text, { origin = origin }).log[1])
+    assert.same({ "x" }, asked)
+  end)
+
+  it("that meets another attempt, which has read something else, is tried again", function()
+    local origin = { cause = uuid.v7(), handler = "h" }
+    local text = "t.write{ title = t.count{} }"
+    assert.equal("ok", on(text, { origin = origin }).status)
+    local outcome = on(text, { origin = origin }) -- it does not know of the other
+    assert.same({ "CONFLICT" }, { outcome.error.code, outcome.permanent })
+    origin.again = true
+    assert.equal("ok", on(text, { origin = origin }).status)
+    assert.same({ "1" }, asked)
   end)
 
   it("keeps nothing of what a run that failed had begun", function()
