@@ -154,7 +154,7 @@ escalate{ of = "workorder", name = "urgent",
     wait_clock(made.id, "running", 0)
     publish(RULE:gsub('log%(wo.number .. " waits"%)', [[
       workorders.update(wo.id, { description = "once" })
-      if wo.title ~= "mended" then error("no") end]]))
+      if workorders.get(wo.id).title ~= "mended" then error("no") end]]))
     move(made.id, 40 * MINUTE_S)
     wait_until(function()
       return count(("FROM sla_clocks WHERE resource_id = '%s' AND last_error LIKE '%%no%%'")

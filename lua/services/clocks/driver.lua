@@ -52,7 +52,9 @@ local function save(ctx, clock)
 end
 
 local function stop(ctx, clock)
-  reckoning.move(calendars.of(ctx), clock, "stopped", time.now_ms())
+  if clock.state == "running" then
+    reckoning.move(calendars.of(ctx), clock, "stopped", time.now_ms())
+  end
   save(ctx, clock)
 end
 
@@ -65,32 +67,44 @@ local function lock(ctx, kind, taken)
   end
 end
 
+-- Prepares the step that is due. A clock that does not run is taken when a step of it had been
+-- begun: its kind knows whether that is to be ended.
+-- @return the step, or nil; what the kind made of it
+local function prepare(ctx, kind, taken)
+  local clock = store.get(ctx, taken.id)
+  if not clock or clock.mark ~= taken.mark then
+    return nil
+  end
+  local step = clock.state == "running" and due_step(ctx, clock, time.now_ms())
+    or clock.state ~= "running" and reckoning.next_step(kinds.steps(ctx, clock), clock.mark)
+    or nil
+  return step, step and kind.prepare(ctx, clock, step)
+end
+
 -- @return how it ended, or nil when there was nothing to take
 local function take(ctx, kind, taken)
-  local wanted, prepared = nil, true
+  local wanted, prepared = nil, nil
   if kind.prepare then
-    local clock = store.get(ctx, taken.id)
-    wanted = clock and clock.mark == taken.mark and due_step(ctx, clock, time.now_ms())
-    prepared = not wanted or kind.prepare(ctx, clock, wanted)
+    wanted, prepared = prepare(ctx, kind, taken)
   end
   return db.transaction(ctx, function(tx)
     local resource, clock = lock(tx, kind, taken)
     if not clock then
       return nil
-    elseif not resource or not prepared then
+    end
+    local step = wanted
+    if not kind.prepare then
+      step = resource and due_step(tx, clock, time.now_ms())
+    elseif wanted and not prepared then
       return stop(tx, clock)
     end
-    local step = due_step(tx, clock, time.now_ms())
-    if not step or kind.prepare and (not wanted or wanted.mark ~= step.mark) then
-      return save(tx, clock) -- it was reckoned anew since it was taken
-    end
-    clock.mark = step.mark
-    if kind.take(tx, resource, clock, step, prepared) then
+    clock.mark = step and step.mark or clock.mark
+    if not resource or step and kind.take(tx, resource, clock, step, prepared) then
       stop(tx, clock)
     else
-      save(tx, clock)
+      save(tx, clock) -- without a step it was reckoned anew since it was taken
     end
-    return "taken"
+    return step and "taken" or nil
   end)
 end
 

@@ -8,7 +8,8 @@
 --   lock = function(ctx, resource_id, clock) -> the resource, locked, or nil when it needs no clock
 --     any more
 --   prepare = function(ctx, clock, step) -> anything; nil to stop the clock. May wait; runs before
---     the transaction, again after a failure. Optional
+--     the transaction, again after a failure; then also when the clock does not run any more
+--     (clock.state): what it had begun may have made it stop. What was prepared is taken. Optional
 --   take = function(ctx, resource, clock, step, prepared): what the step does, in the transaction
 --     in which the clock advances. Returns true to take it and stop the clock
 --   moved = function(ctx, resource, clock, due_ms): the target is due at another time. Optional
@@ -83,6 +84,17 @@ local function target_due(calendar, clock)
     and reckoning.due(calendar, clock, clock.target_ms) or nil
 end
 
+-- Writes a changed clock. One that does not run any more goes on being tried if it is: a step that
+-- is prepared may have stopped it by what it does.
+local function write(ctx, clock)
+  local kind = kinds.find(clock.kind)
+  if clock.state ~= "running" and clock.attempts > 0 and kind and kind.prepare then
+    store.halt(ctx, clock)
+  else
+    store.update(ctx, clock)
+  end
+end
+
 -- Changes the locked clocks of a resource by fn(clock, calendar, now_ms), which returns whether it
 -- changed the clock.
 -- @return when the target of the first changed clock that has one is due now, or nil
@@ -92,7 +104,7 @@ local function change(ctx, resource_type, resource_id, fn)
   for _, clock in ipairs(store.lock_of(ctx, resource_type, resource_id)) do
     if fn(clock, calendar, now_ms) then
       reckoning.plan(calendar, clock, kinds.steps(ctx, clock))
-      store.update(ctx, clock)
+      write(ctx, clock)
       due = due or target_due(calendar, clock)
     end
   end

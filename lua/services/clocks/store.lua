@@ -42,6 +42,13 @@ function M.update(ctx, clock)
     time.db(clock.next_due_ms), time.db(clock.next_due_ms), clock.last_error, clock.id)
 end
 
+--- Writes a locked clock that does not run now; whoever tries a step of it goes on.
+function M.halt(ctx, clock)
+  db.scope(ctx):exec([[UPDATE sla_clocks SET state = ?, since = ?, elapsed_ms = ?, next_due_at = ?
+    WHERE tenant_id = :tenant AND id = ?]],
+    clock.state, time.db(clock.since_ms), clock.elapsed_ms, time.db(clock.next_due_ms), clock.id)
+end
+
 local ONE = "SELECT " .. COLUMNS .. " FROM sla_clocks WHERE tenant_id = :tenant AND id = ?"
 
 --- Returns a clock, or nil.

@@ -8,12 +8,15 @@
 local clocks = require("services.clocks")
 local db = require("core.db")
 local errors = require("core.errors")
+local json = require("core.json")
 local jobs = require("services.jobs")
 local registry = require("core.registry")
 local time = require("core.time")
+local active_releases = require("services.scripts.active")
 local allowance = require("services.scripts.allowance")
 local breaker = require("services.scripts.breaker")
 local hooks = require("services.scripts.hooks")
+local journals = require("services.scripts.journal")
 local queues = require("services.scripts.queues")
 
 local M = {}
@@ -135,22 +138,40 @@ local function lock(ctx, id, clock)
   return entity and entity.lock(ctx, id)
 end
 
--- Runs a step, before the clock advances: should the worker die in between, it runs again and finds
--- its effects done. Nil when the thing is not to escalate any more.
-local function prepare(ctx, clock, step)
-  local release = hooks.release(ctx, clock.resource_id)
-  local hook = find(release, clock.resource_type, clock.name)
+-- A step that an attempt has begun ends as it was begun: with the thing as it was then, and by the
+-- release that ran. Else it is what runs now that decides, and whether the thing is to escalate.
+-- @return the release, the hook, the thing; or nil when there is nothing to do
+local function standing(ctx, clock, journal)
+  local running = hooks.release(ctx, clock.resource_id)
+  local hook = find(running, clock.resource_type, clock.name)
   local entity = registry.script_entities[clock.resource_type]
-  local data = hook and entity and entity.show(ctx, clock.resource_id)
-  if not data then
+  local data = hook and entity and entity.show(ctx, clock.resource_id) or nil
+  local has_begun = journal:has_begun()
+  if not hook or not has_begun and (clock.state ~= "running" or not data) then
     return nil
   end
   allowance.check(ctx)
-  if not is_wanted(ctx, release, hook, data) then
+  if not has_begun and not is_wanted(ctx, running, hook, data) then
     return nil
   end
-  run(ctx, release, hook, data, { step = step.mark, attempt = clock.attempts,
-    origin = { cause = ("%s:%d"):format(clock.id, step.mark), handler = hook.key, again = true } })
+  local given = journal:given({ release = running.id, data = data })
+  local release = given.release ~= running.id and active_releases.release(ctx, given.release)
+    or running
+  return release, find(release, clock.resource_type, clock.name) or hook, given.data
+end
+
+-- Runs a step, before the clock advances: should the worker die in between, it runs again and finds
+-- its effects done. Nil when the thing is not to escalate any more.
+local function prepare(ctx, clock, step)
+  local origin = { cause = ("%s:%d"):format(clock.id, step.mark), again = true,
+    handler = "escalate:" .. clock.name } -- in whatever file a release has it
+  origin.journal = journals.open(ctx, origin)
+  local release, hook, data = standing(ctx, clock, origin.journal)
+  if not release then
+    return nil
+  end
+  run(ctx, release, hook, data or json.null, { step = step.mark, attempt = clock.attempts,
+    origin = origin })
   breaker.went_well(ctx, hook)
   return true
 end
