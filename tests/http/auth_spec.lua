@@ -160,12 +160,20 @@ describe("a session", function()
     assert.matches("fixxit_refresh=[^;]+;.*HttpOnly", cookies)
     assert.matches("Secure; SameSite=Strict", cookies)
     local cookie = cookies:match("fixxit_refresh=[^;]+")
-    local function by_cookie(csrf)
-      return api:post("/auth/refresh", { headers = { cookie = cookie, ["x-csrf-token"] = csrf } })
+    local function by_cookie(csrf, origin)
+      return api:post("/auth/refresh",
+        { headers = { cookie = cookie, ["x-csrf-token"] = csrf, origin = origin } })
     end
     assert.equal(403, by_cookie(nil).status)
     assert.equal(403, by_cookie("wrong").status)
-    assert.equal(200, by_cookie(answer.json.data.csrfToken).status)
+    local csrf = answer.json.data.csrfToken
+    for _, origin in ipairs({ "https://evil.example", "null", "http://127.0.0.1.evil.example" }) do
+      assert.equal(403, by_cookie(csrf, origin).status, origin)
+    end
+    local renewed = by_cookie(csrf, "http://127.0.0.1:" .. server.port)
+    assert.equal(200, renewed.status, renewed.body)
+    cookie = renewed.headers["set-cookie"]:match("fixxit_refresh=[^;]+")
+    assert.equal(200, by_cookie(csrf).status)
   end)
 
   it("is one account, when many register the same address at once", function()

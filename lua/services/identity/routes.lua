@@ -4,6 +4,7 @@
 
 local errors = require("core.errors")
 local json = require("core.json")
+local origin = require("core.origin")
 local reply = require("core.reply")
 local account_routes = require("services.identity.account_routes")
 local admin_routes = require("services.identity.admin_routes")
@@ -44,6 +45,9 @@ local function refresh(ctx, input)
   end
   local csrf
   if from_cookie then
+    if not origin.is_known(ctx) then
+      errors.raise("FORBIDDEN", "A page of this origin may not use the cookie")
+    end
     csrf = ctx.req:header("x-csrf-token") or false
   end
   local answer, pair = service.refresh(ctx, given or from_cookie, csrf)

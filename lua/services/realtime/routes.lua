@@ -1,9 +1,9 @@
 --- GET /ws, the one WebSocket endpoint, GET /events for those who can only read, and
 -- GET /realtime/snapshot.
 
-local config = require("core.config")
 local errors = require("core.errors")
 local input = require("core.input")
+local origin = require("core.origin")
 local reply = require("core.reply")
 local s = require("core.schema")
 local time = require("core.time")
@@ -14,22 +14,10 @@ local stream = require("services.realtime.stream")
 
 local EVENTS = { ["Content-Type"] = "text/event-stream", ["Cache-Control"] = "no-store" }
 
--- A browser says where its page comes from: from here, or from a listed origin.
 local function check_origin(ctx)
-  local origin = ctx.req:header("origin")
-  if not origin then
-    return
+  if not origin.is_known(ctx) then
+    errors.raise("FORBIDDEN", "This origin may not connect")
   end
-  local host = ctx.req:header("host") or ""
-  if origin:lower():match("^https?://(.+)$") == host:lower() then
-    return
-  end
-  for _, allowed in ipairs(config.get().cors.origins) do
-    if origin == allowed then
-      return
-    end
-  end
-  errors.raise("FORBIDDEN", "This origin may not connect")
 end
 
 -- ?epoch=&lastSeq=, or ?lastEventId=<epoch>:<seq>. What cannot be read is a point all the same,
