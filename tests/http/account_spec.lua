@@ -86,6 +86,17 @@ describe("an address", function()
       again.tenant.slug })
   end)
 
+  it("hears of all that is wrong at once", function()
+    local err = refused(400, "VALIDATION_ERROR", api:post("/auth/register",
+      { json = { email = "nobody", password = "short", fullName = "", phone = "banana" } }))
+    local fields = {}
+    for _, detail in ipairs(err.details) do
+      fields[detail.field] = detail.message
+    end
+    assert.same({ email = "must be an e-mail address", password = "must have at least 10 characters",
+      fullName = "must have 1 to 100 characters", phone = "must be a phone number" }, fields)
+  end)
+
   it("is one address however its case is written, and no other alphabet's", function()
     register("case@alphabet.example")
     refused(409, "EMAIL_TAKEN", api:post("/auth/register", { json = { email = "CASE@Alphabet.EXAMPLE",

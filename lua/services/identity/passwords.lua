@@ -10,6 +10,10 @@ local M = {}
 -- bcrypt looks at 72 bytes: longer ones are refused, or two that differ behind would be equal.
 local MIN, MAX_BYTES = 10, 72
 
+--- What a caller is told beforehand.
+M.RULE = ("at least %d characters, at most %d bytes, and none that is tried first")
+  :format(MIN, MAX_BYTES)
+
 --- What is wrong with a password, as a validation problem's message; nil when it is fine.
 -- @param personal texts it must not consist of (address, names)
 function M.problem(password, personal)

@@ -1,6 +1,7 @@
 --- What the account calls take.
 
 local s = require("core.schema")
+local passwords = require("services.identity.passwords")
 
 local M = {}
 
@@ -18,9 +19,22 @@ local EMPLOYEE = s.map({ optional = true,
 --- Of a POST that needs to be told nothing.
 M.nothing = s.object({})
 
+local function new_password(options)
+  return s.string({ min = 1, max = PASSWORD_MAX, optional = options and options.optional,
+    describe = passwords.RULE })
+end
+
+-- Told with what is wrong elsewhere. That it is not one's own name is for who knows that.
+local function check_password(value, field, problem)
+  local text = value[field] and passwords.problem(value[field])
+  if text then
+    problem(field, "password", text)
+  end
+end
+
 M.register = s.object({
   email = s.string({ format = "email", trim = true }),
-  password = s.string({ min = 1, max = PASSWORD_MAX }),
+  password = new_password(),
   firstName = name(),
   lastName = name(),
   fullName = name(),
@@ -34,6 +48,7 @@ M.register = s.object({
     if not (value.firstName or value.lastName or value.fullName) then
       problem("fullName", "required", "is required when there is no firstName and lastName")
     end
+    check_password(value, "password", problem)
   end,
 })
 
@@ -85,7 +100,11 @@ M.disable_factor = s.object({
 
 M.forgot = s.object({ email = s.string({ format = "email", trim = true }) })
 
-M.reset = s.object({ token = token(), password = password() })
+M.reset = s.object({ token = token(), password = new_password() }, {
+  check = function(value, problem)
+    check_password(value, "password", problem)
+  end,
+})
 
 M.verify = s.object({ token = token() })
 
@@ -111,12 +130,13 @@ M.profile = s.object({
   phone = s.string({ format = "phone", optional = true, nullable = true }),
   employee = EMPLOYEE,
   currentPassword = password({ optional = true }),
-  newPassword = password({ optional = true }),
+  newPassword = new_password({ optional = true }),
 }, {
   check = function(value, problem)
     if value.newPassword and not value.currentPassword then
       problem("currentPassword", "required", "is required to set a new one")
     end
+    check_password(value, "newPassword", problem)
   end,
 })
 
