@@ -362,6 +362,9 @@ describe("a person", function()
         location = { description = "at the mill" } }) },
       { "photos", pictures.jpeg(64, 64), filename = "slab.jpg", type = "image/jpeg" } } })
     assert.equal(201, made.status, made.body)
+    server:sql("INSERT INTO api_keys (id, tenant_id, user_id, name, prefix, key_hash, scopes, "
+      .. "ip_allow_list) SELECT UUID(), tenant_id, user_id, 'gauge', 'fxk_12345678', REPEAT('0', 64), "
+      .. "'[\"reports.read\"]', '[]' FROM user_tenants WHERE user_id = '" .. citizen.user.id .. "'")
     local asked = api:post("/users/export-data", { token = citizen.token })
     assert.equal(202, asked.status, asked.body)
     local location = asked.headers.location
@@ -388,8 +391,18 @@ describe("a person", function()
       "reports.json", "notifications.json", "files/" }) do
       assert.truthy(listed:find(name, 1, true), name)
     end
-    local _, reports = servers.shell("unzip -p " .. path .. " reports.json")
-    assert.truthy(reports:find("Copied slab", 1, true))
+    local function part(name)
+      local _, text = servers.shell("unzip -p " .. path .. " " .. name)
+      return assert(cjson.decode(text), text)
+    end
+    local reports = part("reports.json")
+    assert.equal("Copied slab", reports[#reports].title)
+    local account, membership = part("account.json"), part("memberships.json")[1]
+    assert.same({ "citizen@riverton.example" }, { account.email, account.role, account.permissions })
+    assert.same({ "riverton", "public" }, { membership.slug, membership.role, membership.active })
+    assert.same({ "gauge", { "reports.read" } },
+      { part("api-keys.json")[1].name, part("api-keys.json")[1].scopes })
+    assert.is_nil(select(2, servers.shell("unzip -p " .. path)):find(("0"):rep(64), 1, true))
     os.remove(path)
     mailbox.wait(api, "citizen@riverton.example", "Your data is ready")
     server:sql("UPDATE data_exports SET expires_at = NOW() - INTERVAL 1 SECOND")

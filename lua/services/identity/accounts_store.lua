@@ -134,4 +134,11 @@ function M.list_sessions(ctx, user_id)
       FROM sessions WHERE user_id = ? ORDER BY created_at]], user_id)
 end
 
+--- The API keys that act for an account, and those that did, for the copy.
+function M.list_keys(ctx, user_id)
+  return db.platform(ctx):query(
+    [[SELECT id, tenant_id, name, prefix, scopes, created_at, last_used_at, expires_at, revoked_at
+      FROM api_keys WHERE user_id = ? ORDER BY created_at]], user_id)
+end
+
 return M

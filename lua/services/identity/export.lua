@@ -104,10 +104,37 @@ local function all_sessions(ctx)
   return all
 end
 
+local function all_keys(ctx)
+  local all = json.array({})
+  for i, row in ipairs(accounts.list_keys(ctx, ctx.actor.user_id)) do
+    all[i] = { id = row.id, tenantId = row.tenant_id, name = row.name, prefix = row.prefix,
+      scopes = json.raw(row.scopes), createdAt = row.created_at, lastUsedAt = row.last_used_at,
+      expiresAt = row.expires_at, revokedAt = row.revoked_at }
+  end
+  return all
+end
+
+-- The account by itself: what somebody is in a tenant, their memberships tell.
+local function account_of(ctx)
+  local account = profile.get(ctx)
+  account.tenant, account.role, account.permissions = nil, nil, nil
+  return account
+end
+
+-- Without the mark of the one that a session acts in: here is no session.
+local function all_memberships(ctx)
+  local all = profile.list_tenants(ctx)
+  for _, membership in ipairs(all) do
+    membership.active = nil
+  end
+  return all
+end
+
 local function add_account(ctx, add)
-  add.json("account.json", profile.get(ctx))
-  add.json("memberships.json", profile.list_tenants(ctx))
+  add.json("account.json", account_of(ctx))
+  add.json("memberships.json", all_memberships(ctx))
   add.json("sessions.json", all_sessions(ctx))
+  add.json("api-keys.json", all_keys(ctx))
   add.json("activity.json", all_activity(ctx, ctx.actor.user_id))
 end
 

@@ -47,13 +47,18 @@ function M.with_role(ctx, role_names)
   return list
 end
 
+-- Built in, or one of the tenant's own.
+local function is_role(ctx, name)
+  return roles.is(name) or roles_store.find_by_name(ctx, name) ~= nil
+end
+
 --- Whom a message can be sent to: the active members with these ids, or with one of these roles.
 -- For services; no permission is asked.
 -- @param wanted ids or roles, an array that is not empty
 -- @return array of {id, name, email, phone}, each once; nil when one of the roles is none
 function M.recipients(ctx, wanted)
   for _, name in ipairs(wanted.roles or {}) do
-    if not roles.is(name) and not roles_store.find_by_name(ctx, name) then
+    if not is_role(ctx, name) then
       return nil
     end
   end
@@ -86,11 +91,21 @@ function M.get(ctx, id)
   return row and M.show(ctx, row) or errors.raise("NOT_FOUND", "There is no such member")
 end
 
+local function check_roles(ctx, names)
+  for i, name in ipairs(names or {}) do
+    if not is_role(ctx, name) then
+      errors.validation({ { field = ("role[%d]"):format(i - 1), code = "enum",
+        message = "must be a role of this tenant" } })
+    end
+  end
+end
+
 --- One page of the members.
 -- @param query role and status (lists of names), staff = only who works for the tenant, q, and
 --   those of core.paging
 -- @return members, meta
 function M.list(ctx, query)
+  check_roles(ctx, query.role)
   local page = page_of(ctx, query)
   local filter = { roles = query.role, staff = query.staff, statuses = query.status,
     q = query.q }
