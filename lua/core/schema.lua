@@ -251,7 +251,7 @@ end
 -- holds it) that has a problem already is dropped.
 local function check_across(schema, clean, state, prefix)
   schema.check(clean, function(field, code, message)
-    local full = prefix .. field
+    local full = field == "" and prefix:sub(1, -2) or prefix .. field
     for _, problem in ipairs(state.problems or {}) do
       if problem.field == full or problem.field:sub(1, #full + 1) == full .. "." then
         return
@@ -297,7 +297,7 @@ local function check_object(schema, value, state, prefix, name)
 end
 
 --- An object with these fields. options.check(value, problem) adds cross-field rules; it is
--- called with the valid fields, and calls problem(field, code, message).
+-- called with the valid fields, and calls problem(field, code, message); "" is the object itself.
 function M.object(fields, options)
   local schema = new("object", options, check_object)
   schema.fields, schema.names = fields, {}

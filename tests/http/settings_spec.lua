@@ -95,6 +95,20 @@ describe("the settings of a tenant", function()
       and told:find("#1f5fbf", 1, true), told)
   end)
 
+  it("take no business hours that name no day: they would be open day and night", function()
+    local function put_hours(hours)
+      return api:put(PATH, { token = northgrid.token, body = '{"businessHours":' .. hours .. "}",
+        headers = { ["content-type"] = "application/json" } })
+    end
+    local span = '[{"from":"08:00","to":"17:00"}]'
+    for _, hours in ipairs({ "{}", '{"sunday":[]}', '{"mon":' .. span .. "}" }) do
+      assert.same({ "businessHours" }, wrong_fields(put_hours(hours)), hours)
+    end
+    local hours = ok(put_hours('{"sunday":[],"monday":' .. span .. "}")).businessHours
+    assert.same({ sunday = {}, monday = { { from = "08:00", to = "17:00" } } }, hours)
+    assert.equal(cjson.null, ok(put_hours("null")).businessHours)
+  end)
+
   it("tell all that is wrong at once", function()
     assert.same({ "branding.primaryColor", "businessHours.monday[0].to", "categories[0].code",
       "categories[0].fields[0].options", "categories[1].severity", "emailDomain",

@@ -48,6 +48,16 @@ local function week()
   return days
 end
 
+-- Days with other names are no fields; who gives nothing else would be open day and night.
+local function check_week(value, problem)
+  for _, day in ipairs(DAYS) do
+    if value[day] and #value[day] > 0 then
+      return
+    end
+  end
+  problem("", "required", "must have the hours of a day, monday to sunday; null is day and night")
+end
+
 local function by_severity()
   local all = {}
   for _, name in ipairs(SEVERITIES) do
@@ -114,7 +124,7 @@ local function fields()
       describe = "a name of the time zone database like Europe/Rome" }),
     languages = list(s.string({ pattern = "^%l%l%l?%-?[%w-]*$", max = 20,
       describe = "a language tag like en or pt-BR" }), 20),
-    businessHours = s.object(week(), optional),
+    businessHours = s.object(week(), { nullable = true, optional = true, check = check_week }),
     holidays = list(s.object({ date = s.string({ format = "date" }), name = label(100) }), 400),
     categories = list(CATEGORY, 200),
     slaHours = s.object(by_severity(), optional),
