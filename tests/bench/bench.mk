@@ -1,10 +1,10 @@
 # make bench: Fixxit beside its rivals, which come from npm into the build folder.
 
-BENCH_PACKAGES := wrk redis-tools mariadb-client-core libvips-tools lua-basexx lua-luaossl
+BENCH_PACKAGES := wrk redis-tools mariadb-client-core libvips-tools lua-basexx lua-luaossl lua-cqueues
 BENCH_TOOLS    := $(BUILD)/bench
 RIVALS         := $(BENCH_TOOLS)/rivals
 
-.PHONY: bench bench-scale bench-identity bench-deps
+.PHONY: bench bench-scale bench-identity bench-rules bench-deps
 
 bench: bench-deps all $(addprefix $(BENCH_TOOLS)/,fixed bare sockets) ## measure beside Fastify and Express; HELP=1 tells the options
 	$(Q)BENCH_BIN=$(BIN) BENCH_TOOLS=$(BENCH_TOOLS) BENCH_MODULES=$(abspath $(RIVALS)/node_modules) \
@@ -16,6 +16,10 @@ bench-scale: ## measure on 10 000 and 1 000 000 reports, of 10 and 1000 tenants
 bench-identity: all ## measure what it costs to know who asks, and sign-ins that wait; HELP=1 tells the options
 	$(Q)sh tests/support/install-packages $(BENCH_PACKAGES)
 	$(Q)BENCH_BIN=$(BIN) BENCH_SCRIPT=identity.lua sh tests/bench/run
+
+bench-rules: all $(BENCH_TOOLS)/paced ## measure what tenants' rules cost, and what they do to others; HELP=1 tells the options
+	$(Q)sh tests/support/install-packages $(BENCH_PACKAGES)
+	$(Q)BENCH_BIN=$(BIN) BENCH_TOOLS=$(BENCH_TOOLS) BENCH_SCRIPT=rules.lua sh tests/bench/run
 
 bench-deps: deps $(RIVALS)/installed
 	$(Q)sh tests/support/install-packages $(BENCH_PACKAGES)

@@ -35,7 +35,8 @@ local function start_ours(world, contestant, changes)
   end
   local server = launch(world, contestant, { world.options.bin, "serve" }, env, "/ready")
   server.workers = {}
-  for pid in world:command("status", contestant.port, contestant.database):gmatch("http %d+[^\n]- pid (%d+)") do
+  local status = world:command("status", contestant.port, contestant.database, changes)
+  for pid in status:gmatch("http %d+[^\n]- pid (%d+)") do
     server.workers[#server.workers + 1] = tonumber(pid)
   end
   return server

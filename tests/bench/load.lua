@@ -38,6 +38,22 @@ function M.http(options)
     p99_us = told.p99_us, errors = told.refused + told.broken }
 end
 
+--- Sends requests from a file at a steady rate, whatever the server makes of them.
+-- @param options port, requests (path of the file), kinds (the nth request is of kind n modulo so
+--   many), connections, rate (requests a second, of all kinds), seconds, tools (folder)
+-- @return by kind {requests, p50_us, p99_us, errors}
+function M.paced(options)
+  local output = processes.shell(("%s/paced %d %s %d %d %g %g"):format(options.tools, options.port,
+    options.requests, options.kinds, options.connections, options.rate, options.seconds))
+  local kinds = {}
+  for line in output:gmatch("kind=[^\n]+") do
+    local told = numbers(line)
+    kinds[told.kind + 1] = { requests = told.requests, p50_us = told.p50_us, p99_us = told.p99_us,
+      errors = told.refused }
+  end
+  return kinds
+end
+
 local Sockets = {}
 Sockets.__index = Sockets
 

@@ -162,13 +162,21 @@ function M.cpu_us(pid)
   return ticks * US_PER_TICK
 end
 
-local function threads_of(pid)
+local function thread_ids(pid)
   local list = {}
   local pipe = io.popen("ls /proc/" .. pid .. "/task 2>/dev/null")
   for thread in pipe:lines() do
-    list[#list + 1] = stat_of(("/proc/%d/task/%s/stat"):format(pid, thread))
+    list[#list + 1] = thread
   end
   pipe:close()
+  return list
+end
+
+local function threads_of(pid)
+  local list = {}
+  for i, thread in ipairs(thread_ids(pid)) do
+    list[i] = stat_of(("/proc/%d/task/%s/stat"):format(pid, thread))
+  end
   return list
 end
 
@@ -187,6 +195,47 @@ function M.cpu_by_priority_us(pid)
     end
   end
   return normal * US_PER_TICK, lower * US_PER_TICK
+end
+
+--- Microseconds of CPU that a process's threads which live have used, to the nanosecond.
+function M.cpu_of_us(pid)
+  local us = 0
+  for _, thread in ipairs(thread_ids(pid)) do
+    local text = M.read(("/proc/%d/task/%s/schedstat"):format(pid, thread)) or ""
+    us = us + (tonumber(text:match("^%d+")) or 0) / 1000
+  end
+  return us
+end
+
+--- Those of the family that bear a name.
+function M.named(pid, name)
+  local found = {}
+  for _, member in ipairs(M.family(pid)) do
+    if M.read("/proc/" .. member .. "/comm") == name .. "\n" then
+      found[#found + 1] = member
+    end
+  end
+  return found
+end
+
+-- Ticks of all processors: in all, and those in which they had nothing to do.
+local function ticks()
+  local all, idle, place = 0, 0, 0
+  for value in M.read("/proc/stat"):match("^cpu ([^\n]+)"):gmatch("%d+") do
+    place = place + 1
+    all = all + (place <= 8 and tonumber(value) or 0) -- guests' are among the users'
+    idle = idle + ((place == 4 or place == 5) and tonumber(value) or 0)
+  end
+  return all, idle
+end
+
+--- Begins to count. @return function() -> the share of time that the processors were busy since
+function M.busy()
+  local all, idle = ticks()
+  return function()
+    local all_now, idle_now = ticks()
+    return 1 - (idle_now - idle) / math.max(1, all_now - all)
+  end
 end
 
 local function sum_of(pids, name)

@@ -204,15 +204,16 @@ end
 
 --- Where and with what it was measured, as Markdown.
 -- @param told array of further lines
-function M.machine(told)
+-- @param is_alone whether there were no rivals
+function M.machine(told, is_alone)
   local lines = {
     "- Processor: " .. first_line("sed -n 's/^model name.*: //p' /proc/cpuinfo") .. ", "
       .. first_line("nproc") .. " cores; memory " .. first_line("sed -n 's/^MemTotal: *//p' /proc/meminfo"),
     "- " .. first_line("uname -sr") .. ", " .. first_line(". /etc/os-release && echo $PRETTY_NAME")
       .. "; " .. first_line("mariadbd --version | sed 's/.*Ver //; s/ .*//; s/^/MariaDB /'")
       .. ", " .. first_line("redis-server --version | sed 's/.*v=\\([^ ]*\\).*/Redis \\1/'"),
-    "- Fixxit " .. first_line("git rev-parse --short HEAD") .. "; Node " .. first_line("node --version")
-      .. " with " .. packages(),
+    "- Fixxit " .. first_line("git rev-parse --short HEAD") .. (is_alone and "" or "; Node "
+      .. first_line("node --version") .. " with " .. packages()),
   }
   for _, line in ipairs(told) do
     lines[#lines + 1] = "- " .. line

@@ -73,10 +73,13 @@ function World:rival_environment(port, database)
 end
 
 --- Runs a command of Fixxit's in this world.
-function World:command(words, port, database)
+-- @param changes to its settings, or nil
+function World:command(words, port, database, changes)
   local settings = {}
-  for name, value in pairs(self:environment(port, database)) do
-    settings[#settings + 1] = ("%s='%s'"):format(name, tostring(value))
+  for _, environment in ipairs({ self:environment(port, database), changes or {} }) do
+    for name, value in pairs(environment) do
+      settings[#settings + 1] = ("%s='%s'"):format(name, tostring(value))
+    end
   end
   return processes.shell(("env %s %s %s"):format(table.concat(settings, " "), self.options.bin, words))
 end
