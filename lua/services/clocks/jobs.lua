@@ -29,17 +29,20 @@ local function is_unchanged(ctx, clock)
   return not clock.target_ms and clock.next_due_ms == before
 end
 
+-- The settings are read once more under the lock: two changes soon after each other are two jobs,
+-- and the one that is late must not bring back what held when it began.
 local function reckon(ctx, listed)
   local kind = kinds.find(listed.kind)
   if not kind or is_unchanged(ctx, listed) then
     return
   end
-  db.transaction(ctx, function(tx)
-    local resource = kind.lock(tx, listed.resource_id, listed)
-    local clock = store.lock(tx, listed.id)
+  db.transaction(ctx, function(locked)
+    local resource = kind.lock(locked, listed.resource_id, listed)
+    local clock = store.lock(locked, listed.id)
     if not resource or not clock or clock.state ~= "running" then
       return
     end
+    local tx = current(locked)
     local calendar, before = calendars.of(tx), clock.next_due_ms
     reckoning.plan(calendar, clock, kinds.steps(tx, clock))
     if clock.next_due_ms ~= before then

@@ -17,11 +17,12 @@ local HOUR_MS = 3600000
 local KIND, RESOURCE = "t.sla", "t.thing"
 local POLICY = { { percent = 50 }, { percent = 100 }, { percent = 150 } }
 
+local WEEK = { "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday" }
 local system = context.system({ name = "test" })
 
 describe("a clock", function()
   local tenant, ctx, kind, taken, gone, known_find
-  local moved_to
+  local moved_to, before_settings
 
   -- A context of the tenant with these settings.
   local function with_settings(settings, timezone)
@@ -31,6 +32,14 @@ describe("a clock", function()
     end
     own.settings, own.timezone = settings, timezone or "UTC"
     return context.system({ tenant = own, name = "test" })
+  end
+
+  -- What the tenant's row says, until the end of the test.
+  local function stored(settings)
+    local row = db.platform(system):one("SELECT timezone, settings FROM tenants WHERE id = ?", tenant.id)
+    before_settings = before_settings or row
+    db.platform(system):exec("UPDATE tenants SET timezone = 'UTC', settings = ? WHERE id = ?",
+      json.encode(settings), tenant.id)
   end
 
   local function begin(fields, own)
@@ -111,6 +120,11 @@ describe("a clock", function()
   end)
 
   after_each(function()
+    if before_settings then
+      db.platform(system):exec("UPDATE tenants SET timezone = ?, settings = ? WHERE id = ?",
+        before_settings.timezone, before_settings.settings, tenant.id)
+      before_settings = nil
+    end
     db.platform(system):exec("DELETE FROM leases WHERE name LIKE 't:%'")
   end)
 
@@ -286,8 +300,7 @@ describe("a clock", function()
     local now = time.now_ms()
     local always = { { from = "00:00", to = "24:00" } }
     local week = {}
-    for _, day in ipairs({ "monday", "tuesday", "wednesday", "thursday", "friday", "saturday",
-      "sunday" }) do
+    for _, day in ipairs(WEEK) do
       week[day] = always
     end
     local today = time.iso(now):sub(1, 10)
@@ -295,16 +308,29 @@ describe("a clock", function()
     local own = with_settings({ businessHours = week, holidays = { { date = today, name = "x" } } })
     local id = begin({ target_ms = 2 * HOUR_MS }, own)
     assert.equal(midnight + HOUR_MS, only(id, own).next_due_ms)
-    local known = db.platform(system):one("SELECT timezone, settings FROM tenants WHERE id = ?", tenant.id)
-    finally(function()
-      db.platform(system):exec("UPDATE tenants SET timezone = ?, settings = ? WHERE id = ?",
-        known.timezone, known.settings, tenant.id)
-    end)
-    db.platform(system):exec("UPDATE tenants SET timezone = 'UTC', settings = ? WHERE id = ?",
-      json.encode({ businessHours = week }), tenant.id)
+    stored({ businessHours = week })
     jobs.handlers["clocks.reckon"].run(own, {})
     assert.near(now + HOUR_MS, only(id, own).next_due_ms, 60000)
     assert.near(now + 2 * HOUR_MS, moved_to[id], 60000)
+  end)
+
+  it("goes by the settings that hold when it is reckoned, not by those when the job began", function()
+    local today = time.iso(time.now_ms()):sub(1, 10)
+    local midnight = time.parse(today) + 24 * HOUR_MS
+    local always = {}
+    for _, day in ipairs(WEEK) do
+      always[day] = { { from = "00:00", to = "24:00" } }
+    end
+    local own = with_settings({ businessHours = always })
+    local id = begin({ target_ms = 2 * HOUR_MS }, own)
+    stored({ businessHours = always })
+    local lock = kind.lock
+    kind.lock = function(...)
+      stored({ businessHours = always, holidays = { { date = today, name = "x" } } })
+      return lock(...)
+    end
+    jobs.handlers["clocks.reckon"].run(own, {})
+    assert.equal(midnight + HOUR_MS, only(id, own).next_due_ms)
   end)
 
   it("is another tenant's for nobody else", function()
