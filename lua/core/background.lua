@@ -16,7 +16,7 @@ local log = require("core.log")
 local M = {}
 
 local PREFIX = "fixxit:bell:"
-local PAUSE_MIN_MS, PAUSE_MAX_MS = 250, 4000
+local PAUSE_MIN_MS, PAUSE_MAX_MS = 250, 1000 -- what was away and is back is noticed at once
 local LISTEN_MS = 60000
 local RING_PAUSE_MS = 10 -- between two rings of a bell: what comes meanwhile is one
 
