@@ -21,6 +21,7 @@ local M = {}
 M.seed = { acting = seed.acting, context = seed.context, find_by_title = seed.find_by_title }
 
 M.create = service.create
+M.ask_progress = status.ask_progress
 M.progress = status.progress
 M.lock = status.lock
 M.get_for_work_order = status.get_for_work_order
@@ -66,7 +67,12 @@ M.scripts = {
       return not data.previousStatus and not data.deleted
     end },
     ["report.status"] = { event = "report.updated", shows = function(data)
-      return data.previousStatus ~= nil
+      return data.previousStatus ~= nil and data.status ~= "duplicate"
+    end },
+    ["report.merge"] = { event = "report.updated", shows = function(data)
+      return data.previousStatus ~= nil and data.status == "duplicate"
+    end, given = function(_, event)
+      return { into = event.data.duplicateOf }
     end },
   },
 }

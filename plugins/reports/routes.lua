@@ -118,7 +118,7 @@ return {
     answers = { [200] = "the report, now a duplicate",
       [400] = "into itself or into a duplicate", [404] = "no such report, or nothing to merge into",
       [409] = "not from this status; the allowed ones are in details" },
-    returns = answers.full, versioned = true,
+    returns = answers.full, versioned = true, ruled = true,
     handler = function(ctx, input)
       status.merge(ctx, input.params.id, input.body.into, etag.wanted_version(ctx))
       return show(ctx, input.params.id)

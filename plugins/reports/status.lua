@@ -64,15 +64,22 @@ local function ask_guards(ctx, id, to)
     return nil
   end
   local report = find(ctx, id)
-  workflow.ask(ctx, report, to)
+  local refusal = workflow.refusal(ctx, report, to)
+  if refusal then
+    error(refusal, 0)
+  end
   return report.status
+end
+
+local function changed_meanwhile()
+  errors.raise("CONFLICT", "The report has changed meanwhile: try again")
 end
 
 -- What was asked before the lock must be what is done under it.
 local function check_asked(ctx, report, to, asked_from)
   if asked_from and asked_from ~= report.status
-    and scripts.is_guarded(workflow.of(ctx, report), report.status, to) then
-    errors.raise("CONFLICT", "The report has changed meanwhile: try again")
+    and workflow.is_guarded(ctx, report, report.status, to) then
+    changed_meanwhile()
   end
 end
 
@@ -134,12 +141,16 @@ end
 -- @param into the id of the survivor
 -- @param version the version of the duplicate that the caller has read (If-Match), or nil
 function M.merge(ctx, id, into, version)
+  into = scripts.before(ctx, "report.merge", { into = into }, { id = id, schema = schema.merge,
+    current = function() return view.member(find(ctx, id)) end }).into
+  local asked_from = ask_guards(ctx, id, "duplicate")
   db.transaction(ctx, function(tx)
     local report, survivor = lock_both(tx, id, into)
     changes.check_rights(tx, report, may_move)
     changes.check_rights(tx, survivor, may_move)
     changes.check_version(report, version)
     check_survivor(report, survivor)
+    check_asked(tx, report, "duplicate", asked_from)
     local from = report.status
     report.duplicate_of = survivor.id
     step(tx, report, "duplicate")
@@ -156,19 +167,75 @@ local function steps_to(ctx, report, status)
   return workflow.of(ctx, report).machine:can(report.status, status) and { status } or {}
 end
 
---- Carries a report forward because work on it did (a plugin's call, inside its transaction).
--- Does nothing when the report is there or beyond.
+local function copy_of(report)
+  local copy = {}
+  for column, value in pairs(report) do
+    copy[column] = value
+  end
+  return copy
+end
+
+--- Asks the rules that guard the moves by which work would carry a report to a status. Call it
+-- before the transaction that does.
+-- @return what M.progress wants to know of it; nil when the tenant has no rules
+function M.ask_progress(ctx, id, status)
+  local report = scripts.active(ctx, ctx.tenant.id) and store.get(ctx, id)
+  if not report then
+    return nil
+  end
+  local asked, at = { from = report.status, to = status, allowed = 0 }, copy_of(report)
+  for _, to in ipairs(steps_to(ctx, report, status)) do
+    local refusal = workflow.refusal(ctx, at, to)
+    if refusal then
+      asked.held = { status = to, rule = refusal.fields.rule }
+      break
+    end
+    asked.allowed, at.status = asked.allowed + 1, to
+  end
+  return asked
+end
+
+-- How many of the steps may be taken: as many as the rules agreed to.
+local function allowed_of(ctx, report, steps, asked)
+  if asked and asked.from == report.status then
+    return asked.allowed, asked.held
+  end
+  local from = report.status
+  for _, to in ipairs(steps) do
+    if workflow.is_guarded(ctx, report, from, to) then
+      changed_meanwhile()
+    end
+    from = to
+  end
+  return #steps
+end
+
+--- Carries a report forward because work on it did (a plugin's call, inside its transaction), as
+-- far as the tenant's rules let it. Does nothing when the report is there or beyond.
 -- @param cause one sentence for the history
-function M.progress(ctx, id, status, cause)
+-- @param asked of M.ask_progress
+-- @return {status, rule} of the step that a rule does not let it take, or nil
+function M.progress(ctx, id, status, cause, asked)
   local report = store.get(ctx, id, true)
   local steps = report and steps_to(ctx, report, status) or {}
-  local from = report and report.status
-  for _, to in ipairs(steps) do
-    step(ctx, report, to, cause)
+  if #steps == 0 then
+    return nil
   end
-  if #steps > 0 then
+  local from = report.status
+  local allowed, held = allowed_of(ctx, report, steps,
+    asked and asked.to == status and asked or nil)
+  for i = 1, allowed do
+    step(ctx, report, steps[i], cause)
+  end
+  if allowed > 0 then
     changes.announce(ctx, "report.updated", store.get(ctx, id), nil, { previousStatus = from })
   end
+  if held then
+    audit.write(ctx, { action = "report.held", resource_type = "report", resource_id = id,
+      old = { status = report.status }, new = { status = held.status, reason = cause,
+        rule = held.rule } })
+  end
+  return held
 end
 
 --- Gives a report the status that the active release has for its own, and pins it to that.

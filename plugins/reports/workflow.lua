@@ -20,12 +20,17 @@ function M.opening(ctx, id)
 end
 
 --- Asks the guards of a move. Call it before the transaction, with the report as it is then.
-function M.ask(ctx, report, to)
+-- @return nil when they agree, or there are none; else the error that they refuse it with
+function M.refusal(ctx, report, to)
   local workflow = M.of(ctx, report)
-  if scripts.is_guarded(workflow, report.status, to) then
-    scripts.ask_guards(ctx, workflow, report.status, to,
-      { id = report.id, name = "report", data = view.full(report) })
-  end
+  return scripts.is_guarded(workflow, report.status, to)
+    and scripts.guards_refusal(ctx, workflow, report.status, to,
+      { id = report.id, name = "report", data = view.full(report) }) or nil
+end
+
+--- Tells whether a move of a locked report has a guard.
+function M.is_guarded(ctx, report, from, to)
+  return scripts.is_guarded(M.of(ctx, report), from, to)
 end
 
 --- Tells whether a status is one of a report's, here or in the tenant's rules.

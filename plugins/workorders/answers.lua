@@ -60,6 +60,13 @@ end
 
 M.order = order("WorkOrder")
 
+--- What is told of a move besides.
+M.moved_meta = s.object({
+  reportHeld = s.object({ status = text(false, "to which the report would have gone"),
+    rule = text(false, "which does not let it: file:line") }, { optional = true,
+    describe = "the work goes on, its report stays where it is" }),
+})
+
 local listed = order("ListedWorkOrder", true)
 
 M.list = s.either({

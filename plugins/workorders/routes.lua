@@ -14,8 +14,13 @@ local REMEDIATIONS = "/api/v1/remediations/"
 -- Technicians have workorders.work; the service shows them what is theirs.
 local READERS = { "workorders.read", "workorders.work" }
 
-local function answer(row)
-  return reply.ok(row, { etag = etag.of(row.version, row) })
+-- `held`: a rule does not let the work carry its report forward.
+local function meta_of(held)
+  return held and { reportHeld = held } or nil
+end
+
+local function answer(row, held)
+  return reply.ok(row, { etag = etag.of(row.version, row), meta = meta_of(held) })
 end
 
 -- One step of the life of a work order, at /workorders/:id/<action>.
@@ -24,7 +29,7 @@ local function action(name, permission, summary)
     method = "PUT", path = "/workorders/:id/" .. name, permission = permission,
     params = schema.id, body = schema.BODIES[name], summary = summary,
     answers = { [409] = "not from this status; the allowed ones are in details" },
-    returns = answers.order, versioned = true, ruled = true,
+    returns = answers.order, meta = answers.moved_meta, versioned = true, ruled = true,
     handler = function(ctx, input)
       return answer(service.act(ctx, input.params.id, name, input.body,
         etag.wanted_version(ctx)))
@@ -38,10 +43,10 @@ return {
   {
     method = "POST", path = "/workorders", permission = "workorders.create",
     body = schema.create, summary = "Make a work order, from a report or free.",
-    answers = { [201] = "made" }, returns = answers.order, ruled = true,
+    answers = { [201] = "made" }, returns = answers.order, meta = answers.moved_meta, ruled = true,
     handler = function(ctx, input)
-      local order = service.create(ctx, input.body)
-      return reply.created(WORKORDERS .. order.id, order)
+      local order, held = service.create(ctx, input.body)
+      return reply.created(WORKORDERS .. order.id, order, { meta = meta_of(held) })
     end,
   },
   {
@@ -112,7 +117,7 @@ return {
     body = schema.status,
     summary = "Move a work order to another status, also one that the tenant's rules add.",
     answers = { [409] = "not from this status; the allowed ones are in details" },
-    returns = answers.order, versioned = true, ruled = true,
+    returns = answers.order, meta = answers.moved_meta, versioned = true, ruled = true,
     handler = function(ctx, input)
       return answer(service.set_status(ctx, input.params.id, input.body,
         etag.wanted_version(ctx)))

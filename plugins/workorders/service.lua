@@ -28,6 +28,7 @@ local workflow = require("plugins.workorders.workflow")
 local M = {}
 
 local WORK = "workorders.work"
+local NOTHING = {}
 
 local function not_found()
   errors.raise("NOT_FOUND", "No such work order")
@@ -96,11 +97,24 @@ local function check_target(ctx, action, order, asked_from)
   return to
 end
 
--- Asks the rules that guard the move of an action, where the tenant has rules. @return the status
--- that it was asked from, or nil
+-- To what status a work order carries its report when it is of this one, or nil.
+local function report_goal(ctx, order, status)
+  if not order.report_id then
+    return nil
+  elseif status == "accepted" or status == "in_progress" then
+    return "in_progress"
+  elseif status == "completed" or status == "cancelled" then
+    local statuses = store.statuses_of_report(ctx, order.report_id, order.id)
+    statuses[#statuses + 1] = status
+    return states.is_all_done(statuses) and "resolved" or nil
+  end
+end
+
+-- Asks the rules that guard the move of an action, and those of its report, where the tenant has
+-- rules. @return {from = the status that it was asked from, report = what the report's rules said}
 local function ask_guards(ctx, id, action)
   if not workflow.has_rules(ctx) then
-    return nil
+    return NOTHING
   end
   local order = store.get(ctx, id)
   check_rights(ctx, order, action)
@@ -108,7 +122,9 @@ local function ask_guards(ctx, id, action)
   if to then
     workflow.ask(ctx, order, to)
   end
-  return order.status
+  local goal = to and report_goal(ctx, order, to)
+  return { from = order.status,
+    report = goal and reports.ask_progress(ctx, order.report_id, goal) }
 end
 
 -- @param previous what is different now, as it was, or nil
@@ -142,20 +158,28 @@ local function save(ctx, order, step)
   return after
 end
 
--- Work carries its report forward. The report's lock makes completing two work orders of one
--- report wait for each other, so that the last one sees that it is the last.
-local function move_report(ctx, order)
-  if not order.report_id then
-    return
+-- Notes that a rule holds the report where it is. @return the same
+local function note_held(ctx, order, held)
+  if held then
+    store.add_history(ctx, { work_order_id = order.id, action = "report_held",
+      from_status = order.status, to_status = order.status, details = held,
+      changed_by = ctx.actor.user_id })
   end
-  if order.status == "accepted" or order.status == "in_progress" then
-    reports.progress(ctx, order.report_id, "in_progress", "Work order " .. order.number)
-  elseif order.status == "completed" or order.status == "cancelled" then
+  return held
+end
+
+-- Work carries its report forward, as far as the report's rules let it: what is done is done. The
+-- report's lock makes completing two work orders of one report wait for each other, so that the
+-- last one sees that it is the last.
+-- @param asked of ask_guards
+-- @return {status, rule} of the step of the report that a rule does not let it take, or nil
+local function move_report(ctx, order, asked)
+  if order.report_id and (order.status == "completed" or order.status == "cancelled") then
     reports.lock(ctx, order.report_id)
-    if states.is_all_done(store.statuses_of_report(ctx, order.report_id)) then
-      reports.progress(ctx, order.report_id, "resolved", "Work order " .. order.number)
-    end
   end
+  local goal = report_goal(ctx, order, order.status)
+  return goal and note_held(ctx, order, reports.progress(ctx, order.report_id, goal,
+    "Work order " .. order.number, asked.report)) or nil
 end
 
 local function from_report(input, report)
@@ -179,12 +203,14 @@ end
 
 --- Makes a work order, from a report (which becomes acknowledged) or free.
 -- @param input as schema.create cleans it
+-- @return the work order; {status, rule} of the step of its report that a rule does not let it take
 function M.create(ctx, input)
   local id = uuid.v7()
   input = scripts.before(ctx, "workorder.create", input, { id = id, schema = schema.create })
   local release = workflow.opening(ctx, id)
+  local asked = input.reportId and reports.ask_progress(ctx, input.reportId, "acknowledged")
   return db.transaction(ctx, function(tx)
-    local made
+    local made, held
     if input.reportId then
       made = from_report(input, reports.get_for_work_order(tx, input.reportId))
     else
@@ -203,18 +229,19 @@ function M.create(ctx, input)
     }
     local year = now:sub(1, 4)
     if made.report_id then
-      reports.progress(tx, made.report_id, "acknowledged", "Work order created")
+      held = reports.progress(tx, made.report_id, "acknowledged", "Work order created", asked)
     end
     row.number = ("WO-%s-%06d"):format(year, store.next_number(tx, tonumber(year)))
     store.insert(tx, row)
     escalation.begin(tx, row)
     store.add_history(tx, { work_order_id = row.id, action = "create", to_status = row.status,
       changed_by = ctx.actor.user_id })
+    note_held(tx, row, held)
     local order = view.order(store.get(tx, row.id))
     audit.write(tx, { action = "workorder.create", resource_type = "workorder",
       resource_id = row.id, new = view.audited(order) })
     announce(tx, "workorder.created", store.get(tx, row.id))
-    return order
+    return order, held
   end)
 end
 
@@ -300,10 +327,10 @@ end
 -- @param version the version the caller has read (If-Match), or nil
 function M.assign(ctx, id, request, version)
   request = ruled(ctx, id, "assign", request, schema.assign)
-  local asked_from = ask_guards(ctx, id, "assign")
+  local asked = ask_guards(ctx, id, "assign")
   return db.transaction(ctx, function(tx)
     local order = lock(tx, id, "assign", version)
-    order.status = check_target(tx, "assign", order, asked_from)
+    order.status = check_target(tx, "assign", order, asked.from)
     check_assignee(tx, request)
     local previous = { user_id = order.assigned_to, team_id = order.team_id }
     local is_race = assignment.is_race(store.get(tx, id), {
@@ -346,13 +373,14 @@ local EFFECTS = {
 --- Takes a step: accept, reject, start, hold, resume, complete, verify or cancel.
 -- @param input the action's body: reason, notes, minutesSpent
 -- @param version the version the caller has read (If-Match), or nil
+-- @return the work order; {status, rule} of the step of its report that a rule does not let it take
 function M.act(ctx, id, action, input, version)
   input = ruled(ctx, id, action, input, schema.BODIES[action])
-  local asked_from = ask_guards(ctx, id, action)
+  local asked = ask_guards(ctx, id, action)
   return db.transaction(ctx, function(tx)
     local order = lock(tx, id, action, version)
     local from, previous = order.status, order.assigned_to
-    order.status = check_target(tx, action, order, asked_from)
+    order.status = check_target(tx, action, order, asked.from)
     local effect = EFFECTS[action]
     if effect then
       effect(tx, order, from, input)
@@ -361,8 +389,8 @@ function M.act(ctx, id, action, input, version)
     local after = save(tx, order, { action = action, reason = input.reason,
       details = { assignedTo = previous, notes = input.notes, minutesSpent = input.minutesSpent },
       extra = { action = action, previousStatus = from, previousAssignee = previous } })
-    move_report(tx, after)
-    return view.order(after)
+    local held = move_report(tx, after, asked)
+    return view.order(after), held
   end)
 end
 
@@ -385,6 +413,7 @@ end
 -- tenant's rules know the move, as it is.
 -- @param change {status, reason|nil}
 -- @param version the version the caller has read (If-Match), or nil
+-- @return as M.act
 function M.set_status(ctx, id, change, version)
   change = ruled(ctx, id, "status", change, schema.status)
   local order, to = store.get(ctx, id), change.status

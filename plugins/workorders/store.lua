@@ -247,11 +247,11 @@ function M.pin(ctx, id, number)
     "UPDATE work_orders SET workflow_release = ? WHERE tenant_id = :tenant AND id = ?", number, id)
 end
 
---- Returns the statuses of all living work orders of a report.
-function M.statuses_of_report(ctx, report_id)
+--- Returns the statuses of the living work orders of a report, but for one of them.
+function M.statuses_of_report(ctx, report_id, without_id)
   local statuses = {}
   for i, row in ipairs(db.scope(ctx):query("SELECT w.status FROM work_orders w" .. LIVING
-    .. "AND w.report_id = ?", report_id)) do
+    .. "AND w.report_id = ? AND w.id <> ?", report_id, without_id)) do
     statuses[i] = row.status
   end
   return statuses

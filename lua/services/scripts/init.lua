@@ -58,6 +58,7 @@ M.workflow = workflows.of
 M.opening = workflows.opening
 M.states = workflows.states
 M.ask_guards = workflows.ask
+M.guards_refusal = workflows.refusal
 M.is_guarded = workflows.is_guarded
 
 --- The rules of a release, {{path, content}, ...}.

@@ -133,31 +133,45 @@ local function place_of(hook, outcome)
   return ("%s:%d"):format(err.file or hook.file, err.line or hook.line)
 end
 
---- Asks the guards of a move, if it has any; raises 422 REJECTED_BY_RULE when none of them agrees,
--- RULE_FAILED when none does because one failed. Call it before the transaction.
+local function failure(failed)
+  return errors.new("RULE_FAILED", "A rule that must agree has failed", { status = 422,
+    fields = { rule = place_of(failed.hook, failed.outcome) } })
+end
+
+local function rejection(hook, from, to, thing)
+  local message = ("A rule does not let this %s go from %s to %s"):format(thing.name, from, to)
+  return errors.new("REJECTED_BY_RULE", message, {
+    details = { { field = "status", code = "rule", message = message, from = from, to = to } },
+    fields = { rule = place_of(hook, NOTHING) } })
+end
+
+--- Asks the guards of a move, if it has any. Call it before the transaction.
 -- @param thing {id =, name = "work order", data = as rules see it}
-function M.ask(ctx, workflow, from, to, thing)
+-- @return nil when one of them agrees; else the error: 422 REJECTED_BY_RULE, or RULE_FAILED when
+--   none does because one failed
+function M.refusal(ctx, workflow, from, to, thing)
   local guards = workflow.guards[key_of(from, to)]
   if not guards or sys.role() == "cli" then
-    return
+    return nil
   end
   local failed
   for _, hook in ipairs(guards) do
     local outcome = hooks.run(ctx, workflow.release, hook,
       { thing.data, hooks.person(ctx) }, { event = "transition", event_id = thing.id })
     if outcome.value == true then
-      return
+      return nil
     end
     failed = outcome.error and { hook = hook, outcome = outcome } or failed
   end
-  if failed then
-    errors.raise("RULE_FAILED", "A rule that must agree has failed", { status = 422,
-      fields = { rule = place_of(failed.hook, failed.outcome) } })
+  return failed and failure(failed) or rejection(guards[1], from, to, thing)
+end
+
+--- The same; raises the error.
+function M.ask(ctx, workflow, from, to, thing)
+  local refusal = M.refusal(ctx, workflow, from, to, thing)
+  if refusal then
+    error(refusal, 0)
   end
-  local message = ("A rule does not let this %s go from %s to %s"):format(thing.name, from, to)
-  errors.raise("REJECTED_BY_RULE", message, {
-    details = { { field = "status", code = "rule", message = message, from = from, to = to } },
-    fields = { rule = place_of(guards[1], NOTHING) } })
 end
 
 return M

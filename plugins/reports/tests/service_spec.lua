@@ -3,6 +3,7 @@ local context = require("core.context")
 local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
+local active = require("services.scripts.active")
 local identity = require("services.identity")
 local near = require("plugins.reports.near")
 local reading = require("plugins.reports.reading")
@@ -206,6 +207,35 @@ describe("reports", function()
       assert.matches("/merge", err.details[1].message, 1, true)
       assert.equal("submitted", shown(staff, report).status)
     end)
+  end)
+
+  it("are not carried forward by work when a guard was not asked of them as they are", function()
+    local find = active.find
+    finally(function()
+      active.find = find
+    end)
+    active.find = function()
+      return { id = "dev", hooks = { { kind = "transition", name = "report:submitted:acknowledged",
+        of = "report", from = "submitted", to = "acknowledged", guarded = true,
+        file = "rules/a.lua", line = 1, id = 1 } } }
+    end
+    local id = service.create(staff, input()).id
+    local function progress(to, asked)
+      return db.transaction(staff, function(tx)
+        return status.progress(tx, id, to, "Work", asked)
+      end)
+    end
+    local before = shown(staff, id)
+    raised("CONFLICT", progress, "acknowledged", nil)
+    raised("CONFLICT", progress, "acknowledged", { from = "reopened", to = "acknowledged", allowed = 1 })
+    raised("CONFLICT", progress, "in_progress", { from = "submitted", to = "acknowledged", allowed = 1 })
+    assert.same(before, shown(staff, id))
+    local held = { status = "in_progress", rule = "rules/a.lua:1" }
+    assert.same(held, progress("in_progress",
+      { from = "submitted", to = "in_progress", allowed = 1, held = held }))
+    assert.equal("acknowledged", shown(staff, id).status)
+    assert.is_nil(progress("in_progress", nil)) -- that step has no guard
+    assert.equal("in_progress", shown(staff, id).status)
   end)
 
   it("have a history that nobody can change", function()
