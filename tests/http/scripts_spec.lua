@@ -191,6 +191,25 @@ describe("a check", function()
       { found.problems[1].file, found.problems[1].line, found.problems[1].severity })
   end)
 
+  it("warns of a step from a state that nothing has, wherever another leads to it", function()
+    put("rules/steps.lua", [[
+transition{ of = "workorder", from = "waiting", to = "in_progress" }
+transition{ of = "workorder", from = "in_progres", to = "waiting" }
+transition{ of = "report", from = "waiting", to = "resolved" }
+]])
+    local found = ok(api:post("/scripts/check", by(owner, {})))
+    local warned = {}
+    for _, problem in ipairs(found.problems) do
+      if problem.file == "rules/steps.lua" then
+        warned[#warned + 1] = ("%s %d %s"):format(problem.severity, problem.line, problem.message)
+      end
+    end
+    assert.same({ "warning 2 transition: no workorder is ever 'in_progres'",
+      "warning 3 transition: no report is ever 'waiting'" }, warned)
+    assert.is_true(found.ok)
+    ok(draft("rules/steps.lua", "DELETE", by(owner)))
+  end)
+
   it("tells what is declared, and what of it there is not", function()
     put("rules/declared.lua", [[
 on("report.create", function() end)

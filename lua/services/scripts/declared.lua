@@ -1,5 +1,6 @@
 --- What the sandbox cannot tell of what files declare: whether schedules mean anything, whether
--- routes tell each other apart, whether templates name what their messages say.
+-- routes tell each other apart, whether templates name what their messages say, whether steps
+-- begin at a state that something can have.
 
 local cron = require("core.cron")
 local registry = require("core.registry")
@@ -10,7 +11,8 @@ local M = {}
 
 local OPEN = { public = true, user = true }
 
--- Kind -> check(hook, problem(severity, message), routes of the hooks before).
+-- Kind -> check(hook, problem(severity, message), routes of the hooks before, states that steps
+-- lead to).
 local CHECKS = {
   every = function(hook, problem)
     local _, wrong = cron.parse(hook.cron)
@@ -28,11 +30,27 @@ local CHECKS = {
     end
   end,
   template = template_check.check,
+  transition = function(hook, problem, _, reached)
+    local entity = registry.script_entities[hook.of]
+    if not entity.machine:has(hook.from) and not reached[hook.of .. " " .. hook.from] then
+      problem("warning", ("transition: no %s is ever '%s'"):format(hook.of, hook.from))
+    end
+  end,
 }
+
+local function states_reached(hooks)
+  local reached = {}
+  for _, hook in ipairs(hooks) do
+    if hook.kind == "transition" then
+      reached[tostring(hook.of) .. " " .. tostring(hook.to)] = true
+    end
+  end
+  return reached
+end
 
 --- The problems of hooks: {{file, line, column, severity, message}}.
 function M.problems(hooks)
-  local problems, routes = {}, router.new()
+  local problems, routes, reached = {}, router.new(), states_reached(hooks)
   for _, hook in ipairs(hooks) do
     local function problem(severity, message)
       problems[#problems + 1] = { file = hook.file, line = hook.line, column = 1,
@@ -40,7 +58,7 @@ function M.problems(hooks)
     end
     local check = CHECKS[hook.kind]
     -- A process may say anything: what is not as the prelude makes it raises.
-    if check and not pcall(check, hook, problem, routes) then
+    if check and not pcall(check, hook, problem, routes, reached) then
       problem("error", ("%s: this cannot be read"):format(hook.kind))
     end
   end
