@@ -70,7 +70,7 @@ local function print_problems(cx, problems)
 end
 
 local function print_release(cx, release)
-  cx.print(("%4d  %-9s %s  %s"):format(release.release,
+  cx.print(("%4s  %-9s %s  %s"):format(release.release == json.null and "dev" or release.release,
     release.canary ~= json.null and ("%s %d%%"):format(release.state, release.canary)
     or release.state, release.createdAt, release.message)
     .. (release.withdrawn ~= json.null and (" (%s)"):format(release.withdrawn) or ""))
@@ -206,6 +206,10 @@ function commands.releases(ctx, cx)
   local list = releases.list(ctx, { limit = LISTED })
   if cx.json then
     return cx.print_json(list)
+  end
+  local active = releases.running(ctx).active
+  if active ~= json.null and active.release == json.null then -- has no place in the list
+    print_release(cx, active)
   end
   for _, release in ipairs(list) do
     print_release(cx, release)
