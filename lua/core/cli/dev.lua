@@ -96,12 +96,21 @@ local function stop_server(run)
   end
 end
 
+local PAGES = {
+  { "/dashboard", "the dispatcher's page" },
+  { "/api-docs", "all calls, to try" },
+  { "/dev/mailbox", "the mails, none of which leaves" },
+}
+
 local function announce(cx)
   local settings = config.get()
   cx.print("")
   local http = settings.http
   cx.print(("  Fixxit is at http%s://%s:%d"):format(http.tls_certificate ~= "" and "s" or "",
     http.address, http.port))
+  for _, page in ipairs(PAGES) do
+    cx.print(("    %-22s %s"):format(page[1], page[2]))
+  end
   cx.print("  Sign in with Fixxit-demo-2026 as")
   for _, tenant in ipairs(SIGN_INS) do
     cx.print(("    %-22s {%s}@%s.example"):format(tenant[1], tenant[3]:gsub(" ", ", "), tenant[2]))
