@@ -33,7 +33,12 @@ return {
     ["scripts.purge"] = {
       run = function()
         local ctx = context.system({ name = "scripts" })
-        return { deleted = listeners_store.purge(ctx, KEEP_DAYS, BATCH) }
+        local deleted = 0
+        repeat
+          local count = listeners_store.purge(ctx, KEEP_DAYS, BATCH)
+          deleted = deleted + count
+        until count < BATCH
+        return { deleted = deleted }
       end,
     },
   },

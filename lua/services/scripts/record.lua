@@ -1,6 +1,7 @@
 --- The records of runs. They are gathered and written in batches: a hook in a request does not wait
--- for its record. What a process had not written when it was killed is missing; effects are kept
--- elsewhere.
+-- for its record. All runs have one, unless there are more than can be written: then what there is
+-- no room for is counted, and those with a fault or a log have the last of it. What a process had
+-- not written when it was killed is missing; effects are kept elsewhere.
 
 local background = require("core.background")
 local context = require("core.context")
@@ -18,16 +19,27 @@ M.BELL = "script_runs"
 
 local EVERY_MS, GATHER_MS = 1000, 100
 local BATCH = 100 -- rows of one statement
-local WAITING_MAX = 5000
-local OK_MAX, TENANT_MAX = 100, 300 -- of a tenant's in one turn: without a fault, in all
+-- What may wait for being written: in this worker, with what is being written; and of one tenant.
+local MAX = { rows = 10000, bytes = 16 * 1024 * 1024 }
+local TENANT_MAX = { rows = 4000, bytes = 4 * 1024 * 1024 }
+local PLAIN_SHARE = 0.8 -- of both, for runs without a fault or a log
 
-local waiting = {} -- tenant id -> {rows, ok = how many of them are}
-local count = 0
+local waiting = {} -- tenant id -> {list = its rows, rows = how many, bytes = of their texts}
+local held = { rows = 0, bytes = 0 }
 local loop -- while started
 
-local function left_out()
+local function left_out(count)
   metrics.add(metrics.counter("fixxit_script_runs_unrecorded_total",
-    "Runs of which no record was kept, since there were too many."))
+    "Runs of which no record was kept: there were too many, or the database did not take them."),
+    count)
+end
+
+local function has_room(used, max, share)
+  return used.rows < max.rows * share and used.bytes < max.bytes * share
+end
+
+local function add(used, rows, bytes)
+  used.rows, used.bytes = used.rows + rows, used.bytes + bytes
 end
 
 local function encode(value)
@@ -55,30 +67,46 @@ local function row_of(release, outcome, options)
   }
 end
 
---- Notes how a run ended; never waits. A flood of runs is not kept whole.
+local function size_of(row)
+  return #(row.log or "") + #(row.warnings or "") + #(row.error or "")
+end
+
+--- Notes how a run ended; never waits.
 -- @param release whose hook ran
 -- @param outcome of services.scripts.run
 -- @param options event, event_id, attempt
 -- @return the id of the record, nil when there will be none
 function M.add(tenant_id, release, outcome, options)
-  local list = waiting[tenant_id]
-  if not list then
-    list = { rows = {}, ok = 0 }
-    waiting[tenant_id] = list
+  local own = waiting[tenant_id]
+  if not own then
+    own = { list = {}, rows = 0, bytes = 0 }
+    waiting[tenant_id] = own
   end
-  local plain = outcome.status == "ok" and #outcome.log == 0
-  if count >= WAITING_MAX or #list.rows >= TENANT_MAX or plain and list.ok >= OK_MAX then
-    left_out()
+  local share = outcome.status == "ok" and #outcome.log == 0 and PLAIN_SHARE or 1
+  if not (has_room(held, MAX, share) and has_room(own, TENANT_MAX, share)) then
+    left_out(1)
     return nil
   end
   local row = row_of(release, outcome, options)
-  list.rows[#list.rows + 1] = row
-  list.ok = list.ok + (plain and 1 or 0)
-  count = count + 1
+  local bytes = size_of(row)
+  own.list[own.rows + 1] = row
+  add(own, 1, bytes)
+  add(held, 1, bytes)
   if loop then
     loop:wake()
   end
   return row.id
+end
+
+local function write_batch(ctx, batch)
+  local ok, err = pcall(store.insert_runs, ctx, batch)
+  if not ok then
+    left_out(#batch)
+    log.warn(ctx, "records of runs are lost", { runs = #batch, error = tostring(err) })
+  end
+  for _, row in ipairs(batch) do
+    add(held, -1, -size_of(row))
+  end
 end
 
 local function write(tenant_id, rows)
@@ -88,19 +116,17 @@ local function write(tenant_id, rows)
     for i = first, math.min(first + BATCH - 1, #rows) do
       batch[#batch + 1] = rows[i]
     end
-    local ok, err = pcall(store.insert_runs, ctx, batch)
-    if not ok then
-      log.warn(ctx, "records of runs are lost", { runs = #batch, error = tostring(err) })
-    end
+    write_batch(ctx, batch)
   end
 end
 
 --- Writes what is waiting. @return whether there was anything
 function M.flush()
-  local taken, had_any = waiting, count > 0
-  waiting, count = {}, 0
-  for tenant_id, list in pairs(taken) do
-    write(tenant_id, list.rows)
+  local taken, had_any = waiting, false
+  waiting = {}
+  for tenant_id, own in pairs(taken) do
+    had_any = had_any or own.rows > 0
+    write(tenant_id, own.list)
   end
   if had_any then
     background.ring(M.BELL)
@@ -109,7 +135,7 @@ function M.flush()
 end
 
 local function turn()
-  if count > 0 then
+  if next(waiting) then
     task.sleep(GATHER_MS)
     M.flush()
   end

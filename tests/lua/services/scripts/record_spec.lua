@@ -2,7 +2,10 @@
 local context = require("core.context")
 local db = require("core.db")
 local json = require("core.json")
+local metrics = require("core.metrics")
+local time = require("core.time")
 local uuid = require("core.uuid")
+local jobs = require("services.scripts.jobs")
 local record = require("services.scripts.record")
 local view = require("services.scripts.runs_view")
 
@@ -11,11 +14,15 @@ local system = context.system({ name = "test" })
 describe("records of runs", function()
   local ctx
 
-  before_each(function()
+  local function new_tenant()
     local id = uuid.v7()
     db.platform(system):exec("INSERT INTO tenants (id, slug, organization_name) VALUES (?, ?, 'T')",
       id, "t" .. id:gsub("%-", ""))
-    ctx = context.system({ name = "test", tenant = { id = id } })
+    return context.system({ name = "test", tenant = { id = id } })
+  end
+
+  before_each(function()
+    ctx = new_tenant()
   end)
 
   local function add(fields)
@@ -49,17 +56,76 @@ describe("records of runs", function()
         warning = run.warnings[1] })
   end)
 
-  it("of a flood are not kept whole, and those with a fault are kept before the others", function()
-    local kept = 0
-    for _ = 1, 150 do
+  local function unrecorded()
+    return metrics.total("fixxit_script_runs_unrecorded_total")
+  end
+
+  local FAULT = { status = "error", error = { code = "X", message = "m" } }
+
+  it("are all kept, of many runs at once", function()
+    for _ = 1, 1050 do
+      assert.truthy(add())
+    end
+    record.flush()
+    assert.equal(1050, count())
+  end)
+
+  it("of more than can be written are counted, and those with a fault are kept before the others", function()
+    local before, kept = unrecorded(), 0
+    for _ = 1, 3500 do
       kept = kept + (add() and 1 or 0)
     end
-    assert.equal(100, kept)
-    for _ = 1, 400 do
-      kept = kept + (add({ status = "error", error = { code = "X", message = "m" } }) and 1 or 0)
+    assert.equal(3200, kept)
+    for _ = 1, 1000 do
+      kept = kept + (add(FAULT) and 1 or 0)
     end
-    assert.equal(300, kept)
+    assert.equal(4000, kept)
+    assert.equal(500, unrecorded() - before)
+    local own = ctx
+    ctx = new_tenant()
+    assert.truthy(add()) -- the room of others
+    ctx = own
     record.flush()
-    assert.equal(300, count())
+    assert.equal(4000, count())
+    assert.truthy(add()) -- there is room again
+    record.flush()
+    assert.equal(4001, count())
+  end)
+
+  it("have so much room for what they say", function()
+    local said, kept = json.array({ ("x"):rep(8000) }), 0
+    for _ = 1, 1000 do
+      kept = kept + (add({ log = said }) and 1 or 0)
+    end
+    assert.truthy(kept > 500 and kept < 530, kept)
+    record.flush()
+    assert.equal(kept, count())
+  end)
+
+  it("that the database does not take are counted, and leave room for others", function()
+    local before = unrecorded()
+    for _ = 1, 250 do
+      add({ hook = { file = ("x"):rep(100), key = "k" } })
+    end
+    record.flush()
+    assert.same({ 0, 250 }, { count(), unrecorded() - before })
+    add()
+    record.flush()
+    assert.equal(1, count())
+  end)
+
+  it("that are old go, however many", function()
+    local number = 0
+    for _ = 1, 2 do -- more than are deleted at a time
+      for _ = 1, 3000 do
+        number = number + (add({ started_at = "2026-01-01T10:00:00.000Z" }) and 1 or 0)
+      end
+      record.flush()
+    end
+    add({ started_at = time.now() })
+    record.flush()
+    assert.same({ 6000, 6001 }, { number, count() })
+    assert.truthy(jobs.handlers["scripts.purge"].run().deleted >= number)
+    assert.equal(1, count())
   end)
 end)
