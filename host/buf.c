@@ -1,43 +1,22 @@
 #include "buf.h"
 #include "mem.h"
+#include "plain.h"
 #include "utf8.h"
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { KEEP_BYTES = 64 * 1024 };
 
-char *buf_reserve(struct buf *buf, size_t more)
+char *buf_grow(struct buf *buf, size_t more)
 {
-    if (buf->cap - buf->len < more) {
-        size_t cap = buf->cap ? buf->cap : 128;
-        while (cap - buf->len < more)
-            cap *= 2;
-        buf->data = mem_resize(buf->data, cap);
-        buf->cap = cap;
-    }
+    size_t cap = buf->cap ? buf->cap : 128;
+    while (cap - buf->len < more)
+        cap *= 2;
+    buf->data = mem_resize(buf->data, cap);
+    buf->cap = cap;
     return buf->data + buf->len;
-}
-
-void buf_append(struct buf *buf, const void *data, size_t len)
-{
-    if (!len)
-        return;
-    memcpy(buf_reserve(buf, len), data, len);
-    buf->len += len;
-}
-
-void buf_puts(struct buf *buf, const char *text)
-{
-    buf_append(buf, text, strlen(text));
-}
-
-void buf_putc(struct buf *buf, char byte)
-{
-    *buf_reserve(buf, 1) = byte;
-    buf->len++;
 }
 
 void buf_printf(struct buf *buf, const char *fmt, ...)
@@ -64,37 +43,28 @@ static void json_escape(struct buf *buf, unsigned char byte)
         buf_printf(buf, "\\u%04x", byte);
 }
 
-/* Bytes of a string that stand for themselves: ASCII but for controls, quote and backslash. */
-static const bool json_plain[256] = {
-    [0x20 ... 0x21] = true,
-    [0x23 ... 0x5b] = true,
-    [0x5d ... 0x7f] = true,
-};
-
 void buf_json_string(struct buf *buf, const char *text, size_t len)
 {
+    const char *at = text, *start = text, *end = text + len;
     buf_reserve(buf, len + 2); /* what most strings need */
     buf_putc(buf, '"');
-    size_t start = 0, i = 0;
     for (;;) {
-        while (i < len && json_plain[(unsigned char)text[i]])
-            i++;
-        if (i == len)
+        at = plain_run(at, end);
+        if (at == end)
             break;
-        unsigned char byte = (unsigned char)text[i];
-        size_t width = utf8_width(text + i, len - i);
+        size_t width = utf8_width(at, (size_t)(end - at));
         if (width > 1) {
-            i += width;
+            at += width;
             continue;
         }
-        buf_append(buf, text + start, i - start);
+        buf_append(buf, start, (size_t)(at - start));
         if (width)
-            json_escape(buf, byte);
+            json_escape(buf, (unsigned char)*at);
         else
             buf_puts(buf, "\xef\xbf\xbd");
-        start = ++i;
+        start = ++at;
     }
-    buf_append(buf, text + start, i - start);
+    buf_append(buf, start, (size_t)(at - start));
     buf_putc(buf, '"');
 }
 

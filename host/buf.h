@@ -1,6 +1,7 @@
 /* buf.h - a growable byte buffer. `data` is not NUL-terminated unless buf_cstr() was called. */
 #pragma once
 #include <stddef.h>
+#include <string.h>
 
 struct buf {
     char *data; /* owned; NULL while cap is 0 */
@@ -8,12 +9,34 @@ struct buf {
     size_t cap;
 };
 
-/* Makes room for `more` bytes behind len and returns where they go; len is unchanged. */
-char *buf_reserve(struct buf *buf, size_t more);
+/* What buf_reserve does when there is no room. */
+char *buf_grow(struct buf *buf, size_t more);
 
-void buf_append(struct buf *buf, const void *data, size_t len);
-void buf_puts(struct buf *buf, const char *text);
-void buf_putc(struct buf *buf, char byte);
+/* Makes room for `more` bytes behind len and returns where they go; len is unchanged. */
+static inline char *buf_reserve(struct buf *buf, size_t more)
+{
+    return buf->cap - buf->len < more ? buf_grow(buf, more) : buf->data + buf->len;
+}
+
+static inline void buf_append(struct buf *buf, const void *data, size_t len)
+{
+    if (!len)
+        return;
+    memcpy(buf_reserve(buf, len), data, len);
+    buf->len += len;
+}
+
+static inline void buf_puts(struct buf *buf, const char *text)
+{
+    buf_append(buf, text, strlen(text));
+}
+
+static inline void buf_putc(struct buf *buf, char byte)
+{
+    *buf_reserve(buf, 1) = byte;
+    buf->len++;
+}
+
 void buf_printf(struct buf *buf, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -7,6 +7,7 @@
  * it starts with. */
 #include "json.h"
 #include "buf.h"
+#include "plain.h"
 #include "utf8.h"
 #include <math.h>
 #include <stdint.h>
@@ -33,14 +34,6 @@ struct reader {
 static const double powers[EXACT_POWER + 1] = {
     1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-};
-
-/* Bytes of a string that stand for themselves: ASCII but for controls, quote and
- * backslash. */
-static const bool plain[256] = {
-    [0x20 ... 0x21] = true,
-    [0x23 ... 0x5b] = true,
-    [0x5d ... 0x7f] = true,
 };
 
 static int invalid(struct reader *r, const char *what)
@@ -193,8 +186,7 @@ static int read_string(struct reader *r, void (*event)(void *, const char *, siz
     bool copied = false;
     r->scratch->len = 0;
     for (;;) {
-        while (r->at < r->end && plain[(unsigned char)*r->at])
-            r->at++;
+        r->at = plain_run(r->at, r->end);
         if (r->at == r->end)
             return unexpected(r, "");
         unsigned char byte = (unsigned char)*r->at;
