@@ -19,13 +19,9 @@ static int l_v7(lua_State *L)
 
 static int l_hex(lua_State *L)
 {
-    char text[UUID_TEXT + 1], hex[UUID_TEXT];
-    size_t len = 0;
-    uuid_v7(text);
-    for (const char *at = text; *at; at++)
-        if (*at != '-')
-            hex[len++] = *at;
-    lua_pushlstring(L, hex, len);
+    char text[UUID_HEX + 1];
+    uuid_hex(text);
+    lua_pushlstring(L, text, UUID_HEX);
     return 1;
 }
 

@@ -14,6 +14,7 @@
 #include <time.h>
 
 enum {
+    UUID_BYTES = UUID_HEX / 2,
     RANDOM = 10, /* bytes of one */
     FETCHED = 64 * RANDOM,
     COUNTER_START = 2048,
@@ -92,29 +93,47 @@ static int hex_value(char digit)
     return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
-void uuid_v7(char out[UUID_TEXT + 1])
+/* Fills the bytes of a new one. */
+static void make(unsigned char bytes[UUID_BYTES])
 {
     unsigned char random[RANDOM];
     uint64_t ms;
     unsigned counter = next_tick(random, &ms);
-    unsigned char bytes[16];
     for (int i = 0; i < 6; i++)
         bytes[i] = (unsigned char)(ms >> (40 - 8 * i));
     bytes[6] = (unsigned char)(0x70 | counter >> 8);
     bytes[7] = (unsigned char)counter;
-    bytes[8] = 0x80 | (random[0] & 0x3f);
-    for (int i = 1; i < 8; i++)
-        bytes[8 + i] = random[i];
+    memcpy(bytes + 8, random, 8);
+    bytes[8] = 0x80 | (bytes[8] & 0x3f);
+}
 
+static char *put_hex(char *out, const unsigned char *bytes, size_t count)
+{
     static const char digits[] = "0123456789abcdef";
-    size_t at = 0;
-    for (size_t i = 0; i < sizeof(bytes); i++) {
-        if (is_dash(at))
-            out[at++] = '-';
-        out[at++] = digits[bytes[i] >> 4];
-        out[at++] = digits[bytes[i] & 15];
+    for (size_t i = 0; i < count; i++) {
+        *out++ = digits[bytes[i] >> 4];
+        *out++ = digits[bytes[i] & 15];
     }
-    out[at] = '\0';
+    return out;
+}
+
+void uuid_v7(char out[UUID_TEXT + 1])
+{
+    static const unsigned char groups[] = {4, 2, 2, 2, 6};
+    unsigned char bytes[UUID_BYTES], *at = bytes;
+    make(bytes);
+    for (size_t i = 0; i < sizeof(groups); at += groups[i++]) {
+        out = put_hex(out, at, groups[i]);
+        *out++ = '-';
+    }
+    out[-1] = '\0';
+}
+
+void uuid_hex(char out[UUID_HEX + 1])
+{
+    unsigned char bytes[UUID_BYTES];
+    make(bytes);
+    *put_hex(out, bytes, UUID_BYTES) = '\0';
 }
 
 bool uuid_is(const char *text, size_t len)

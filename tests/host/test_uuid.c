@@ -34,6 +34,14 @@ static void reads_the_time_of_the_published_example(void)
     CHECK(!uuid_time_ms("919108f7-52d1-4320-9bac-f847db4148a8", 36, &ms)); /* version 4 */
 }
 
+static void writes_one_without_dashes(void)
+{
+    char text[UUID_HEX + 1];
+    uuid_hex(text);
+    CHECK(strlen(text) == UUID_HEX && strspn(text, "0123456789abcdef") == UUID_HEX);
+    CHECK(text[12] == '7' && strchr("89ab", text[16]));
+}
+
 /* Many more than the counter holds in a ms. */
 static void sorts_in_the_order_of_making(void)
 {
@@ -85,6 +93,7 @@ int main(void)
 {
     RUN(has_the_layout_of_version_7);
     RUN(carries_the_time);
+    RUN(writes_one_without_dashes);
     RUN(reads_the_time_of_the_published_example);
     RUN(sorts_in_the_order_of_making);
     RUN(tells_uuids_from_other_text);
