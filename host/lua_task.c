@@ -254,6 +254,11 @@ static void task_finish(struct task *task, int status, int nresults)
     recycle(task, status == 0);
 }
 
+struct vm *task_vm(lua_State *L)
+{
+    return running && running->L == L ? running->vm : NULL;
+}
+
 struct task *task_current(lua_State *L)
 {
     if (!running || running->L != L)

@@ -35,6 +35,9 @@ void task_spawn(struct vm *vm, lua_State *from, int nargs, unsigned timeout_ms,
  * that the application made itself). */
 struct task *task_current(lua_State *L);
 
+/* The vm of L when it is the running task's own coroutine, else NULL. */
+struct vm *task_vm(lua_State *L);
+
 /* Whether the task may wait no more (its deadline passed, or it was cancelled): then it pushes
  * nil, err and returns 2, else 0. For operations whose mere start has an effect, such as a
  * statement: asked before they begin. */

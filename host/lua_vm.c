@@ -27,6 +27,9 @@ static bool collecting; /* vm_collect_always */
 
 struct vm *vm_from(lua_State *L)
 {
+    struct vm *running = task_vm(L);
+    if (running)
+        return running;
     lua_pushlightuserdata(L, (void *)&vm_key);
     lua_rawget(L, LUA_REGISTRYINDEX);
     struct vm *vm = lua_touserdata(L, -1);
@@ -154,7 +157,7 @@ struct vm *vm_new(struct host *host, const char *root)
     vm->hold = generation_hold(root);
     vm->generation = ++generations;
     alive++;
-    vm->entries_ref = LUA_NOREF;
+    vm->entries_ref = vm->request_ref = vm->request_type = LUA_NOREF;
     vm->L = collecting ? lua_newstate(allocate, NULL) : luaL_newstate();
     if (!vm->L)
         abort();
@@ -240,6 +243,8 @@ static void on_booted(void *arg, lua_State *L, const char *problem)
     } else if (!problem) {
         lua_pushvalue(L, -1);
         vm->entries_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+        if (vm_push_entry(vm, L, "request"))
+            vm->request_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     }
     boot->done(boot->arg, vm, problem);
     free(boot);
@@ -292,6 +297,14 @@ bool vm_push_entry(struct vm *vm, lua_State *L, const char *name)
         return true;
     lua_pop(L, 1);
     return false;
+}
+
+bool vm_push_request_entry(struct vm *vm, lua_State *L)
+{
+    if (vm->request_ref == LUA_NOREF)
+        return false;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->request_ref);
+    return true;
 }
 
 static void on_grace_closed(uv_handle_t *handle)

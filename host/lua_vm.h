@@ -14,6 +14,8 @@ struct vm {
     int hold;     /* of `root` (generation.h) */
     unsigned generation;
     int entries_ref;    /* registry: the table that boot returned, LUA_NOREF before */
+    int request_ref;    /* registry: its entry point `request`, LUA_NOREF before */
+    int request_type;   /* registry: the metatable of requests (lua_http.c), LUA_NOREF before */
     struct task *tasks; /* all tasks under way, a doubly linked list */
     struct task *spare; /* finished ones whose coroutine can be used again */
     bool retiring;
@@ -27,6 +29,8 @@ struct host *vm_host(lua_State *L);
 
 /* Pushes the entry point `name` onto L; false (and nothing pushed) when boot gave none. */
 bool vm_push_entry(struct vm *vm, lua_State *L, const char *name);
+/* The same for the one that every request needs. */
+bool vm_push_request_entry(struct vm *vm, lua_State *L);
 
 /* Called by lua_task.c when a task waits: see vm_collect_always. */
 void vm_collect(struct vm *vm);
