@@ -236,6 +236,8 @@ void http_req_end_sink(struct http_req *req, const struct err *err);
 
 /* ---- http_response.c ---- */
 
+extern const bool http_name_bytes[256]; /* tchar of RFC 9110 5.6.2 */
+
 /* How the body goes, or a head for it. */
 enum http_coding {
     CODING_FIXED,    /* as it is, whatever the client accepts */

@@ -65,9 +65,7 @@ static char token_char(unsigned char byte)
 {
     if (byte >= 'A' && byte <= 'Z')
         return (char)(byte | 0x20);
-    if ((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9'))
-        return (char)byte;
-    return byte && strchr("!#$%&'*+-.^_`|~", byte) ? (char)byte : 0;
+    return http_name_bytes[byte] ? (char)byte : 0;
 }
 
 static int on_url(llhttp_t *parser, const char *at, size_t len)
@@ -466,21 +464,24 @@ static bool has_fold(struct http_conn *conn, const char *data, size_t len)
  * second: llhttp takes several, and other protocols. */
 static bool line_is_sound(struct http_conn *conn)
 {
-    for (size_t i = 0; i < conn->left && conn->line != LINE_OVER; i++) {
-        char byte = conn->data[i];
-        if (byte == '\n' && conn->line != LINE_BEFORE)
-            conn->line = LINE_OVER;
-        else if (conn->line == LINE_BEFORE)
-            conn->line = byte == '\r' || byte == '\n' ? LINE_BEFORE : LINE_METHOD;
-        else if (conn->line == LINE_PROTOCOL_START && byte != 'H')
+    const char *at = conn->data, *end = at + conn->left;
+    uint8_t line = conn->line; /* not written through a pointer for each byte */
+    for (; at < end && line != LINE_OVER; at++) {
+        char byte = *at;
+        if (line == LINE_TARGET && byte > ' ')
+            continue; /* most bytes */
+        if (byte == '\n' && line != LINE_BEFORE)
+            line = LINE_OVER;
+        else if (line == LINE_BEFORE)
+            line = byte == '\r' || byte == '\n' ? LINE_BEFORE : LINE_METHOD;
+        else if (line == LINE_PROTOCOL_START && byte != 'H')
             return false;
-        else if (byte == ' ' &&
-                 (conn->line == LINE_TARGET_START || conn->line == LINE_PROTOCOL))
+        else if (byte == ' ' && (line == LINE_TARGET_START || line == LINE_PROTOCOL))
             return false;
-        else if (byte == ' ' || conn->line == LINE_TARGET_START ||
-                 conn->line == LINE_PROTOCOL_START)
-            conn->line++;
+        else if (byte == ' ' || line == LINE_TARGET_START || line == LINE_PROTOCOL_START)
+            line++;
     }
+    conn->line = line;
     return true;
 }
 

@@ -3,6 +3,7 @@
  * What the socket does not take is copied once. */
 #include "http_conn.h"
 #include "mem.h"
+#include "plain.h"
 #include "uuid.h"
 #include <stdlib.h>
 #include <string.h>
@@ -111,8 +112,7 @@ static bool is_own(const struct http_header *header)
     }
 }
 
-/* tchar of RFC 9110 5.6.2. */
-static const bool name_bytes[256] = {
+const bool http_name_bytes[256] = {
     ['!'] = true,         ['#' ... '\''] = true, ['*' ... '+'] = true,
     ['-' ... '.'] = true, ['0' ... '9'] = true,  ['A' ... 'Z'] = true,
     ['^' ... 'z'] = true, ['|'] = true,          ['~'] = true,
@@ -121,7 +121,7 @@ static const bool name_bytes[256] = {
 static bool valid_name(const char *name, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        if (!name_bytes[(unsigned char)name[i]])
+        if (!http_name_bytes[(unsigned char)name[i]])
             return false;
     return len > 0;
 }
@@ -129,10 +129,11 @@ static bool valid_name(const char *name, size_t len)
 /* No control characters but tab: a line break would begin another header. */
 static bool valid_value(const char *value, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        if (((unsigned char)value[i] < 0x20 && value[i] != '\t') || value[i] == 0x7f)
+    const char *end = value + len;
+    for (const char *at = value; (at = plain_run(at, end)) < end; at++)
+        if ((unsigned char)*at < 0x20 && *at != '\t')
             return false;
-    return true;
+    return !len || !memchr(value, 0x7f, len);
 }
 
 static int check_header(const struct http_header *header, struct err *err)
@@ -180,10 +181,14 @@ void http_answer_settle(struct http_req *req)
 
 static void put_header(struct buf *out, const struct http_header *header)
 {
-    buf_append(out, header->name, header->name_len);
-    buf_append(out, ": ", 2);
-    buf_append(out, header->value, header->value_len);
-    buf_append(out, "\r\n", 2);
+    char *at = buf_reserve(out, header->name_len + header->value_len + 4);
+    at = mempcpy(at, header->name, header->name_len);
+    *at++ = ':';
+    *at++ = ' ';
+    at = mempcpy(at, header->value, header->value_len);
+    *at++ = '\r';
+    *at++ = '\n';
+    out->len = (size_t)(at - out->data);
 }
 
 int http_lines(const struct http_header *headers, size_t count, struct buf *out,

@@ -1,16 +1,19 @@
 /* Lua: host.http
  *
  *   http.stats() -> {connections =, requests =}
- *   http.lines(headers) -> lines       header lines that many answers have in common, for respond:
- *                                      nothing that depends on the body
+ *   http.frame(headers, names|nil) -> frame   what many answers have in common, for respond: header
+ *                                      lines, none of which depends on the body, and up to 16
+ *                                      names of headers of which each answer gives the values
  *
  * The entry point `request(req)` runs as a task as soon as the head of a request is
  * parsed. `req` is over when that task ends; an unanswered request is then answered 500.
  *
  *   req:method() req:path() req:query() req:ip() -> text       path and query raw
  *   req:scheme() -> "http" | "https"
- *   req:head() -> method, path, ip, and these headers or nil: x-request-id, traceparent, user-agent,
- *                                      origin. In one call, since every request is asked for them
+ *   req:head() -> method, path, ip, id, trace, agent, ms    what every request is asked for, in one
+ *       call. id: a new UUID, trace: another as 32 hex digits; each nil when a header tells the
+ *       client's (x-request-id, traceparent). agent: the user-agent, nil unless it is printable
+ *       ASCII. ms: sys.monotonic_ms()
  *   req:header(name) -> text | nil     req:headers() -> {lower-case name = text}
  *   req:has_body() -> boolean          req:content_length() -> number | nil
  *   req:body(limit) -> text | nil, err                                            (waits)
@@ -22,10 +25,10 @@
  *       the part. Of fields with the same name the last counts. The request's deadline is
  *       replaced while the form comes (a slow phone may take minutes) and begins anew after it.
  *   req:keep(path) -> boolean          the file of that form outlives the task
- *   req:respond(status, headers|nil, body, lines|nil, names|nil, ...)
- *       headers {name = text | number | {text...}}. For what most answers have, without a table:
- *       a value (text, a whole number, or nil for none) for each of up to 16 names, which goes
- *       over the one of the same name in `headers`
+ *   req:respond(status, headers|nil, body, frame|nil, ...)
+ *       headers {name = text | number | {text...}}, which go over the frame's lines of the same
+ *       names. Behind the frame a value (text, a whole number, or nil for none) for each of its
+ *       names, which goes over the one of the same name in `headers`
  *   req:send_file(status, headers, path, offset, length) -> true | nil, err      (waits)
  *       err.code NOT_FOUND, INVALID (slice outside of the file), CLOSED, IO
  *   req:responded() -> boolean
@@ -41,6 +44,8 @@
 #include "lua_util.h"
 #include "lua_vm.h"
 #include "mem.h"
+#include "plain.h"
+#include "uuid.h"
 #include <stdlib.h>
 
 #define REQ_TYPE "host.http.request"
@@ -77,25 +82,44 @@ static int l_path(lua_State *L)
     return 1;
 }
 
+static void push_or_nil(lua_State *L, const char *text, size_t len)
+{
+    if (text)
+        lua_pushlstring(L, text, len);
+    else
+        lua_pushnil(L);
+}
+
+/* All of 0x20 to 0x7e. */
+static bool is_printable(const char *text, size_t len)
+{
+    const char *at = text, *end = text + len;
+    while ((at = plain_run(at, end)) < end && (*at == '"' || *at == '\\'))
+        at++;
+    return at == end && !memchr(text, 0x7f, len);
+}
+
 static int l_head(lua_State *L)
 {
-    static const char *const names[] = {"x-request-id", "traceparent", "user-agent",
-                                        "origin"};
-    enum { NAMES = sizeof(names) / sizeof(names[0]) };
     const struct http_req *req = exchange_check(L)->req;
-    size_t len;
-    const char *path = http_req_path(req, &len);
+    char id[UUID_TEXT + 1], trace[UUID_HEX + 1];
+    bool has_id = http_req_header(req, "x-request-id", NULL);
+    bool has_trace = http_req_header(req, "traceparent", NULL);
+    size_t path_len, agent_len = 0;
+    const char *path = http_req_path(req, &path_len);
+    const char *agent = http_req_header(req, "user-agent", &agent_len);
+    if (!has_id)
+        uuid_v7(id);
+    if (!has_trace)
+        uuid_hex(trace);
     lua_pushstring(L, http_req_method(req));
-    lua_pushlstring(L, path, len);
+    lua_pushlstring(L, path, path_len);
     lua_pushstring(L, http_req_ip(req));
-    for (int i = 0; i < NAMES; i++) {
-        const char *value = http_req_header(req, names[i], &len);
-        if (value)
-            lua_pushlstring(L, value, len);
-        else
-            lua_pushnil(L);
-    }
-    return 3 + NAMES;
+    push_or_nil(L, has_id ? NULL : id, UUID_TEXT);
+    push_or_nil(L, has_trace ? NULL : trace, UUID_HEX);
+    push_or_nil(L, agent && is_printable(agent, agent_len) ? agent : NULL, agent_len);
+    lua_pushnumber(L, (lua_Number)uv_hrtime() / 1e6);
+    return 7;
 }
 
 static int l_query(lua_State *L)
@@ -117,10 +141,7 @@ static int l_header(lua_State *L)
     for (size_t i = 0; i <= len; i++)
         name[i] = asked[i] >= 'A' && asked[i] <= 'Z' ? (char)(asked[i] | 0x20) : asked[i];
     const char *value = http_req_header(exchange->req, name, &len);
-    if (value)
-        lua_pushlstring(L, value, len);
-    else
-        lua_pushnil(L);
+    push_or_nil(L, value, len);
     return 1;
 }
 
@@ -176,7 +197,8 @@ static int l_responded(lua_State *L)
 void exchange_begin(struct exchange *exchange)
 {
     exchange->ended = false;
-    exchange->err.code = NULL;
+    free(exchange->err);
+    exchange->err = NULL;
 }
 
 void exchange_end(struct exchange *exchange, const struct err *err, task_push_cb push)
@@ -184,8 +206,10 @@ void exchange_end(struct exchange *exchange, const struct err *err, task_push_cb
     if (exchange->ended)
         return;
     exchange->ended = true;
-    if (err)
-        exchange->err = *err;
+    if (err) {
+        exchange->err = mem_new(sizeof(*err));
+        *exchange->err = *err;
+    }
     struct task *task = exchange->task;
     exchange->task = NULL;
     if (task)
@@ -223,6 +247,7 @@ static void on_end(void *arg, lua_State *L, const char *problem)
     http_req_release(exchange->req);
     upload_free(exchange->upload);
     buf_free(&exchange->body);
+    free(exchange->err);
     free(exchange);
 }
 
@@ -246,14 +271,24 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
-/* Each generation has a metatable of its own; the first request may come before its
- * modules required host.http. */
-static void register_type(lua_State *L)
+/* Each generation has a metatable of its own. */
+static void push_type(struct vm *vm)
 {
-    luaL_getmetatable(L, REQ_TYPE);
-    if (lua_isnil(L, -1))
-        box_type(L, REQ_TYPE, methods, NULL);
-    lua_pop(L, 1);
+    if (vm->request_type == LUA_NOREF) {
+        box_type(vm->L, REQ_TYPE, methods, NULL);
+        luaL_getmetatable(vm->L, REQ_TYPE);
+        vm->request_type = luaL_ref(vm->L, LUA_REGISTRYINDEX);
+    }
+    lua_rawgeti(vm->L, LUA_REGISTRYINDEX, vm->request_type);
+}
+
+/* Pushes a box for the exchange. */
+static void push_box(struct vm *vm, struct exchange *exchange)
+{
+    exchange->slot = lua_newuserdata(vm->L, sizeof(*exchange->slot));
+    *exchange->slot = exchange;
+    push_type(vm);
+    lua_setmetatable(vm->L, -2);
 }
 
 static unsigned timeout_ms; /* read once: the settings of a process never change */
@@ -262,7 +297,7 @@ static void on_request(void *arg, struct http_req *req)
 {
     struct host *host = arg;
     struct vm *vm = host->vm;
-    if (!vm || !vm_push_entry(vm, vm->L, "request")) {
+    if (!vm || !vm_push_request_entry(vm, vm->L)) {
         http_req_fail(req, 503, ERR_UNAVAILABLE, "the server is starting");
         http_req_release(req);
         return;
@@ -270,12 +305,10 @@ static void on_request(void *arg, struct http_req *req)
     if (host->heart)
         heartbeat_doing(host->heart, host->slot, http_req_method(req),
                         http_req_path(req, NULL));
-    register_type(vm->L);
     struct exchange *exchange = mem_new(sizeof(*exchange));
     exchange->req = req;
     exchange->host = host;
-    exchange->slot = box_new(vm->L, REQ_TYPE);
-    *exchange->slot = exchange;
+    push_box(vm, exchange);
     /* Anchored until it is over: a finaliser for each would be most of what collecting costs. */
     exchange->L = vm->L;
     lua_pushvalue(vm->L, -1);
@@ -299,13 +332,12 @@ static int l_stats(lua_State *L)
 
 static const luaL_Reg functions[] = {
     {"stats", l_stats},
-    {"lines", lua_http_lines},
+    {"frame", lua_http_frame},
     {NULL, NULL},
 };
 
 int luaopen_host_http(lua_State *L)
 {
-    register_type(L);
     lua_module(L, functions);
     return 1;
 }

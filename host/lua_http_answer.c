@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define LINES_TYPE "host.http.lines"
+#define FRAME_TYPE "host.http.frame"
 
 enum {
     HEADERS_MAX = 64, /* of an answer */
@@ -20,9 +20,17 @@ static void add_header(lua_State *L, struct http_header *headers, size_t *count,
     headers[(*count)++] = header;
 }
 
-/* Lines of headers that are checked already. Lua's, freed with it. */
-struct lines {
-    size_t len;
+/* A header in the text of a frame: "Name: value" and a line end; of a name, without value. */
+struct line {
+    size_t start, name_len, end;
+};
+
+/* What many answers have in common, checked already. Lua's, freed with it. */
+struct frame {
+    size_t count, names; /* of lines, and behind them of names that get values */
+    size_t len;          /* of the lines' text */
+    uint64_t lengths;    /* of the lines' names, as lengths_of tells them */
+    struct line lines[HEADERS_MAX];
     char text[];
 };
 
@@ -64,25 +72,102 @@ static size_t collect_headers(lua_State *L, int arg, struct http_header *headers
     return count;
 }
 
-int lua_http_lines(lua_State *L)
+/* A bit for each length (by 64): two sets of names that share none have no name in common. */
+static uint64_t lengths_of(const struct http_header *headers, size_t count)
+{
+    uint64_t lengths = 0;
+    for (size_t i = 0; i < count; i++)
+        lengths |= UINT64_C(1) << headers[i].name_len % 64;
+    return lengths;
+}
+
+static int add_lines(struct frame *frame, const struct http_header *headers, size_t count,
+                     struct buf *text, struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t start = text->len;
+        if (http_lines(&headers[i], 1, text, err) < 0)
+            return -1;
+        if (text->len > start) /* else it is the server's to write */
+            frame->lines[frame->count++] =
+                (struct line){start, headers[i].name_len, text->len};
+    }
+    frame->len = text->len;
+    frame->lengths = lengths_of(headers, count);
+    return 0;
+}
+
+/* Those in the table at `arg`. */
+static int add_names(lua_State *L, int arg, struct frame *frame, struct buf *text,
+                     struct err *err)
+{
+    size_t names = lua_isnil(L, arg) ? 0 : lua_objlen(L, arg);
+    if (names > FIELDS_MAX || frame->count + names > HEADERS_MAX)
+        return err_set(err, ERR_INVALID, "too many names");
+    for (; frame->names < names; frame->names++) {
+        struct http_header header = {.value = ""};
+        size_t start = text->len;
+        lua_rawgeti(L, arg, (int)frame->names + 1);
+        header.name = lua_tolstring(L, -1, &header.name_len);
+        if (!header.name || http_lines(&header, 1, text, err) < 0 || text->len == start)
+            return err_set(err, ERR_INVALID, "name %zu cannot be one", frame->names + 1);
+        frame->lines[frame->count + frame->names] =
+            (struct line){start, header.name_len, text->len};
+        lua_pop(L, 1);
+    }
+    return 0;
+}
+
+int lua_http_frame(lua_State *L)
 {
     struct http_header headers[HEADERS_MAX];
+    struct frame made = {0};
     struct buf text = {0};
     struct err err;
-    lua_settop(L, 1);
+    lua_settop(L, 2);
+    if (!lua_isnil(L, 2))
+        luaL_checktype(L, 2, LUA_TTABLE);
     size_t count = collect_headers(L, 1, headers);
-    if (http_lines(headers, count, &text, &err) < 0) {
+    if (add_lines(&made, headers, count, &text, &err) < 0 ||
+        add_names(L, 2, &made, &text, &err) < 0) {
         buf_free(&text);
         return luaL_error(L, "%s", err.message);
     }
-    struct lines *lines = lua_newuserdata(L, sizeof(*lines) + text.len);
-    lines->len = text.len;
+    struct frame *frame = lua_newuserdata(L, sizeof(*frame) + text.len);
+    *frame = made;
     if (text.len)
-        memcpy(lines->text, text.data, text.len);
+        memcpy(frame->text, text.data, text.len);
     buf_free(&text);
-    luaL_newmetatable(L, LINES_TYPE);
+    luaL_newmetatable(L, FRAME_TYPE);
     lua_setmetatable(L, -2);
     return 1;
+}
+
+static bool has_line(const struct http_header *headers, size_t count, const char *name,
+                     size_t len)
+{
+    for (size_t i = 0; i < count; i++)
+        if (headers[i].name_len == len && strncasecmp(headers[i].name, name, len) == 0)
+            return true;
+    return false;
+}
+
+/* The lines of which no header has the name. */
+static const char *lines_of(const struct frame *frame, const struct http_header *headers,
+                            size_t count, size_t *len)
+{
+    static struct buf left; /* of the loop's thread */
+    *len = frame->len;
+    if (!(frame->lengths & lengths_of(headers, count)))
+        return frame->text;
+    buf_clear(&left);
+    for (size_t i = 0; i < frame->count; i++) {
+        const struct line *line = &frame->lines[i];
+        if (!has_line(headers, count, frame->text + line->start, line->name_len))
+            buf_append(&left, frame->text + line->start, line->end - line->start);
+    }
+    *len = left.len;
+    return left.data;
 }
 
 /* Takes the headers of this name out. */
@@ -113,26 +198,25 @@ static const char *write_whole(lua_State *L, int arg, char digits[DIGITS_MAX],
     return digits + at;
 }
 
-/* The names in the table at `arg` (which anchors them) with the values behind it. */
-static size_t collect_fields(lua_State *L, int arg, int top, struct http_header *headers,
-                             size_t count, char digits[FIELDS_MAX][DIGITS_MAX])
+/* The frame's names with the values at `first` and behind. */
+static size_t collect_fields(lua_State *L, const struct frame *frame, int first,
+                             struct http_header *headers, size_t count,
+                             char digits[FIELDS_MAX][DIGITS_MAX])
 {
-    luaL_argcheck(L, top - arg <= FIELDS_MAX, top, "too many values");
-    for (int value = arg + 1; value <= top; value++) {
-        struct http_header header;
-        if (lua_isnil(L, value))
+    uint64_t lengths = lengths_of(headers, count);
+    for (size_t i = 0; i < frame->names; i++) {
+        const struct line *name = &frame->lines[frame->count + i];
+        struct http_header header = {.name = frame->text + name->start,
+                                     .name_len = name->name_len};
+        int value = first + (int)i, type = lua_type(L, value);
+        if (type == LUA_TNIL || type == LUA_TNONE)
             continue;
-        lua_rawgeti(L, arg, value - arg);
-        if (lua_type(L, -1) != LUA_TSTRING)
-            luaL_argerror(L, value, "has no name");
-        header.name = lua_tolstring(L, -1, &header.name_len);
-        lua_pop(L, 1);
-        if (lua_type(L, value) == LUA_TNUMBER)
-            header.value =
-                write_whole(L, value, digits[value - arg - 1], &header.value_len);
+        if (type == LUA_TNUMBER)
+            header.value = write_whole(L, value, digits[i], &header.value_len);
         else
             header.value = luaL_checklstring(L, value, &header.value_len);
-        count = without(headers, count, &header);
+        if (lengths & lengths_of(&header, 1))
+            count = without(headers, count, &header);
         add_header(L, headers, &count, header);
     }
     return count;
@@ -140,27 +224,26 @@ static size_t collect_fields(lua_State *L, int arg, int top, struct http_header 
 
 int lua_http_respond(lua_State *L)
 {
-    enum { FIELDS = 6 };
+    enum { FRAME = 5 };
     struct http_header headers[HEADERS_MAX];
     char digits[FIELDS_MAX][DIGITS_MAX];
     struct exchange *exchange = exchange_check(L);
     int status = (int)luaL_checkinteger(L, 2);
-    size_t len;
+    size_t len, lines_len = 0;
     struct err err;
-    int top = lua_gettop(L);
-    if (top > FIELDS)
-        luaL_checktype(L, FIELDS, LUA_TTABLE);
-    else
-        lua_settop(L, FIELDS);
-    const char *body = luaL_optlstring(L, 4, "", &len);
-    const struct lines *lines =
-        lua_isnil(L, 5) ? NULL : luaL_checkudata(L, 5, LINES_TYPE);
+    const char *body = luaL_optlstring(L, 4, "", &len), *lines = NULL;
+    const struct frame *frame =
+        lua_isnoneornil(L, FRAME) ? NULL : luaL_checkudata(L, FRAME, FRAME_TYPE);
+    int values = frame ? (int)frame->names : 0;
+    luaL_argcheck(L, lua_gettop(L) <= FRAME + values, FRAME + values + 1, "has no name");
+    lua_settop(L, FRAME + values);
     size_t count = collect_headers(L, 3, headers);
-    if (top > FIELDS)
-        count = collect_fields(L, FIELDS, top, headers, count, digits);
-    if (http_req_respond_with(exchange->req, status, lines ? lines->text : NULL,
-                              lines ? lines->len : 0, headers, count, body, len,
-                              &err) < 0)
+    if (frame) {
+        lines = lines_of(frame, headers, count, &lines_len);
+        count = collect_fields(L, frame, FRAME + 1, headers, count, digits);
+    }
+    if (http_req_respond_with(exchange->req, status, lines, lines_len, headers, count,
+                              body, len, &err) < 0)
         return luaL_error(L, "%s", err.message);
     return 0;
 }
@@ -168,8 +251,8 @@ int lua_http_respond(lua_State *L)
 static int push_sent(lua_State *L, void *op)
 {
     struct exchange *exchange = op;
-    if (exchange->err.code)
-        return lua_fail(L, &exchange->err);
+    if (exchange->err)
+        return lua_fail(L, exchange->err);
     lua_pushboolean(L, 1);
     return 1;
 }

@@ -8,8 +8,8 @@
 static int push_body(lua_State *L, void *op)
 {
     struct exchange *exchange = op;
-    if (exchange->err.code)
-        return lua_fail(L, &exchange->err);
+    if (exchange->err)
+        return lua_fail(L, exchange->err);
     lua_pushlstring(L, exchange->body.data ? exchange->body.data : "",
                     exchange->body.len);
     buf_free(&exchange->body);
@@ -79,8 +79,8 @@ static int push_form(lua_State *L, void *op)
 {
     struct exchange *exchange = op;
     const struct upload *upload = exchange->upload;
-    if (exchange->err.code) {
-        int count = lua_fail(L, &exchange->err);
+    if (exchange->err) {
+        int count = lua_fail(L, exchange->err);
         if (upload_error_part(upload)) {
             lua_pushstring(L, upload_error_part(upload));
             lua_setfield(L, -2, "field");

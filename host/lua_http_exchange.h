@@ -18,7 +18,7 @@ struct exchange {
     int anchor;
     struct task *task; /* waiting, else NULL */
     bool ended;        /* the operation that may be waited for has its result */
-    struct err err;    /* that result; code NULL when it went well */
+    struct err *err;   /* that result, owned; NULL when it went well */
     struct buf body;
     size_t limit;
     struct upload *upload;
@@ -42,5 +42,5 @@ int lua_http_body(lua_State *L);
 int lua_http_multipart(lua_State *L);
 int lua_http_keep(lua_State *L);
 int lua_http_respond(lua_State *L);
-int lua_http_lines(lua_State *L); /* of the module */
+int lua_http_frame(lua_State *L); /* of the module */
 int lua_http_send_file(lua_State *L);

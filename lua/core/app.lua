@@ -58,60 +58,54 @@ local SECURITY_HEADERS = {
   ["X-XSS-Protection"] = "0",
 }
 
--- Set by M.build; `varies` when any origin is listed. The security headers lie ready as lines: most
--- answers have them as they are.
-local routes, origins, varies, security_lines
+-- Set by M.build; `varies` when any origin is listed. The frame is the security headers as lines,
+-- and FIELDS.
+local routes, origins, varies, frame
 
-local function is_request_id(given)
-  return #given <= REQUEST_ID_MAX and given:find("^[%w._:-]+$") ~= nil
+-- What the client calls the request, when it is a name of reasonable length.
+local function id_of(req)
+  local given = req:header("x-request-id")
+  return given and #given <= REQUEST_ID_MAX and given:find("^[%w._:-]+$") and given or uuid.v7()
 end
 
 -- A header may hold any bytes; what is kept of this one is ASCII.
-local function clean_agent(given)
-  if #given <= USER_AGENT_MAX and not given:find("[^\32-\126]") then
-    return given
-  end
-  return (given:sub(1, USER_AGENT_MAX):gsub("[^\32-\126]", "?"))
+local function agent_of(req)
+  local given = req:header("user-agent")
+  return given and (given:sub(1, USER_AGENT_MAX):gsub("[^\32-\126]", "?"))
 end
 
 local function new_context(req)
-  local method, path, ip, id, traceparent, agent, origin = req:head()
-  return context.new({
-    request_id = id and is_request_id(id) and id or uuid.v7(),
-    trace = trace.read(traceparent),
+  local method, path, ip, id, trace_id, agent, started_ms = req:head()
+  local fields = {
+    request_id = id or id_of(req),
+    trace_id = trace_id,
     method = method,
     path = path,
     ip = ip,
-    user_agent = agent and clean_agent(agent),
-    origin = origin,
+    user_agent = agent and #agent <= USER_AGENT_MAX and agent or agent_of(req),
     req = req,
-    -- Room for what every request adds: the table need not grow.
-    actor = nil, trace_id = nil, started_ms = nil, route = nil, status = nil,
-    rate_limit = nil, rate_remaining = nil, rate_reset_ms = nil,
-  })
+    started_ms = started_ms,
+    -- Set for every request: the table has room for them, and need not grow.
+    actor = false, route = false, status = false, rate_limit = false, rate_remaining = false,
+    rate_reset_ms = false,
+  }
+  if not trace_id then
+    fields.trace = trace.read(req:header("traceparent"))
+  end
+  return context.new(fields)
 end
 
-local function add_all(ctx, headers, more)
+local function add_all(headers, more)
   for name, value in pairs(more) do
     headers[name] = value
-    ctx.own_security = ctx.own_security or SECURITY_HEADERS[name] ~= nil
   end
-end
-
-local function has_security(headers)
-  for name in pairs(headers) do
-    if SECURITY_HEADERS[name] then
-      return true
-    end
-  end
-  return false
 end
 
 -- What an answer has beside security and FIELDS: CORS, then the route's, then its own. Most have
 -- no more than their own, and get those: only `mixed` may be written to.
 local function mixed(ctx, extra)
   local headers = { ["Vary"] = varies and "Origin" or nil }
-  local origin = ctx.origin
+  local origin = varies and ctx.req:header("origin")
   if origin and origins[origin] then
     headers["Access-Control-Allow-Origin"] = origin
     headers["Access-Control-Allow-Credentials"] = "true"
@@ -119,31 +113,23 @@ local function mixed(ctx, extra)
   end
   local route = ctx.route
   if route and route.headers then
-    add_all(ctx, headers, route.headers)
+    add_all(headers, route.headers)
   end
   if ctx.headers then
-    add_all(ctx, headers, ctx.headers)
+    add_all(headers, ctx.headers)
   end
   if extra then
-    add_all(ctx, headers, extra)
+    add_all(headers, extra)
   end
   return headers
 end
 
 local function more_headers(ctx, extra)
   local route = ctx.route
-  if varies or ctx.headers or ctx.own_security or route and route.headers
-    or extra and has_security(extra) then
+  if varies or ctx.headers or route and route.headers then
     return mixed(ctx, extra)
   end
   return extra
-end
-
--- Adds the security headers of which the answer has none of its own.
-local function add_security(headers)
-  for name, value in pairs(SECURITY_HEADERS) do
-    headers[name] = headers[name] or value
-  end
 end
 
 -- All headers, for who does not answer by `respond`.
@@ -154,7 +140,9 @@ local function all_headers(ctx, extra)
   headers["RateLimit-Limit"] = ("%d"):format(limit)
   headers["RateLimit-Remaining"] = ("%d"):format(remaining)
   headers["RateLimit-Reset"] = ("%d"):format(reset_s)
-  add_security(headers)
+  for name, value in pairs(SECURITY_HEADERS) do
+    headers[name] = headers[name] or value
+  end
   return headers
 end
 
@@ -162,13 +150,8 @@ end
 -- @param content_type, location, etag each may be nil
 local function respond(ctx, status, headers, body, content_type, location, etag)
   local limit, remaining, reset_s = rate_limit.standing(ctx)
-  local lines = security_lines
-  if ctx.own_security then
-    add_security(headers)
-    lines = nil
-  end
   ctx.status = status
-  ctx.req:respond(status, headers, body, lines, FIELDS, ctx.request_id, limit, remaining, reset_s,
+  ctx.req:respond(status, headers, body, frame, ctx.request_id, limit, remaining, reset_s,
     content_type, location, etag)
 end
 
@@ -328,6 +311,13 @@ local function handle(ctx, route, ...)
   return route.handler(ctx, input.read(ctx, route, ...)) or reply.ok(nil)
 end
 
+-- Apart from serve_route: a function that holds a closure is not compiled.
+local function handle_once(ctx, key, route, values, body, files, options)
+  return idempotency.run(ctx, key, function()
+    return handle(ctx, route, values, body, files, options)
+  end)
+end
+
 -- The body is read before the tenant is known only where the body may name it.
 local function serve_route(ctx, route, values)
   ctx.route = route
@@ -351,13 +341,8 @@ local function serve_route(ctx, route, values)
     body, files, body_options = input.read_body(ctx, route)
   end
   local key = idempotency.key(ctx, route)
-  if key then
-    send(ctx, idempotency.run(ctx, key, function()
-      return handle(ctx, route, values, body, files, body_options)
-    end))
-  else
-    send(ctx, handle(ctx, route, values, body, files, body_options))
-  end
+  send(ctx, key and handle_once(ctx, key, route, values, body, files, body_options)
+    or handle(ctx, route, values, body, files, body_options))
 end
 
 local function refuse_method(ctx, allow)
@@ -444,7 +429,7 @@ function M.build()
     origins[origin] = true
   end
   varies = next(origins) ~= nil
-  security_lines = http.lines(SECURITY_HEADERS)
+  frame = http.frame(SECURITY_HEADERS, FIELDS)
   static.build()
 end
 

@@ -3,6 +3,7 @@
 
 local errors = require("core.errors")
 local time = require("core.time")
+local trace = require("core.trace")
 local uuid = require("core.uuid")
 
 local M = {}
@@ -19,12 +20,12 @@ local ALL = setmetatable({}, {
 })
 
 --- Makes a context of these fields; a request id, an anonymous actor and the start time are
--- added when missing. `trace` is of core.trace.
+-- added when missing. `trace` is of core.trace; of one that begins here `trace_id` is enough.
 function M.new(fields)
   local ctx = setmetatable(fields or {}, Context)
   ctx.request_id = ctx.request_id or uuid.v7()
   ctx.actor = ctx.actor or ANONYMOUS
-  ctx.trace_id = ctx.trace and ctx.trace.id
+  ctx.trace_id = ctx.trace and ctx.trace.id or ctx.trace_id
   ctx.started_ms = ctx.started_ms or time.monotonic_ms()
   return ctx
 end
@@ -75,6 +76,9 @@ end
 
 --- A context like this one with some fields replaced.
 function Context:with(fields)
+  if self.trace_id then
+    trace.of(self) -- what both set off has one parent
+  end
   local derived = setmetatable({}, Context)
   for name, value in pairs(self) do
     derived[name] = value

@@ -256,28 +256,12 @@ function M.read_body(ctx, route)
   return M.decode_json(body), {}, nil
 end
 
---- Validates everything, and raises one error with all problems of query and body.
--- @param body, files, options what read_body returned; body nil when the route takes none
-function M.read(ctx, route, values, body, files, options)
-  local input = { params = M.params(route, values), query = {}, files = files }
-  local query_problems, body_problems
-  if route.query_schema then
-    local query = ctx.req:query()
-    if query ~= "" or route.query then
-      input.query, query_problems =
-        route.query_schema:validate(M.parse_query(query), COERCE_STRICT)
-    end
-  end
-  if route.body then
-    input.body, body_problems = route.body:validate(body, options)
-  elseif route.multipart then
-    input.body = body
-  end
-  local all = query_problems or {}
-  for _, problem in ipairs(body_problems or {}) do
+-- Raises one error with all problems. What only the tenant's settings can tell (its categories) is
+-- told together with the rest. Apart from M.read: a function that holds a closure is not compiled.
+local function raise_problems(ctx, route, input, all, more)
+  for _, problem in ipairs(more) do
     all[#all + 1] = problem
   end
-  -- What only the tenant's settings can tell (its categories) is told together with the rest.
   if route.check then
     route.check(ctx, input, function(field, code, message)
       all[#all + 1] = { field = field, code = code, message = message }
@@ -285,6 +269,25 @@ function M.read(ctx, route, values, body, files, options)
   end
   if #all > 0 then
     errors.validation(all)
+  end
+end
+
+--- Validates everything, and raises one error with all problems of query and body.
+-- @param body, files, options what read_body returned; body nil when the route takes none
+function M.read(ctx, route, values, body, files, options)
+  local input = { params = M.params(route, values), query = {}, files = files }
+  local schema, query_problems, body_problems = route.query_schema, nil, nil
+  local query = schema and ctx.req:query()
+  if schema and (query ~= "" or #schema.names > 0) then
+    input.query, query_problems = schema:validate(M.parse_query(query), COERCE_STRICT)
+  end
+  if route.body then
+    input.body, body_problems = route.body:validate(body, options)
+  elseif route.multipart then
+    input.body = body
+  end
+  if query_problems or body_problems or route.check then
+    raise_problems(ctx, route, input, query_problems or {}, body_problems or {})
   end
   return input
 end

@@ -31,6 +31,16 @@ function M.read(header)
   return { id = uuid.hex(), flags = RECORDED }
 end
 
+--- The trace of a context; one without begins one. Made when it is asked for: most requests set
+-- nothing off.
+function M.of(ctx)
+  if not ctx.trace then
+    ctx.trace_id = ctx.trace_id or uuid.hex()
+    ctx.trace = { id = ctx.trace_id, flags = RECORDED }
+  end
+  return ctx.trace
+end
+
 --- The same for one who only hands a `traceparent` on: what it carries on names the same parent.
 function M.pass(header)
   local trace = M.read(header)
@@ -38,13 +48,9 @@ function M.pass(header)
   return trace
 end
 
---- The `traceparent` of what a context sets off. A context without a trace begins one.
+--- The `traceparent` of what a context sets off.
 function M.parent(ctx)
-  local trace = ctx.trace
-  if not trace then
-    trace = M.read(nil)
-    ctx.trace, ctx.trace_id = trace, trace.id
-  end
+  local trace = M.of(ctx)
   trace.span = trace.span or crypto.hex(crypto.random(SPAN_BYTES))
   return ("00-%s-%s-%s"):format(trace.id, trace.span, trace.flags)
 end

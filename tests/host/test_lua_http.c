@@ -6,6 +6,7 @@
 #include "http_wire.h"
 #include "lua_bindings.h"
 #include "lua_vm.h"
+#include "uuid.h"
 #include "ws.h"
 #include <dirent.h>
 #include <signal.h>
@@ -57,30 +58,34 @@ static const char main_lua[] =
     "  req:respond(200, nil, 'once')\n"
     "  M.twice = pcall(req.respond, req, 200, nil, 'twice')\n"
     "end\n"
-    "local lines = http.lines({['X-Same'] = 'as always', ['Date'] = 'not ours'})\n"
-    "paths['/lines'] = function(req)\n"
-    "  M.bad = pcall(http.lines, {X = 'a\\r\\nY: b'}) or pcall(http.lines, {['X Y'] = "
-    "'b'})\n"
-    "    or pcall(req.respond, req, 200, nil, '', {})\n"
-    "  req:respond(200, {['X-Own'] = 'b'}, tostring(M.bad), lines)\n"
-    "end\n"
     "local names = {'X-Text', 'X-None', 'X-Whole', 'x-own'}\n"
+    "local frame = http.frame({['X-Same'] = 'as always', ['X-More'] = 'of it',\n"
+    "  ['Date'] = 'not ours'}, names)\n"
+    "paths['/frame'] = function(req)\n"
+    "  local function refused(...) return not pcall(...) end\n"
+    "  local bad = refused(http.frame, {X = 'a\\r\\nY: b'}) and\n"
+    "    refused(http.frame, {['X Y'] = 'b'}) and refused(http.frame, nil, {'X Y'}) and\n"
+    "    refused(http.frame, nil, {1, {}}) and refused(http.frame, nil, {'Date'}) and\n"
+    "    refused(http.frame, nil, 'X') and refused(req.respond, req, 200, nil, '', {})\n"
+    "  req:respond(200, {['X-Own'] = 'b', ['x-same'] = 'another'}, tostring(bad), "
+    "frame)\n"
+    "end\n"
     "paths['/fields'] = function(req)\n"
     "  local function refused(...)\n"
-    "    return not pcall(req.respond, req, 200, nil, '', nil, ...)\n"
+    "    return not pcall(req.respond, req, 200, nil, '', ...)\n"
     "  end\n"
-    "  local bad = refused(names, 'a\\nb') and refused(names, -1) and refused(names, "
+    "  local bad = refused(frame, 'a\\nb') and refused(frame, -1) and refused(frame, "
     "1e15)\n"
-    "    and refused(names, {}) and refused('X', 'a') and refused({}, 'a')\n"
-    "    and refused(names, 1, 2, 3, 4, 5) and refused(names, 0 / 0)\n"
-    "  req:respond(200, {['X-Own'] = 'old', ['X-Other'] = 'c'}, tostring(bad), lines,\n"
-    "    names, 'a', nil, 999999999999999, 'new')\n"
+    "    and refused(frame, {}) and refused('X', 'a') and refused(nil, 'a')\n"
+    "    and refused(frame, 1, 2, 3, 4, 5) and refused(frame, 0 / 0)\n"
+    "  req:respond(200, {['X-Own'] = 'old', ['X-Other'] = 7}, tostring(bad), frame,\n"
+    "    'a', nil, 999999999999999, 'new')\n"
     "end\n"
     "paths['/head'] = function(req)\n"
-    "  local method, path, ip, id, trace, agent, origin = req:head()\n"
+    "  local method, path, ip, id, trace, agent, ms = req:head()\n"
     "  req:respond(200, nil, table.concat({method, path, ip, tostring(id), "
     "tostring(trace), "
-    "agent, tostring(origin)}, '|'))\n"
+    "tostring(agent), type(ms)}, '|'))\n"
     "end\n"
     "paths['/split'] = function(req) req:respond(200, {X = 'a\\r\\nY: b'}, '') end\n"
     "paths['/boom'] = function() error('boom') end\n"
@@ -232,20 +237,37 @@ static void answers_for_tasks_that_do_not(void)
     CHECK(strstr(ask(500, "GET /boom HTTP/1.1\r\nHost: x\r\n\r\n"), "INTERNAL_ERROR"));
     CHECK(!strstr(client.got, "boom"));
     CHECK(strstr(ask(500, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"), "requestId"));
-    CHECK_STR(ask(200, "GET /lines HTTP/1.1\r\nHost: x\r\n\r\n"), "false");
-    CHECK(strstr(client.got, "X-Same: as always\r\n"));
-    CHECK(strstr(client.got, "X-Own: b\r\n"));
+    CHECK_STR(ask(200, "GET /frame HTTP/1.1\r\nHost: x\r\n\r\n"), "true");
+    CHECK(strstr(client.got, "X-More: of it\r\n") && !strstr(client.got, "X-Same"));
+    CHECK(strstr(client.got, "X-Own: b\r\n") && strstr(client.got, "x-same: another"));
     CHECK(!strstr(client.got, "not ours"));
     CHECK_STR(ask(200, "GET /fields HTTP/1.1\r\nHost: x\r\n\r\n"), "true");
     CHECK(strstr(client.got, "X-Text: a\r\n") && strstr(client.got, "x-own: new\r\n"));
     CHECK(strstr(client.got, "X-Whole: 999999999999999\r\n"));
-    CHECK(strstr(client.got, "X-Other: c\r\n") && strstr(client.got, "X-Same: as"));
+    CHECK(strstr(client.got, "X-Other: 7\r\n") && strstr(client.got, "X-Same: as"));
     CHECK(!strstr(client.got, "X-None") && !strstr(client.got, "old"));
-    const char *head = ask(200, "GET /head?q HTTP/1.1\r\nHost: x\r\nUser-Agent: a b\r\n"
-                                "X-Request-Id: r-1\r\n\r\n");
-    CHECK(strncmp(head, "GET|/head|", 10) == 0 && strstr(head, "|r-1|nil|a b|nil"));
     CHECK(strstr(ask(500, "GET /split HTTP/1.1\r\nHost: x\r\n\r\n"), "INTERNAL_ERROR"));
     CHECK_STR(ask(504, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"), "nilTIMEOUT");
+}
+
+static void tells_the_head_in_one_call(void)
+{
+    const char *head =
+        ask(200, "GET /head?q HTTP/1.1\r\nHost: x\r\nUser-Agent: \"a\" ~\r\n"
+                 "X-Request-Id: r-1\r\n\r\n");
+    const char *id = strstr(head, "|nil|");
+    CHECK(strncmp(head, "GET|/head|", 10) == 0 && id &&
+          strspn(id + 5, "0123456789abcdef") == 32);
+    CHECK(id && strcmp(id + 5 + 32, "|\"a\" ~|number") == 0);
+    head = ask(200, "GET /head HTTP/1.1\r\nHost: x\r\nUser-Agent: 1234567\xc3\xa9\r\n"
+                    "Traceparent: t\r\n\r\n");
+    id = strrchr(head, '|') - strlen("|nil|nil") - UUID_TEXT;
+    CHECK(id > head && uuid_is(id, UUID_TEXT) &&
+          strcmp(id + UUID_TEXT, "|nil|nil|number") == 0);
+    CHECK(strstr(
+        ask(200, "GET /head HTTP/1.1\r\nHost: x\r\nUser-Agent: 12345678\xc3\xa9\r\n\r\n"),
+        "|nil|number"));
+    CHECK(strstr(ask(200, "GET /head HTTP/1.1\r\nHost: x\r\n\r\n"), "|nil|number"));
 }
 
 static void raises_when_a_request_is_misused(void)
@@ -384,6 +406,7 @@ int main(void)
     RUN(reads_bodies);
     RUN(reads_forms);
     RUN(answers_for_tasks_that_do_not);
+    RUN(tells_the_head_in_one_call);
     RUN(raises_when_a_request_is_misused);
     RUN(sends_files);
     RUN(ends_the_wait_for_a_body_at_the_deadline);

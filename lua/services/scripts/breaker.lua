@@ -4,6 +4,7 @@ local context = require("core.context")
 local config = require("core.config")
 local db = require("core.db")
 local errors = require("core.errors")
+local trace = require("core.trace")
 local events = require("services.events")
 local notifications = require("services.notifications")
 local store = require("services.scripts.runs_store")
@@ -49,7 +50,7 @@ function M.failed(ctx, hook, err)
     return
   end
   local system = context.system({ name = "scripts:breaker", tenant = ctx.tenant,
-    request_id = ctx.request_id, trace = ctx.trace })
+    request_id = ctx.request_id, trace = trace.of(ctx) })
   db.transaction(system, function(tx)
     local handler = hook.key
     local failures = store.count_failure(tx, handler)

@@ -2,6 +2,7 @@
 
 local context = require("core.context")
 local registry = require("core.registry")
+local trace = require("core.trace")
 local active_releases = require("services.scripts.active")
 local canary = require("services.scripts.canary")
 local limits = require("services.scripts.limits")
@@ -41,7 +42,7 @@ end
 local function acting(ctx, release, hook, depth)
   local script = context.script({
     tenant = ctx.tenant, file = hook.file, release = release.name,
-    permissions = registry.script_permissions, request_id = ctx.request_id, trace = ctx.trace,
+    permissions = registry.script_permissions, request_id = ctx.request_id, trace = trace.of(ctx),
     tx = ctx.tx, unit = ctx.unit,
   })
   script.actor.depth = depth

@@ -7,10 +7,16 @@ local json = require("core.json")
 local registry = require("core.registry")
 local reply = require("core.reply")
 local s = require("core.schema")
+local sys = require("core.sys")
+local uuid = require("core.uuid")
 
 local TENANT = {
   id = "0192f1a4-7c3e-7000-8000-00000000000a", slug = "riverton", tier = "enterprise",
 }
+
+-- In the order in which core.app gives the values.
+local FIELDS = { "X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
+  "Content-Type", "Location", "ETag" }
 
 local function fake_request(options)
   local headers = options.headers or {}
@@ -19,8 +25,10 @@ local function fake_request(options)
   end
   local req = {}
   function req.head()
-    return options.method or "GET", options.path, "192.0.2.1", headers["x-request-id"],
-      headers.traceparent, headers["user-agent"], headers.origin
+    local agent = headers["user-agent"]
+    return options.method or "GET", options.path, "192.0.2.1",
+      not headers["x-request-id"] and uuid.v7() or nil, not headers.traceparent and uuid.hex() or nil,
+      agent and not agent:find("[^\32-\126]") and agent or nil, sys.monotonic_ms()
   end
   function req.query() return options.query or "" end
   function req.header(_, name) return headers[name] end
@@ -32,13 +40,13 @@ local function fake_request(options)
     end
     return options.body
   end
-  function req.respond(_, status, more, body, lines, fields, ...)
+  function req.respond(_, status, more, body, frame, ...)
     assert(not req.status, "answered twice")
-    req.status, req.headers, req.text, req.lines = status, {}, body, lines
+    req.status, req.headers, req.text, req.frame = status, {}, body, frame
     for name, value in pairs(more or {}) do
       req.headers[name] = value
     end
-    for i, name in ipairs(fields) do
+    for i, name in ipairs(FIELDS) do
       local value = select(i, ...)
       if value ~= nil then
         req.headers[name] = tostring(value)
@@ -52,7 +60,7 @@ local function ask(options)
   local req = fake_request(options)
   app.request(req)
   local data = req.text ~= "" and json.decode(req.text) or nil
-  return req.status, data, req.headers, req.lines
+  return req.status, data, req.headers, req.frame
 end
 
 local function route(fields)
@@ -131,12 +139,12 @@ describe("a request", function()
   end)
 
   it("gets its answer in the envelope with a request id", function()
-    local status, data, headers, security_lines = ask({ path = "/api/v1/things" })
+    local status, data, headers, frame = ask({ path = "/api/v1/things" })
     assert.equal(200, status)
     assert.is_true(data.success)
     assert.equal(20, data.data.query.limit)
     assert.matches("^[%x-]+$", headers["X-Request-Id"])
-    assert.equal("userdata", type(security_lines))
+    assert.equal("userdata", type(frame))
   end)
 
   it("is told that its route is to go, also by an error", function()
