@@ -50,7 +50,7 @@ local function creation()
   local all = fields(false)
   all.source = s.enum({ SOURCES[1], SOURCES[2], SOURCES[3], optional = true, default = "api" })
   all.reporter = s.object({
-    name = s.string({ min = 1, max = 200, optional = true, trim = true }),
+    name = s.string({ min = 1, max = 200, optional = true, trim = true, format = "line" }),
     email = s.string({ format = "email", max = 254, optional = true }),
     phone = s.string({ format = "phone", optional = true }),
   }, { optional = true })

@@ -86,6 +86,17 @@ describe("an address", function()
       again.tenant.slug })
   end)
 
+  it("has a name of one line", function()
+    local ann = register("oneline@names.example")
+    local err = refused(400, "VALIDATION_ERROR", api:put("/users/profile", { token = ann.token,
+      json = { firstName = "Ann\r\nBcc: bob@x.example", lastName = "A\226\128\168B" } }))
+    assert.equal(2, #err.details)
+    for _, detail in ipairs(err.details) do
+      assert.equal("must be one line", detail.message)
+    end
+    assert.equal("Ann", me(ann.token).json.data.firstName)
+  end)
+
   it("hears of all that is wrong at once", function()
     local err = refused(400, "VALIDATION_ERROR", api:post("/auth/register",
       { json = { email = "nobody", password = "short", fullName = "", phone = "banana" } }))

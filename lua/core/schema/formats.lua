@@ -47,6 +47,15 @@ return {
       return #value == 10 and time.parse(value) and value or nil
     end,
   },
+  -- A name of somebody or something: it stands in lists, greetings of mails and lines of logs.
+  line = {
+    message = "must be one line",
+    read = function(value)
+      local is_broken = value:find("[\t\r\n]") or value:find("\194\133", 1, true)
+        or value:find("\226\128[\168\169]")
+      return not is_broken and value or nil
+    end,
+  },
   phone = { message = "must be a phone number", read = read_phone },
   slug = {
     message = "must be lower-case letters, digits and hyphens",

@@ -10,7 +10,8 @@ local NAME_MAX, TEXT_MAX = 63, 500
 local PERMISSIONS_MAX = 200
 
 local function role_name(options)
-  return s.string({ min = 1, max = NAME_MAX, trim = true, optional = options and options.optional })
+  return s.string({ min = 1, max = NAME_MAX, trim = true, format = "line",
+    optional = options and options.optional })
 end
 
 local function permissions(optional)

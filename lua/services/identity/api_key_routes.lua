@@ -11,7 +11,7 @@ local GRACE_MAX_H = 24
 local URL = "/api/v1/api-keys/"
 
 local function name(optional)
-  return s.string({ min = 1, max = NAME_MAX, trim = true, optional = optional })
+  return s.string({ min = 1, max = NAME_MAX, trim = true, format = "line", optional = optional })
 end
 
 local function scopes(optional)

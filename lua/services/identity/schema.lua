@@ -10,7 +10,7 @@ local PASSWORD_MAX = 200
 local TOKEN_MAX = 200
 
 local function name()
-  return s.string({ min = 1, max = NAME_MAX, trim = true, optional = true })
+  return s.string({ min = 1, max = NAME_MAX, trim = true, format = "line", optional = true })
 end
 
 local EMPLOYEE = s.map({ optional = true,

@@ -20,7 +20,7 @@ local function contact()
 end
 
 local function name(optional)
-  return s.string({ min = 1, max = 200, trim = true, optional = optional })
+  return s.string({ min = 1, max = 200, trim = true, format = "line", optional = optional })
 end
 
 local function slug()

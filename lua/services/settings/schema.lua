@@ -20,7 +20,7 @@ local function hours()
 end
 
 local function label(max)
-  return s.string({ min = 1, max = max, trim = true })
+  return s.string({ min = 1, max = max, trim = true, format = "line" })
 end
 
 local function color()

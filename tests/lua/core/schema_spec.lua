@@ -165,6 +165,8 @@ describe("text", function()
         "2026-11-20T24:00:00Z" },
     },
     date = { good = { "2024-02-29" }, bad = { "2026-02-29", "2026-11-20T09:12:44Z" } },
+    line = { good = { "Cable hangs, Mill Road", "J\195\188rgen \226\128\147 x", "" },
+      bad = { "a\nb", "a\r\nBcc: b", "a\tb", "a\194\133b", "a\226\128\168b", "a\226\128\169b" } },
     phone = { good = { "+44 20 7946 0958", "(020) 7946-0958" }, bad = { "12345", "call me", "+", ("("):rep(30) .. "1234567" } },
     slug = { good = { "riverton", "a-1" }, bad = { "Riverton", "-a", "a_b", "" } },
     url = { good = { "https://example.org/a?b=c", "http://localhost:8080" },
