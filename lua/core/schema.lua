@@ -29,6 +29,8 @@ local MAP_MAX_BYTES = 16384
 -- A map is kept and sent inside of other objects, all of which share the limit of 32.
 local MAP_MAX_DEPTH = 16
 
+local NONE_WRONG = {}
+
 local COMMON = { optional = true, default = true, nullable = true, describe = true }
 
 -- Options that each kind knows besides COMMON: a misspelt one must not be silently nothing.
@@ -249,7 +251,7 @@ end
 
 -- Cross-field rules see only what is valid in itself; what they say of a field (or of what
 -- holds it) that has a problem already is dropped.
-local function check_across(schema, clean, state, prefix)
+local function check_across(schema, clean, wrong, state, prefix)
   schema.check(clean, function(field, code, message)
     local full = field == "" and prefix:sub(1, -2) or prefix .. field
     for _, problem in ipairs(state.problems or {}) do
@@ -258,11 +260,11 @@ local function check_across(schema, clean, state, prefix)
       end
     end
     add_problem(state, full, code, message)
-  end)
+  end, wrong)
 end
 
 local function check_fields(schema, value, state, prefix)
-  local clean = {}
+  local clean, wrong = {}, nil
   local names, fields = schema.names, schema.fields
   for i = 1, #names do
     local name = names[i]
@@ -278,13 +280,17 @@ local function check_fields(schema, value, state, prefix)
       clean[name] = null
     else
       clean[name] = field:check_value(given, state, prefix, name)
+      if clean[name] == nil then
+        wrong = wrong or {}
+        wrong[name] = true
+      end
     end
   end
   if state.strict then
     check_unknown(schema, value, state, prefix)
   end
   if schema.check then
-    check_across(schema, clean, state, prefix)
+    check_across(schema, clean, wrong or NONE_WRONG, state, prefix)
   end
   return clean
 end
@@ -298,6 +304,7 @@ end
 
 --- An object with these fields. options.check(value, problem) adds cross-field rules; it is
 -- called with the valid fields, and calls problem(field, code, message); "" is the object itself.
+-- Its third argument is the set of the fields that are there, but not valid.
 function M.object(fields, options)
   local schema = new("object", options, check_object)
   schema.fields, schema.names = fields, {}

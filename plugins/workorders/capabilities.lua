@@ -78,8 +78,8 @@ local function assign(ctx, order_id, given)
     message = given.message, force = given.force })
 end
 
-local function check_one(value, problem)
-  if (value.userId == nil) == (value.team == nil) then
+local function check_one(value, problem, wrong)
+  if (value.userId == nil) == (value.team == nil) and not (wrong.userId or wrong.team) then
     problem("userId", "required", "either userId or team must be given")
   end
 end
@@ -92,8 +92,8 @@ local ASSIGNMENT = s.object({
 }, { check = check_one })
 
 local CREATION = s.object(fields_of(schema.create, {}, { userId = id(true), team = team(true) }), {
-  check = function(value, problem)
-    schema.create.check(value, problem)
+  check = function(value, problem, wrong)
+    schema.create.check(value, problem, wrong)
     if value.userId and value.team then
       problem("team", "conflict", "and userId exclude each other")
     end

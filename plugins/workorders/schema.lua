@@ -53,8 +53,8 @@ end
 local creation = order_fields()
 creation.reportId = s.string({ format = "uuid", optional = true })
 M.create = s.object(creation, {
-  check = function(value, problem)
-    if value.reportId == nil and value.title == nil then
+  check = function(value, problem, wrong)
+    if value.reportId == nil and value.title == nil and not wrong.reportId then
       problem("title", "required", "must be given when there is no report")
     end
     check_location(value, problem)
@@ -73,8 +73,8 @@ M.assign = s.object({
     describe = "the user or team you believe is assigned; null for nobody" }),
   force = s.boolean({ optional = true, default = false }),
 }, {
-  check = function(value, problem)
-    if (value.userId == nil) == (value.teamId == nil) then
+  check = function(value, problem, wrong)
+    if (value.userId == nil) == (value.teamId == nil) and not (wrong.userId or wrong.teamId) then
       problem("userId", "required", "either userId or teamId must be given")
     end
   end,

@@ -449,6 +449,8 @@ end)
       return answer.json.error
     end
     assert.equal("event", refused(400, {}).details[1].field)
+    local details = refused(400, { last = 5000 }).details
+    assert.same({ 1, "last", "range" }, { #details, details[1].field, details[1].code })
     assert.equal("event.event", refused(400, { event = { event = "report.vanished", data = {} } })
       .details[1].field)
     assert.equal("eventId", refused(400, { eventId = "01a1fe30-4a20-7801-8518-f6b2802ed6f8" })

@@ -44,8 +44,9 @@ M.register = s.object({
   inviteToken = s.string({ min = 1, max = TOKEN_MAX, optional = true,
     describe = "of an invitation to this address; its tenant is joined" }),
 }, {
-  check = function(value, problem)
-    if not (value.firstName or value.lastName or value.fullName) then
+  check = function(value, problem, wrong)
+    if not (value.firstName or value.lastName or value.fullName or wrong.firstName
+      or wrong.lastName) then
       problem("fullName", "required", "is required when there is no firstName and lastName")
     end
     check_password(value, "password", problem)
@@ -70,8 +71,8 @@ local function recovery_code()
 end
 
 -- One of two ways to prove the second step.
-local function code_or_recovery(value, problem)
-  if not (value.code or value.recoveryCode) then
+local function code_or_recovery(value, problem, wrong)
+  if not (value.code or value.recoveryCode or wrong.recoveryCode) then
     problem("code", "required", "is required when there is no recoveryCode")
   elseif value.code and value.recoveryCode then
     problem("recoveryCode", "conflict", "and code exclude each other")

@@ -24,10 +24,10 @@ local TEST = s.object({
     describe = "so many past events that the rules have to do with" }),
   compare = s.enum({ "active", optional = true }),
 }, {
-  check = function(value, problem)
+  check = function(value, problem, wrong)
     local given = 0
     for _, name in ipairs(WAYS) do
-      given = given + (value[name] ~= nil and 1 or 0)
+      given = given + ((value[name] ~= nil or wrong[name]) and 1 or 0)
     end
     if given ~= 1 then
       problem("event", "required", "one of event, eventId and last must be given")

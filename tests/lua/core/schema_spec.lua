@@ -117,6 +117,20 @@ describe("cross-field rules", function()
     assert.equal(1, #problems)
     assert.equal("place.lat", problems[1].field)
   end)
+
+  it("know what is there, but wrong", function()
+    local either = s.object({ id = s.integer({ optional = true }), name = s.string({ optional = true }) }, {
+      check = function(value, problem, wrong)
+        if value.id == nil and value.name == nil and not wrong.name then
+          problem("id", "required", "id or name must be given")
+        end
+      end,
+    })
+    assert.same({ id = "required" }, problems_of(either, {}))
+    assert.same({ id = "required" }, problems_of(either, { name = json.null }))
+    assert.same({ name = "type" }, problems_of(either, { name = 7 }))
+    assert.same({}, problems_of(either, { name = "n" }))
+  end)
 end)
 
 describe("text", function()

@@ -18,10 +18,15 @@ local function names()
   return s.array({ of = s.string({ min = 1, max = 100 }), min = 1, max = MANY, optional = true })
 end
 
-local function check(value, problem)
-  if not (value.user or value.users or value.role or value.roles or value.team or value.teams) then
-    problem("user", "required", "is required: or users, role, roles, team or teams")
+local TO = { "user", "users", "role", "roles", "team", "teams" }
+
+local function check(value, problem, wrong)
+  for _, whom in ipairs(TO) do
+    if value[whom] ~= nil or wrong[whom] then
+      return
+    end
   end
+  problem("user", "required", "is required: or users, role, roles, team or teams")
 end
 
 local ARGUMENTS = s.object({
