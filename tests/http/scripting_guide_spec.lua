@@ -129,7 +129,7 @@ describe("the author's guide", function()
   it("tells the limits that hold", function()
     local limits = dofile("config/default.lua").scripts
     local rows = { CPU = "cpu_ms", ["wall clock"] = "wall_ms", calls = "calls", ["of them writes"] = "writes",
-      ["requests to other servers"] = "fetches" }
+      ["requests to other servers"] = "fetches", ["of them at once"] = "fetches_at_once" }
     local seen = 0
     for what, hook, route, event in section("Limits"):gmatch("\n| ([%a ]+) | (%d+)[ ms]* | (%d+)[ ms]* | (%d+)[ ms]* |") do
       local name = assert(rows[what], what)
@@ -137,7 +137,7 @@ describe("the author's guide", function()
         { tonumber(hook), tonumber(route), tonumber(event) }, what)
       seen = seen + 1
     end
-    assert.equal(5, seen)
+    assert.equal(6, seen)
     assert.same({ 128, 64, 8 }, { limits.input_max / 1024, limits.output_max / 1024, limits.log_max / 1024 })
     assert.same({ 8, 20, 2000, 10000 }, { limits.depth_max, limits.failures_max, limits.request_wall_ms,
       limits.background_cpu_ms_per_minute })

@@ -5,7 +5,7 @@ local config = require("core.config")
 local errors = require("core.errors")
 local fs = require("core.fs")
 local process = require("core.process")
-local task = require("core.task")
+local turns = require("core.turns")
 local uuid = require("core.uuid")
 
 local M = {}
@@ -19,8 +19,6 @@ local SIGNALLED = 128 -- codes above it: ended by a signal, told by those in bet
 local BOUNDS = { "prlimit", "--cpu=15", "--as=1073741824", "--fsize=" .. OUTPUT_MAX, "env", "-i",
   "PATH=/usr/bin:/bin", "LC_ALL=C", "nice", "-n", "10" }
 
-local running = 0
-local waiting = {} -- signals, first come first
 local asked = {} -- tenant id -> how many of its programs run or wait here
 
 local function refuse()
@@ -38,33 +36,6 @@ end
 
 local function leave(tenant_id)
   asked[tenant_id] = asked[tenant_id] > 1 and asked[tenant_id] - 1 or nil
-end
-
-local function take_turn()
-  if running < AT_ONCE then
-    running = running + 1
-    return
-  end
-  local signal = task.signal()
-  waiting[#waiting + 1] = signal
-  if signal:wait(WAIT_MS) then
-    return -- the turn was handed over
-  end
-  for i, other in ipairs(waiting) do
-    if other == signal then
-      table.remove(waiting, i)
-      refuse()
-    end
-  end
-end
-
-local function end_turn()
-  local signal = table.remove(waiting, 1)
-  if signal then
-    signal:notify()
-  else
-    running = running - 1
-  end
 end
 
 -- Runs a program to its end. @return exit code; nil when a bound ended it
@@ -115,11 +86,9 @@ local function run_in_folder(argv, files)
 end
 
 local function run_in_turn(argv, files)
-  take_turn()
-  local ok, code, output = pcall(run_in_folder, argv, files)
-  end_turn()
-  if not ok then
-    error(code, 0)
+  local came, code, output = turns.run("programs", AT_ONCE, WAIT_MS, run_in_folder, argv, files)
+  if not came then
+    refuse()
   end
   return code, output
 end

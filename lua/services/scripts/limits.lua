@@ -12,7 +12,7 @@ M.CLASSES = {
   on = "event", every = "event", escalate = "event",
 }
 
-local PER_CLASS = { "cpu_ms", "wall_ms", "calls", "writes", "fetches" }
+local PER_CLASS = { "cpu_ms", "wall_ms", "calls", "writes", "fetches", "fetches_at_once" }
 local COMMON = { "input_max", "output_max", "log_max" }
 
 -- {"event_cpu_ms=200", ...} -> {event_cpu_ms = 200}
@@ -43,7 +43,8 @@ local function build(tier, class)
 end
 
 --- The limits of a kind of hook for a tenant: {class, cpu_ms, wall_ms, calls, writes, fetches,
--- input_max, output_max, log_max, try = the same names where tighter ones are tried}.
+-- fetches_at_once (of the tenant in a worker), input_max, output_max, log_max, try = the same names
+-- where tighter ones are tried}.
 function M.of(tenant, kind)
   local class = M.CLASSES[kind]
   local key = (tenant.tier or "") .. " " .. class

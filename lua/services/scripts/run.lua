@@ -75,6 +75,7 @@ local function carry_out(run, entry, arguments, call)
   local about = {
     key = run.origin and effects.key(run.origin, ordinal) or uuid.v7(),
     ordinal = ordinal, dry = run.dry, file = run.hook.file, kind = run.hook.kind,
+    limits = run.limits, until_ms = run.until_ms,
   }
   local function perform(ctx)
     return entry.run(ctx, arguments, about)
@@ -287,6 +288,7 @@ function M.perform(ctx, spec)
     log = json.array({}), actions = json.array({}), started_at = time.now(),
   }, Run)
   local began = time.monotonic_ms()
+  run.until_ms = began + run.limits.wall_ms
   local went, err = xpcall(begin, errors.capture, run, spec)
   if not went then
     note_failure(run, err)

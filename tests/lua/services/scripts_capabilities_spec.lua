@@ -7,8 +7,11 @@ local http_client = require("core.http_client")
 local identity = require("services.identity")
 local json = require("core.json")
 local registry = require("core.registry")
+local task = require("core.task")
+local time = require("core.time")
 local uuid = require("core.uuid")
 local kv_store = require("services.scripts.capabilities.kv_store")
+local limits = require("services.scripts.limits")
 local secrets = require("services.scripts.secrets")
 local urls = require("services.scripts.capabilities.url")
 
@@ -56,7 +59,9 @@ describe("scripts' capabilities", function()
     if problems then
       errors.validation(problems)
     end
-    local value = entry.run(where.ctx, clean, { key = uuid.v7() })
+    local limit = where.limits or limits.of(where.ctx.tenant, "on")
+    local value = entry.run(where.ctx, clean, { key = uuid.v7(), limits = limit,
+      until_ms = time.monotonic_ms() + limit.wall_ms })
     return json.decode(json.encode({ v = value == nil and json.null or value })).v
   end
 
@@ -363,13 +368,14 @@ describe("scripts' capabilities", function()
     local allow_private = settings.allow_private
     local asked, answers
 
-    local function where(hosts)
+    local function where(hosts, of)
+      of = of or riverton
       local tenant = {}
-      for name, value in pairs(riverton.tenant) do
+      for name, value in pairs(of.tenant) do
         tenant[name] = value
       end
       tenant.settings = { scripts = { allowedHosts = hosts } }
-      return { ctx = riverton.ctx:with({ tenant = tenant }) }
+      return { ctx = of.ctx:with({ tenant = tenant }) }
     end
 
     -- The servers answer what is in `answers`, one after the other.
@@ -418,6 +424,80 @@ describe("scripts' capabilities", function()
       end
       refused("FORBIDDEN", riverton, "http.fetch", { url = "https://api.example/" })
       assert.equal(0, #asked)
+    end)
+
+    -- Servers that answer when they are told to: begun = their paths in the order of the requests.
+    local function slow_servers()
+      local begun, signals = {}, {}
+      stub(http_client, "request", function(request)
+        local name = request.url:match("[^/]+$")
+        begun[#begun + 1] = name
+        signals[name] = task.signal()
+        signals[name]:wait(20000)
+        return { status = 200, headers = {}, body = name }
+      end)
+      return begun, signals
+    end
+
+    local function in_background(list, name, ended)
+      task.spawn(function()
+        local ok, err = pcall(call, list, "http.fetch", { url = "https://api.example/" .. name })
+        ended[name] = ok or err.code
+      end)
+      task.sleep(0)
+    end
+
+    it("are so many at once of a tenant and a kind of run; the others wait", function()
+      local theirs = where({ "api.example" }, northgrid)
+      local ours, in_route = where({ "api.example" }), where({ "api.example" })
+      in_route.limits = limits.of(in_route.ctx.tenant, "route")
+      local begun, signals = slow_servers()
+      local ended = {}
+      for _, name in ipairs({ "a", "b", "c", "d" }) do
+        in_background(ours, name, ended)
+      end
+      assert.same({ "a", "b" }, begun) -- two of events
+      in_background(in_route, "r", ended)
+      in_background(in_route, "s", ended)
+      in_background(theirs, "x", ended)
+      assert.same({ "a", "b", "r", "x" }, begun) -- one of routes, and those of another tenant
+      signals.b:notify()
+      task.sleep(5)
+      assert.same({ "a", "b", "r", "x", "c" }, begun) -- first come first
+      for _, name in ipairs({ "a", "c", "r", "x" }) do
+        signals[name]:notify()
+      end
+      task.sleep(5)
+      assert.same({ "d", "s" }, { begun[6], begun[7] })
+      signals.d:notify()
+      signals.s:notify()
+      task.sleep(5)
+      assert.same({ a = true, b = true, c = true, d = true, r = true, s = true, x = true }, ended)
+    end)
+
+    it("wait as long as their run has time, and are not in the way of others then", function()
+      local brief, ours = where({ "api.example" }), where({ "api.example" })
+      brief.limits = {}
+      for name, value in pairs(limits.of(brief.ctx.tenant, "on")) do
+        brief.limits[name] = value
+      end
+      brief.limits.wall_ms = 50
+      local begun, signals = slow_servers()
+      local ended = {}
+      in_background(ours, "a", ended)
+      in_background(ours, "b", ended)
+      in_background(brief, "late", ended)
+      task.sleep(100)
+      assert.equal("FETCH_FAILED", ended.late)
+      signals.a:notify()
+      task.sleep(5)
+      in_background(ours, "c", ended)
+      assert.same({ "a", "b", "c" }, begun)
+      refused("FORBIDDEN", ours, "http.fetch", { url = "https://other.example/" }) -- at once
+      signals.b:notify()
+      signals.c:notify()
+      task.sleep(5)
+      assert.same({ a = true, b = true, c = true, late = "FETCH_FAILED" }, ended)
     end)
 
     it("refuse what is read in more than one way", function()

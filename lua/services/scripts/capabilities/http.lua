@@ -5,6 +5,9 @@
 -- resolves to the next moment, private networks are not reached. Only where the operator lets
 -- requests into them at all (http.allow_private, a developer's machine) a tenant can name host and
 -- port of one.
+--
+-- Of one tenant so many are under way at once in a worker, those of routes and of the background
+-- apart; the others wait for their turn, within the run's time.
 
 local config = require("core.config")
 local errors = require("core.errors")
@@ -12,6 +15,8 @@ local http_client = require("core.http_client")
 local json = require("core.json")
 local s = require("core.schema")
 local text = require("core.schema.text")
+local time = require("core.time")
+local turns = require("core.turns")
 local urls = require("services.scripts.capabilities.url")
 
 local METHODS = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" }
@@ -21,6 +26,7 @@ local BODY_MAX, ANSWER_MAX = 65536, 65536 -- bytes out, bytes in
 local ANSWER_JSON_MAX = 98304 -- as it reaches the script
 local HEADERS_MAX, HEADER_MAX = 30, 1024
 local TIMEOUT_S, TIMEOUT_MAX_S = 5, 10
+local WAIT_SHARE = 0.9 -- of a run's time: who has waited so long is told why
 local KEY_HEADER = "Idempotency-Key"
 
 -- What the request is made of is not the author's to say.
@@ -37,6 +43,7 @@ local PROBLEMS = {
   TOO_LARGE = ("its answer has more than %d bytes"):format(ANSWER_MAX),
   TLS = "its certificate does not hold",
   BUSY = "too many requests are under way",
+  NO_TURN = "too many requests of yours are under way",
   INVALID = "this is no request that can be made",
 }
 
@@ -176,21 +183,33 @@ local function shown(answer)
   return made
 end
 
+-- How long a call may wait for its turn.
+local function wait_of(call)
+  local over_ms = call.limits.wall_ms * (1 - WAIT_SHARE)
+  return math.max(call.until_ms - over_ms - time.monotonic_ms(), 0)
+end
+
+local function fetch_now(ctx, url, options, key)
+  return shown(ask(ctx, url, {
+    ctx = ctx,
+    method = options.method,
+    headers = headers_of(options, key),
+    body = body_of(options),
+    timeout_ms = math.floor(options.timeout * 1000),
+    max_bytes = ANSWER_MAX,
+  }, REDIRECTS_MAX))
+end
+
 local function fetch(ctx, arguments, call)
   local url = urls.read(arguments.url)
   if not url then
     errors.validation({ { field = "url", code = "format", message =
       "must be an http or https address with the name of a host" } })
   end
-  local options = arguments.options
-  return shown(ask(ctx, url, {
-    ctx = ctx,
-    method = options.method,
-    headers = headers_of(options, call.key),
-    body = body_of(options),
-    timeout_ms = math.floor(options.timeout * 1000),
-    max_bytes = ANSWER_MAX,
-  }, REDIRECTS_MAX))
+  policy_for(ctx, url) -- what is not allowed need not wait
+  local came, answer = turns.run(("fetch %s %s"):format(ctx.tenant.id, call.limits.class),
+    call.limits.fetches_at_once, wait_of(call), fetch_now, ctx, url, arguments.options, call.key)
+  return came and answer or fail(url, { code = "NO_TURN" })
 end
 
 return {
