@@ -185,9 +185,11 @@ local routes = {
 -- The same call under two names.
 for _, path in ipairs({ "/auth/refresh", "/auth/refresh-token" }) do
   routes[#routes + 1] = { method = "POST", path = path,
-    summary = "Exchange the refresh token for new tokens.", permission = "public", rate = "refresh",
-    secret = true, tenant = false, authenticate = false, body = schema.refresh,
-    answers = { [200] = "new tokens", [401] = "TOKEN_REUSED, or not valid" },
+    summary = "Exchange the refresh token for new tokens: the one given, or that of the cookie.",
+    permission = "public", rate = "refresh", secret = true, tenant = false, authenticate = false,
+    body = schema.refresh,
+    answers = { [200] = "new tokens", [401] = "TOKEN_REUSED, or not valid",
+      [403] = "the token came in a cookie: without its X-CSRF-Token, or from a page of elsewhere" },
     returns = answers.signed_in, handler = refresh }
 end
 
