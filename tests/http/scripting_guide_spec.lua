@@ -143,3 +143,18 @@ describe("the author's guide", function()
       limits.background_cpu_ms_per_minute })
   end)
 end)
+
+describe("a worked example", function()
+  it("runs for its tenant of the demo world, once its owner pushes it", function()
+    local api = server.api
+    local dispatcher = api:login("dispatcher@campus.example")
+    assert.truthy(server:log_text():find("Westbrook University   {owner, dispatcher, tech1}@campus.example", 1, true))
+    local code, output = server:command("scripts push --tenant campus --message first")
+    assert.equal(0, code, output)
+    local made = api:post("/reports", { token = dispatcher.token, json = { title = "Dark stairs",
+      category = "other", location = { description = "Library 1.01" } } })
+    assert.same({ "library" }, made.json.data.tags, made.body)
+    local told = api:get("/x/porters?building=library", { token = dispatcher.token })
+    assert.same({ { title = "Dark stairs", place = "Library 1.01" } }, told.json.data.open, told.body)
+  end)
+end)

@@ -19,6 +19,7 @@ local STEP_MS = 50
 local SIGN_INS = {
   { "Riverton City Council", "riverton", "owner admin dispatcher tech1 tech2 viewer citizen" },
   { "Northgrid Utilities", "northgrid", "owner dispatcher tech1" },
+  { "Westbrook University", "campus", "owner dispatcher tech1" },
   { "Carrozzeria Fagioli", "fagioli", "owner staff" },
 }
 

@@ -61,6 +61,17 @@ local TENANTS = {
     },
   },
   {
+    slug = "campus",
+    name = "Westbrook University",
+    timezone = "Europe/London",
+    settings = {},
+    people = {
+      { "owner", "owner", "Wanda", "West" },
+      { "dispatcher", "dispatcher", "Petra", "Porter" },
+      { "tech1", "technician", "Theo", "Tiler" },
+    },
+  },
+  {
     slug = "fagioli",
     name = "Carrozzeria Fagioli",
     timezone = "Europe/Rome",

@@ -54,10 +54,10 @@ describe("identity", function()
         return sql("SELECT COUNT(*) AS n FROM users u" .. members
           .. " WHERE u.email LIKE '%.example'").n
       end
-      assert.equal(13, count(""))
+      assert.equal(16, count(""))
       seed.run(context.system({ name = "seed" }))
-      assert.equal(13, count(""))
-      assert.equal(12, count(" JOIN user_tenants m ON m.user_id = u.id"))
+      assert.equal(16, count(""))
+      assert.equal(15, count(" JOIN user_tenants m ON m.user_id = u.id"))
     end)
   end)
 
