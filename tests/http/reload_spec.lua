@@ -65,6 +65,24 @@ describe("a reload", function()
     socket:close()
   end)
 
+  it("waits for the migrations that it needs: until then the Lua before serves on", function()
+    probe:set(41)
+    assert.is_true(becomes(41, 3))
+    probe:write("migrations/9999_make_probes.sql", "-- up\nCREATE TABLE probes (id INT PRIMARY KEY);\n"
+      .. "\n-- down\nDROP TABLE probes;\n")
+    probe:set(42)
+    local code, output = server:command("reload")
+    assert.equal(1, code)
+    assert.matches("migrations are pending (1): run fixxit migrate, then reload", output, 1, true)
+    assert.equal(41, value())
+    code, output = servers.shell(("FIXXIT_ROOT=%s FIXXIT_ENV=test FIXXIT_DATA=%s %s migrate"):format(
+      probe.root, server.data, servers.BIN))
+    assert.equal(0, code, output)
+    code, output = server:command("reload")
+    assert.equal(0, code, output)
+    assert.is_true(becomes(42, 3))
+  end)
+
   it("runs what is saved in a tenant's folder, if it can be published", function()
     local owner = api:login("owner@riverton.example").token
     local function save(rule)
