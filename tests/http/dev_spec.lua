@@ -43,6 +43,6 @@ describe("what is said at the beginning", function()
         count = count + 1
       end
     end
-    assert.equal(12, count)
+    assert.equal(15, count)
   end)
 end)
