@@ -198,7 +198,7 @@ end
 -- How many of the steps may be taken: as many as the rules agreed to.
 local function allowed_of(ctx, report, steps, asked)
   if asked and asked.from == report.status then
-    return asked.allowed, asked.held
+    return math.min(asked.allowed, #steps), asked.held
   end
   local from = report.status
   for _, to in ipairs(steps) do

@@ -67,17 +67,19 @@ local function lock(ctx, kind, taken)
   end
 end
 
--- Prepares the step that is due. A clock that does not run is taken when a step of it had been
--- begun: its kind knows whether that is to be ended.
+-- The step that a clock was taken for, if it still is. One that does not run is taken when a step
+-- of it had been begun: its kind knows whether that is to be ended.
+local function wanted_step(ctx, kind, clock)
+  if clock.state == "running" or not kind.prepare then
+    return due_step(ctx, clock, time.now_ms())
+  end
+  return (reckoning.next_step(kinds.steps(ctx, clock), clock.mark))
+end
+
 -- @return the step, or nil; what the kind made of it
 local function prepare(ctx, kind, taken)
   local clock = store.get(ctx, taken.id)
-  if not clock or clock.mark ~= taken.mark then
-    return nil
-  end
-  local step = clock.state == "running" and due_step(ctx, clock, time.now_ms())
-    or clock.state ~= "running" and reckoning.next_step(kinds.steps(ctx, clock), clock.mark)
-    or nil
+  local step = clock and clock.mark == taken.mark and wanted_step(ctx, kind, clock) or nil
   return step, step and kind.prepare(ctx, clock, step)
 end
 
@@ -112,7 +114,7 @@ end
 local function give_up(ctx, kind, taken, problem)
   db.transaction(ctx, function(tx)
     local _, clock = lock(tx, kind, taken)
-    local step = clock and due_step(tx, clock, time.now_ms())
+    local step = clock and wanted_step(tx, kind, clock)
     if step then
       clock.mark, clock.last_error = step.mark, problem
       save(tx, clock)

@@ -288,6 +288,59 @@ describe("a clock", function()
     assert.same({ { 50 }, "stopped" }, { marks_of(id), only(id).state })
   end)
 
+  describe("that a step stops by what it prepares", function()
+    local id, begun, fails
+
+    -- As a rule's step does that ends the thing and then fails, or dies.
+    before_each(function()
+      id = begin({ target_ms = 2 * HOUR_MS, since_ms = time.now_ms() - 1.5 * HOUR_MS })
+      begun, fails = false, true
+      kind.prepare = function(_, clock)
+        if clock.state ~= "running" and not begun then
+          return nil
+        end
+        begun = true
+        follow(id, "stopped")
+        return not fails or error("not yet")
+      end
+      kind.take = function() end
+    end)
+
+    local function again()
+      shift(id, "wake_at = NOW(3)")
+      driver.run()
+      return db.platform(system):one("SELECT state, mark, wake_at IS NULL AS done FROM sla_clocks "
+        .. "WHERE resource_id = ?", id)
+    end
+
+    it("is tried until that step is taken, and then no more", function()
+      driver.run()
+      assert.same({ "stopped", 0 }, { only(id).state, only(id).mark })
+      fails = false
+      assert.same({ state = "stopped", mark = 50, done = 1 }, again())
+    end)
+
+    it("goes on without a step that cannot be taken", function()
+      driver.run()
+      for _ = 2, 7 do
+        assert.same({ state = "stopped", mark = 0, done = 0 }, again())
+      end
+      assert.same({ state = "stopped", mark = 50, done = 1 }, again())
+    end)
+
+    it("is left alone when the step had not begun", function()
+      shift(id, "attempts = 1") -- somebody took it and died at once
+      follow(id, "stopped")
+      assert.same({ state = "stopped", mark = 0, done = 1 }, again())
+    end)
+
+    it("is taken when the thing has gone meanwhile", function()
+      driver.run()
+      gone[id], fails = true, false
+      assert.same({ state = "stopped", mark = 50, done = 1 }, again())
+    end)
+  end)
+
   it("of a plugin that is not loaded waits for it", function()
     local id = begin({ target_ms = 2 * HOUR_MS, since_ms = time.now_ms() - 1.5 * HOUR_MS })
     registry.clocks[KIND] = nil
