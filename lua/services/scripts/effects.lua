@@ -41,9 +41,14 @@ local function replay(known, effect)
 end
 
 -- What was done at a place since the run began, or by an attempt that it does not know of. That one
--- may have read something else than this one: the next attempt will know what.
+-- may have read something else than this one: the next attempt will know what. Or it has ended well
+-- meanwhile: then so has this one.
 local function join(known, effect)
-  if not known or not is_same(known, effect) then
+  if known and known.ended then
+    local err = errors.new("CONFLICT", "another attempt of this run has ended")
+    err.is_over = true
+    error(err, 0)
+  elseif not known or not is_same(known, effect) then
     errors.raise("CONFLICT", "another attempt of this run is under way")
   end
   return result_of(known)

@@ -3,7 +3,8 @@
 --
 -- What was read before a write is kept in the row of that write's place (services.scripts.effects),
 -- and commits with it. What comes after the last write of an attempt is not kept: nothing that was
--- done hangs on it, and the next attempt reads it anew.
+-- done hangs on it, and the next attempt reads it anew. When a run has ended well, all that it read
+-- and was given is forgotten; another attempt then has nothing to do.
 
 local crypto = require("core.crypto")
 local json = require("core.json")
@@ -62,6 +63,11 @@ function M.open(ctx, origin)
   return journal
 end
 
+--- Whether an attempt before has ended well.
+function Journal:is_over()
+  return self.places[1] ~= nil and self.places[1].ended
+end
+
 --- Whether an attempt before has done something.
 function Journal:has_begun()
   return self.places[1] ~= nil
@@ -116,7 +122,14 @@ end
 
 --- A write is done: what is read from here on comes before the next one.
 function Journal:passed()
-  self.position, self.unkept = 0, {}
+  self.position, self.unkept, self.has_written = 0, {}, true
+end
+
+--- The run has ended well.
+function Journal:close(ctx)
+  if self.has_written then
+    store.end_effects(ctx, self)
+  end
 end
 
 return M

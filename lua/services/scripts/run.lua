@@ -133,6 +133,7 @@ local function told(run, err, call)
       error = tostring(err.cause or err), traceback = err.traceback })
   end
   run.permanent = run.permanent or err.permanent
+  run.is_over = run.is_over or err.is_over
   return json.encode({ code = err.code, message = words_of(err, call) })
 end
 
@@ -192,7 +193,10 @@ local function drive(run, release, input)
   while message.kind == "call" do
     local was_over = run.over
     local ok, text = answer(run, message.text)
-    if was_over then -- it goes on after its end
+    if run.is_over then -- another attempt has done all of it
+      conn:cancel(message.run)
+      return
+    elseif was_over then -- it goes on after its end
       conn:cancel(message.run)
       run.error = { code = "LIMIT_CALLS", message = "the run went on after its limit of calls" }
       return
@@ -265,8 +269,11 @@ local function begin(run, spec)
   local refusal, input = refusal_of(run, spec)
   if refusal then
     run.error = refusal
-  else
+  elseif not (run.journal and run.journal:is_over()) then
     drive(run, spec.release(), input)
+    if run.journal and not run.error then
+      run.journal:close(run.ctx)
+    end
   end
 end
 

@@ -95,14 +95,14 @@ end
 -- @param origin cause, handler
 function M.list_effects(ctx, origin)
   return db.scope(ctx):query(
-    [[SELECT ordinal, capability, digest, result, answers, created_at FROM script_effects
+    [[SELECT ordinal, capability, digest, result, answers, ended, created_at FROM script_effects
       WHERE tenant_id = :tenant AND cause = ? AND handler = ? ORDER BY ordinal]],
     origin.cause, origin.handler)
 end
 
 function M.find_effect(ctx, effect)
   return db.scope(ctx):one(
-    [[SELECT capability, digest, result FROM script_effects
+    [[SELECT capability, digest, result, ended FROM script_effects
       WHERE tenant_id = :tenant AND cause = ? AND handler = ? AND ordinal = ?]],
     effect.cause, effect.handler, effect.ordinal)
 end
@@ -112,6 +112,14 @@ function M.put_result(ctx, effect, result)
     [[UPDATE script_effects SET result = ?
       WHERE tenant_id = :tenant AND cause = ? AND handler = ? AND ordinal = ?]],
     result, effect.cause, effect.handler, effect.ordinal)
+end
+
+--- Notes that all is done, and forgets what was read and given for it.
+-- @param origin cause, handler
+function M.end_effects(ctx, origin)
+  db.scope(ctx):exec(
+    [[UPDATE script_effects SET result = NULL, answers = NULL, ended = TRUE
+      WHERE tenant_id = :tenant AND cause = ? AND handler = ?]], origin.cause, origin.handler)
 end
 
 -- Failures ----------------------------------------------------------------------

@@ -237,13 +237,18 @@ end)]])
 
   it("fails for good when it asks for something else than before", function()
     local origin = { cause = uuid.v7(), handler = "h" }
-    assert.equal("ok", on("t.write{ title = 'one' }", { origin = origin }).status)
+    assert.equal("error", on("t.write{ title = 'one' } error('late')", { origin = origin }).status)
     origin.again = true
     local outcome = on("t.write{ title = 'two' }", { origin = origin })
     assert.same({ "EFFECT_CHANGED", true, 2 },
       { outcome.error.code, outcome.permanent, outcome.error.line })
     assert.same({ "one" }, asked)
   end)
+
+  local function kept(origin)
+    return db.scope(ctx):query("SELECT answers, result FROM script_effects WHERE tenant_id = :tenant "
+      .. "AND cause = ? ORDER BY ordinal", origin.cause)
+  end
 
   it("reads in another attempt what it read before it did something", function()
     local origin = { cause = uuid.v7(), handler = "h" }
@@ -256,16 +261,31 @@ t.write{ title = "then " .. t.count{} }]]
     assert.equal("error", on(text .. "\nt.count{} error('late')", { origin = origin }).status)
     assert.same({ "at 1", "then 4" }, { asked[1], asked[3] })
     assert.matches("^2 3 %x+$", asked[2])
+    for _, row in ipairs(kept(origin)) do
+      assert.is_nil(row.answers:find('^%[%["')) -- sealed
+    end
     origin.again = true
     assert.equal("ok", on(text .. "\nt.write{ title = 'anew ' .. t.count{} }",
       { origin = origin }).status)
     assert.same({ 4, "anew 6" }, { #asked, asked[4] })
-    local rows = db.scope(ctx):query("SELECT answers FROM script_effects WHERE tenant_id = :tenant "
-      .. "AND cause = ? AND answers IS NOT NULL", origin.cause)
-    assert.equal(4, #rows)
-    for _, row in ipairs(rows) do
-      assert.is_nil(row.answers:find('^%[%["')) -- sealed
+  end)
+
+  it("that has ended well is over, and nothing is kept of what it read", function()
+    local origin = { cause = uuid.v7(), handler = "h" }
+    local text = "t.write{ title = t.count{} } t.write{ title = 'two' }"
+    assert.equal("error", on(text .. " error('late')", { origin = origin }).status)
+    assert.same({ true, true, true }, { kept(origin)[1].answers ~= nil, kept(origin)[1].result ~= nil,
+      kept(origin)[2].result ~= nil })
+    origin.again = true
+    assert.equal("ok", on(text, { origin = origin }).status)
+    assert.same({ {}, {} }, { { kept(origin)[1].answers, kept(origin)[1].result },
+      { kept(origin)[2].result } })
+    for _, again in ipairs({ true, false }) do -- whoever knows of it, and who comes upon it
+      origin.again = again
+      local outcome = on("log('again')\n" .. text .. " t.write{ title = 'three' }", { origin = origin })
+      assert.same({ "ok", 0 }, { outcome.status, #outcome.log })
     end
+    assert.same({ "1", "two" }, asked)
   end)
 
   it("reads anew what it asks in another way", function()
@@ -284,8 +304,9 @@ for i = 1, 10 do
   t.large{ bytes = 100000 }
 end
 t.write{ title = "x" }
-log(t.count{})]]
-    assert.equal("1", on(text, { origin = origin }).log[1])
+log(t.count{})
+]]
+    assert.equal("1", on(text .. "error('late')", { origin = origin }).log[1])
     assert.equal("2", on(text, { origin = origin }).log[1])
     assert.same({ "x" }, asked)
   end)
@@ -293,7 +314,7 @@ log(t.count{})]]
   it("that meets another attempt, which has read something else, is tried again", function()
     local origin = { cause = uuid.v7(), handler = "h" }
     local text = "t.write{ title = t.count{} }"
-    assert.equal("ok", on(text, { origin = origin }).status)
+    assert.equal("error", on(text .. " error('late')", { origin = origin }).status)
     local outcome = on(text, { origin = origin }) -- it does not know of the other
     assert.same({ "CONFLICT" }, { outcome.error.code, outcome.permanent })
     origin.again = true
