@@ -17,6 +17,7 @@ local scripts = require("services.scripts")
 local reports = require("plugins.reports")
 local access = require("plugins.workorders.rules.access")
 local assignment = require("plugins.workorders.rules.assignment")
+local carrying = require("plugins.workorders.carrying")
 local escalation = require("plugins.workorders.escalation")
 local schema = require("plugins.workorders.schema")
 local states = require("plugins.workorders.rules.states")
@@ -97,19 +98,6 @@ local function check_target(ctx, action, order, asked_from)
   return to
 end
 
--- To what status a work order carries its report when it is of this one, or nil.
-local function report_goal(ctx, order, status)
-  if not order.report_id then
-    return nil
-  elseif status == "accepted" or status == "in_progress" then
-    return "in_progress"
-  elseif status == "completed" or status == "cancelled" then
-    local statuses = store.statuses_of_report(ctx, order.report_id, order.id)
-    statuses[#statuses + 1] = status
-    return states.is_all_done(statuses) and "resolved" or nil
-  end
-end
-
 -- Asks the rules that guard the move of an action, and those of its report, where the tenant has
 -- rules. @return {from = the status that it was asked from, report = what the report's rules said}
 local function ask_guards(ctx, id, action)
@@ -122,9 +110,7 @@ local function ask_guards(ctx, id, action)
   if to then
     workflow.ask(ctx, order, to)
   end
-  local goal = to and report_goal(ctx, order, to)
-  return { from = order.status,
-    report = goal and reports.ask_progress(ctx, order.report_id, goal) }
+  return { from = order.status, report = to and carrying.ask(ctx, order, to) }
 end
 
 -- @param previous what is different now, as it was, or nil
@@ -158,30 +144,6 @@ local function save(ctx, order, step)
   return after
 end
 
--- Notes that a rule holds the report where it is. @return the same
-local function note_held(ctx, order, held)
-  if held then
-    store.add_history(ctx, { work_order_id = order.id, action = "report_held",
-      from_status = order.status, to_status = order.status, details = held,
-      changed_by = ctx.actor.user_id })
-  end
-  return held
-end
-
--- Work carries its report forward, as far as the report's rules let it: what is done is done. The
--- report's lock makes completing two work orders of one report wait for each other, so that the
--- last one sees that it is the last.
--- @param asked of ask_guards
--- @return {status, rule} of the step of the report that a rule does not let it take, or nil
-local function move_report(ctx, order, asked)
-  if order.report_id and (order.status == "completed" or order.status == "cancelled") then
-    reports.lock(ctx, order.report_id)
-  end
-  local goal = report_goal(ctx, order, order.status)
-  return goal and note_held(ctx, order, reports.progress(ctx, order.report_id, goal,
-    "Work order " .. order.number, asked.report)) or nil
-end
-
 local function from_report(input, report)
   local place = input.location
     or { description = report.location_description, latitude = report.latitude,
@@ -208,9 +170,9 @@ function M.create(ctx, input)
   local id = uuid.v7()
   input = scripts.before(ctx, "workorder.create", input, { id = id, schema = schema.create })
   local release = workflow.opening(ctx, id)
-  local asked = input.reportId and reports.ask_progress(ctx, input.reportId, "acknowledged")
+  local asked = carrying.ask_new(ctx, input.reportId)
   return db.transaction(ctx, function(tx)
-    local made, held
+    local made
     if input.reportId then
       made = from_report(input, reports.get_for_work_order(tx, input.reportId))
     else
@@ -228,15 +190,13 @@ function M.create(ctx, input)
       created_at = now,
     }
     local year = now:sub(1, 4)
-    if made.report_id then
-      held = reports.progress(tx, made.report_id, "acknowledged", "Work order created", asked)
-    end
+    local held = carrying.carry_new(tx, made.report_id, asked)
     row.number = ("WO-%s-%06d"):format(year, store.next_number(tx, tonumber(year)))
     store.insert(tx, row)
     escalation.begin(tx, row)
     store.add_history(tx, { work_order_id = row.id, action = "create", to_status = row.status,
       changed_by = ctx.actor.user_id })
-    note_held(tx, row, held)
+    carrying.note(tx, row, held)
     local order = view.order(store.get(tx, row.id))
     audit.write(tx, { action = "workorder.create", resource_type = "workorder",
       resource_id = row.id, new = view.audited(order) })
@@ -389,7 +349,7 @@ function M.act(ctx, id, action, input, version)
     local after = save(tx, order, { action = action, reason = input.reason,
       details = { assignedTo = previous, notes = input.notes, minutesSpent = input.minutesSpent },
       extra = { action = action, previousStatus = from, previousAssignee = previous } })
-    local held = move_report(tx, after, asked)
+    local held = carrying.carry(tx, after, asked.report)
     return view.order(after), held
   end)
 end
