@@ -18,8 +18,9 @@
 enum { SOURCE_MAX = 16 * 1024 * 1024 };
 
 /* The heap grows to four times of what lives before it is collected (Lua: to twice). What lives
- * is mostly code, and going through it took a sixth of a request's time. */
-enum { GC_PAUSE = 400 };
+ * is mostly code, and going through it took a sixth of a request's time. Where much lives it grows
+ * by no more than GC_ROOM_KB. */
+enum { GC_PAUSE = 400, GC_ROOM_KB = 24 << 10 };
 
 static const char vm_key;
 static unsigned generations, alive;
@@ -149,6 +150,39 @@ static void seed_random(lua_State *L)
     lua_pop(L, 1);
 }
 
+static int on_collected(lua_State *L);
+
+/* Puts something into the heap that is found dead by the next collection. */
+static void await_collection(lua_State *L)
+{
+    static const char meta_key;
+    lua_newuserdata(L, 0);
+    lua_pushlightuserdata(L, (void *)&meta_key);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_createtable(L, 0, 1);
+        lua_pushcfunction(L, on_collected);
+        lua_setfield(L, -2, "__gc");
+        lua_pushlightuserdata(L, (void *)&meta_key);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, LUA_REGISTRYINDEX);
+    }
+    lua_setmetatable(L, -2);
+    lua_pop(L, 1);
+}
+
+/* What is left now lives: how far the heap may grow is settled right behind this. */
+static int on_collected(lua_State *L)
+{
+    int live_kb = lua_gc(L, LUA_GCCOUNT, 0) + 1, percent = GC_PAUSE - 100;
+    if (live_kb * percent / 100 > GC_ROOM_KB)
+        percent = 100 * GC_ROOM_KB / live_kb;
+    lua_gc(L, LUA_GCSETPAUSE, 100 + percent);
+    await_collection(L);
+    return 0;
+}
+
 struct vm *vm_new(struct host *host, const char *root)
 {
     struct vm *vm = mem_new(sizeof(*vm));
@@ -169,10 +203,12 @@ struct vm *vm_new(struct host *host, const char *root)
     set_paths(vm);
     set_loader(vm->L);
     seed_random(vm->L);
-    lua_gc(vm->L, LUA_GCSETPAUSE, GC_PAUSE);
     if (collecting) {
         lua_gc(vm->L, LUA_GCSETPAUSE, 0);
         lua_gc(vm->L, LUA_GCSETSTEPMUL, 1000);
+    } else {
+        lua_gc(vm->L, LUA_GCSETPAUSE, GC_PAUSE);
+        await_collection(vm->L);
     }
     uv_timer_init(host->loop, &vm->grace);
     vm->grace.data = vm;

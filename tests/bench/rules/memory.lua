@@ -115,8 +115,8 @@ local function measure(run, requests, count)
     processes.sleep(SETTLE_S)
   end)
   local scripts = processes.named(server.pid, "fixxit sandbox")
-  local family = processes.pss(processes.family(server.pid))
-  local figures = { all = family, scripts = processes.pss(scripts), processes = #scripts }
+  local figures = { all = processes.pss(processes.family(server.pid)), processes = #scripts,
+    scripts = processes.pss(scripts), workers = processes.pss(server.workers) }
   processes.stop(server.pid)
   return ok and figures or error(problem, 0)
 end
@@ -129,10 +129,12 @@ function M.run(run)
   local without = measure(run, requests, count)
   publish(run)
   local with_rules = measure(run, requests, count)
+  local function grown(kind)
+    return (with_rules[kind] - without[kind]) / MIB
+  end
   run.add(("%d tenants with five rules each"):format(#run.made.people),
-    ("%.0f MiB (%d processes of scripts %.0f, the rest %.0f)"):format(
-      (with_rules.all - without.all) / MIB, with_rules.processes, with_rules.scripts / MIB,
-      (with_rules.all - with_rules.scripts - without.all) / MIB), "150 MB")
+    ("%.0f MiB (%d processes of scripts %.0f, HTTP workers %.0f)"):format(grown("all"),
+      with_rules.processes, grown("scripts"), grown("workers")), "150 MB")
 end
 
 return M
