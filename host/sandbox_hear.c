@@ -151,11 +151,23 @@ static bool hear(struct sandbox_conn *conn, const struct sandbox_header *header,
     return header->kind == SANDBOX_DONE && hear_done(conn, header, len);
 }
 
+/* Whether the process is to say something. If not, another look would most often find nothing, and
+ * whatever else there is brings the next event. */
+static bool awaits(const struct sandbox_conn *conn)
+{
+    const struct sandbox_open_run *run = conn->runs;
+    while (run && (!run->there || (run->called && !run->stopped)))
+        run = run->next;
+    return run || conn->loads;
+}
+
 bool sandbox_hear_some(struct sandbox_conn *conn)
 {
     struct sandbox_header header;
     size_t len;
     for (int i = 0; i < READS_MAX && conn->client; i++) {
+        if (i > 0 && !awaits(conn))
+            return false;
         enum sandbox_received received = sandbox_receive(conn->fd, &header, text, &len);
         if (received == SANDBOX_NOTHING)
             return false;
