@@ -68,7 +68,7 @@ struct sandbox_run *sandbox_run_new(struct sandbox_vm *vm, const char *json, siz
     run->thread_ref = input.thread_ref;
     run->args = input.args;
     run->failed = run->thread_ref == LUA_NOREF;
-    sandbox_leave(vm);
+    sandbox_leave_resting(vm);
     return run;
 }
 
@@ -104,6 +104,7 @@ static void put_value(struct sandbox_run *run)
 
 static enum sandbox_outcome end(struct sandbox_run *run)
 {
+    sandbox_rest_over();
     if (!run->ok) {
         buf_clear(&run->result);
         buf_puts(&run->result, "{\"error\":");
@@ -151,7 +152,7 @@ void sandbox_run_answer(struct sandbox_run *run, bool ok, const char *json, size
     }
     run->failed = run->activity.problem.len > 0;
     lua_settop(vm->L, 0);
-    sandbox_leave(vm);
+    sandbox_leave_resting(vm);
 }
 
 const struct buf *sandbox_run_text(const struct sandbox_run *run)

@@ -66,6 +66,7 @@ static int set_up(lua_State *L)
 
 struct sandbox_vm *sandbox_vm_new(struct sandbox_memory *memory)
 {
+    sandbox_rest_over();
     struct sandbox_vm *vm = mem_new(sizeof(*vm));
     vm->memory = memory;
     vm->next = memory->vms;
@@ -88,6 +89,7 @@ struct sandbox_vm *sandbox_vm_new(struct sandbox_memory *memory)
 
 void sandbox_activity_free(struct sandbox_activity *activity)
 {
+    sandbox_rest_over();
     buf_free(&activity->problem);
     buf_free(&activity->log);
     buf_free(&activity->call);
@@ -98,6 +100,7 @@ void sandbox_vm_free(struct sandbox_vm *vm)
 {
     if (!vm)
         return;
+    sandbox_rest_over();
     sandbox_runs_free(vm);
     if (vm->L)
         lua_close(vm->L);

@@ -136,6 +136,12 @@ void sandbox_hook_install(struct sandbox_vm *vm);
 void sandbox_hook_soon(struct sandbox_vm *vm);
 void sandbox_enter(struct sandbox_vm *vm, struct sandbox_activity *activity);
 void sandbox_leave(struct sandbox_vm *vm);
+/* The same where the activity is about to be entered again: its clock goes on until it, or
+ * another one, is. */
+void sandbox_leave_resting(struct sandbox_vm *vm);
+/* Stops that clock: before work that is nobody's, before an activity is asked what it used or is
+ * freed. */
+void sandbox_rest_over(void);
 int64_t sandbox_cpu_us(const struct sandbox_activity *activity, bool running);
 /* lua_call for C functions of the sandbox: hooks cannot yield and calls cannot wait in it, and
  * an error's place and traceback are noted while the frames are there. */

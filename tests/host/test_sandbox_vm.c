@@ -201,6 +201,30 @@ static void runs_take_turns(void)
     sandbox_vm_free(vm);
 }
 
+/* One that has just begun, or has its answer, is expected to go on at once; if others come before
+ * it, what they use is theirs. */
+static void a_run_pays_for_itself_alone(void)
+{
+    struct sandbox_vm *vm =
+        sandbox_load("rules/x.lua", "before('a', function() capability('x', {}) end)\n"
+                                    "before('b', function() while true do end end)");
+    struct sandbox_run *first = begin(vm, "{\"hook\":1}");
+    struct sandbox_run *busy = begin(vm, "{\"hook\":2}");
+    CHECK(sandbox_run_resume(busy) == SANDBOX_TURN);
+    next(first, SANDBOX_CALLS);
+    answer(first, true, "null");
+    CHECK(sandbox_run_resume(busy) == SANDBOX_TURN);
+    next(first, SANDBOX_ENDED);
+    CHECK(sandbox_run_cpu_us(busy) >= 2 * 5000);
+    CHECK(sandbox_run_cpu_us(first) < 5000);
+    struct sandbox_run *gone = begin(vm, "{\"hook\":1}");
+    sandbox_run_free(gone);
+    CHECK(sandbox_run_resume(busy) == SANDBOX_TURN);
+    sandbox_run_free(first);
+    sandbox_run_free(busy);
+    sandbox_vm_free(vm);
+}
+
 static void a_run_under_way_is_dropped(void)
 {
     struct sandbox_vm *vm =
@@ -459,6 +483,7 @@ int main(void)
     RUN(nulls_of_the_input_are_nil);
     RUN(lots_depend_on_the_seed);
     RUN(runs_take_turns);
+    RUN(a_run_pays_for_itself_alone);
     RUN(a_run_under_way_is_dropped);
     RUN(the_log_is_cut);
     RUN(the_budget_can_be_read);
