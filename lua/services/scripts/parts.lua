@@ -19,7 +19,7 @@ local CHUNK_MAX = 65536
 local ID_DIGITS = 13 -- of hex: 52 bits, exact as a number
 local SORTED = { sorted = true }
 
-local common -- the parts before the author's files, once read
+local common, common_digest -- the parts before the author's files, once read
 
 local function sorted_keys(set)
   local list = json.array({})
@@ -53,6 +53,16 @@ local function chunk(name)
   return { name = "prelude/" .. name .. ".lua", text = text, prelude = true }
 end
 
+-- Stands for exactly what `before` stands for and these parts from the nth on.
+local function digest_of(before, parts, n)
+  local texts = { before }
+  for i = n, #parts do
+    local part = parts[i]
+    texts[#texts + 1] = ("%s %d\n%s"):format(part.name, #part.text, part.text)
+  end
+  return crypto.hash("sha256", table.concat(texts, "\n"))
+end
+
 -- Read once per generation: a save makes a new one.
 local function common_parts()
   if not common then
@@ -60,9 +70,9 @@ local function common_parts()
     for _, name in ipairs(M.PRELUDE) do
       parts[#parts + 1] = chunk(name)
     end
-    common = parts
+    common, common_digest = parts, digest_of("", parts, 1)
   end
-  return common
+  return common, common_digest
 end
 
 --- The parts of a release and a number that stands for exactly these texts: the same files have
@@ -71,10 +81,8 @@ end
 -- @param chunks names of further chunks of the prelude, or nil
 -- @return number, parts
 function M.of(files, chunks)
-  local parts = {}
-  for i, part in ipairs(common_parts()) do
-    parts[i] = part
-  end
+  local before, digest = common_parts()
+  local parts = { unpack(before) }
   for _, name in ipairs(chunks or {}) do
     parts[#parts + 1] = chunk(name)
   end
@@ -88,11 +96,7 @@ function M.of(files, chunks)
   for _, part in ipairs(own) do
     parts[#parts + 1] = part
   end
-  local texts = {}
-  for i, part in ipairs(parts) do
-    texts[i] = ("%s %d\n%s"):format(part.name, #part.text, part.text)
-  end
-  local digest = crypto.hex(crypto.hash("sha256", table.concat(texts, "\n")))
+  digest = crypto.hex(digest_of(digest, parts, #before + 1))
   return tonumber(digest:sub(1, ID_DIGITS), 16), parts
 end
 
