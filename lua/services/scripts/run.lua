@@ -70,10 +70,15 @@ local function look_up(run, entry, arguments, perform)
   end))
 end
 
+-- By what a write is known again, in other attempts, too.
+local function key_of(run)
+  return run.origin and effects.key(run.origin, run.ordinal) or uuid.v7()
+end
+
 local function carry_out(run, entry, arguments, call)
   local ordinal = run.ordinal
   local about = {
-    key = run.origin and effects.key(run.origin, ordinal) or uuid.v7(),
+    key = is_kept(entry) and key_of(run) or nil,
     ordinal = ordinal, dry = run.dry, file = run.hook.file, kind = run.hook.kind,
     limits = run.limits, until_ms = run.until_ms,
   }
