@@ -2,6 +2,7 @@
  * allocation fail. So the hook collects when three quarters are used, and a run that goes on
  * holding more meets the end later. */
 #include "lua_sandbox_vm.h"
+#include <malloc.h>
 #include <stdlib.h>
 
 enum {
@@ -115,4 +116,10 @@ void sandbox_collect(struct sandbox_memory *memory, lua_State *L)
     size_t left = memory->used < memory->max ? memory->max - memory->used : 0;
     size_t next = left < memory->max / 16 ? memory->max : memory->used + left / 2;
     memory->collect_at = next > early ? next : early;
+}
+
+void sandbox_memory_tidy(struct sandbox_memory *memory)
+{
+    sandbox_collect(memory, NULL);
+    malloc_trim(0);
 }

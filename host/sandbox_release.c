@@ -141,6 +141,8 @@ static struct sandbox_release *keep(struct sandbox_loading *loading)
                                         .next = releases->first};
     releases->first = release;
     loading->vm = NULL;
+    /* What compiling it took is as much as what it is, and most processes do little for long. */
+    sandbox_memory_tidy(&releases->memory);
     return release;
 }
 
