@@ -20,6 +20,7 @@ const luaL_Reg lua_bindings[] = {
     {"host.smtp", luaopen_host_smtp},
     {"host.sys", luaopen_host_sys},
     {"host.task", luaopen_host_task},
+    {"host.text", luaopen_host_text},
     {"host.uuid", luaopen_host_uuid},
     {"host.ws", luaopen_host_ws},
     {NULL, NULL},

@@ -25,5 +25,6 @@ int luaopen_host_sandbox(lua_State *L);
 int luaopen_host_smtp(lua_State *L);
 int luaopen_host_sys(lua_State *L);
 int luaopen_host_task(lua_State *L);
+int luaopen_host_text(lua_State *L);
 int luaopen_host_uuid(lua_State *L);
 int luaopen_host_ws(lua_State *L);

@@ -98,7 +98,7 @@ local function check_string(schema, value, state, prefix, name)
   if state.coerce and not text.is_utf8(value) then
     return add_problem(state, prefix .. name, "format", "must be UTF-8")
   end
-  if value:find("[%z\1-\8\11\12\14-\31\127]") then
+  if text.has_controls(value) then
     return add_problem(state, prefix .. name, "format", "must not hold control characters")
   end
   if schema.trim then
