@@ -1,6 +1,8 @@
 /* Lua: host.sys - facts about this process and this machine.
  *
  *   sys.iso(ms) -> "2026-11-20T09:12:44.120Z"    of the years 1970 to 9999
+ *   sys.datetime(ms | text) -> "2026-11-20 09:12:44.120"     of ms that sys.iso takes, or of text
+ *                                                as it writes it; nil of anything else
  *   sys.time_ms() -> ms since 1970, UTC          sys.monotonic_ms() -> ms, never steps back
  *   sys.env(name) -> text | nil                  sys.environ() -> {NAME = text}
  *   sys.argv() -> {text...}                      the command's arguments, [0] the program
@@ -37,24 +39,80 @@ static int l_time_ms(lua_State *L)
 }
 
 /* The second's text is kept: most that is told happens now. */
+static char *put_digits(char *out, unsigned value, unsigned digits, char after)
+{
+    for (unsigned i = digits; i--; value /= 10)
+        out[i] = (char)('0' + value % 10);
+    out[digits] = after;
+    return out + digits + 1;
+}
+
+enum { TIME_TEXT = 24 };
+#define TIME_END 253402300800000.0 /* behind the year 9999 */
+
+/* "2026-11-20T09:12:44.120Z" of ms since 1970 below TIME_END. The date is reckoned in years that
+ * begin in March, so that the leap day is the last of one (Hinnant, "chrono-compatible low-level
+ * date algorithms"). */
+static void put_time(char *out, uint64_t ms)
+{
+    enum { DAYS_BEFORE = 719468, /* 0000-03-01 to 1970-01-01 */ ERA = 146097 };
+    unsigned days = (unsigned)(ms / 86400000) + DAYS_BEFORE;
+    unsigned rest = (unsigned)(ms % 86400000), seconds = rest / 1000;
+    unsigned of_era = days % ERA;
+    unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    unsigned day = of_era - (365 * year + year / 4 - year / 100);
+    unsigned month = (5 * day + 2) / 153;
+    day -= (153 * month + 2) / 5;
+    year += days / ERA * 400 + (month >= 10);
+    out = put_digits(out, year, 4, '-');
+    out = put_digits(out, month < 10 ? month + 3 : month - 9, 2, '-');
+    out = put_digits(out, day + 1, 2, 'T');
+    out = put_digits(out, seconds / 3600, 2, ':');
+    out = put_digits(out, seconds / 60 % 60, 2, ':');
+    out = put_digits(out, seconds % 60, 2, '.');
+    put_digits(out, rest % 1000, 3, 'Z');
+}
+
 static int l_iso(lua_State *L)
 {
-    static time_t known = -1;
-    static char text[32];
+    char text[TIME_TEXT];
     lua_Number ms = luaL_checknumber(L, 1);
-    luaL_argcheck(L, ms >= 0 && ms < 253402300800000.0, 1, "the years 1970 to 9999");
-    time_t second = (time_t)(ms / 1000);
-    unsigned rest = (unsigned)(ms - (lua_Number)second * 1000);
-    if (second != known) {
-        struct tm tm;
-        gmtime_r(&second, &tm);
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.000Z", &tm);
-        known = second;
+    luaL_argcheck(L, ms >= 0 && ms < TIME_END, 1, "the years 1970 to 9999");
+    put_time(text, (uint64_t)ms);
+    lua_pushlstring(L, text, sizeof(text));
+    return 1;
+}
+
+/* Whether it looks like one of put_time's. */
+static bool is_time(const char *text, size_t len)
+{
+    static const char highest[TIME_TEXT + 1] = "9999-19-39T29:59:59.999Z";
+    if (len != TIME_TEXT)
+        return false;
+    for (size_t i = 0; i < TIME_TEXT; i++)
+        if (highest[i] <= '9' && highest[i] >= '1' ? text[i] < '0' || text[i] > highest[i]
+                                                   : text[i] != highest[i])
+            return false;
+    return true;
+}
+
+static int l_datetime(lua_State *L)
+{
+    char out[TIME_TEXT];
+    size_t len = 0;
+    if (lua_type(L, 1) == LUA_TNUMBER) {
+        lua_Number ms = lua_tonumber(L, 1);
+        if (!(ms >= 0 && ms < TIME_END))
+            return 0;
+        put_time(out, (uint64_t)ms);
+    } else {
+        const char *text = luaL_checklstring(L, 1, &len);
+        if (!is_time(text, len))
+            return 0;
+        memcpy(out, text, sizeof(out));
     }
-    text[20] = (char)('0' + rest / 100);
-    text[21] = (char)('0' + rest / 10 % 10);
-    text[22] = (char)('0' + rest % 10);
-    lua_pushlstring(L, text, 24);
+    out[10] = ' ';
+    lua_pushlstring(L, out, sizeof(out) - 1);
     return 1;
 }
 
@@ -283,6 +341,7 @@ static int l_on_signal(lua_State *L)
 
 static const luaL_Reg functions[] = {
     {"iso", l_iso},
+    {"datetime", l_datetime},
     {"time_ms", l_time_ms},
     {"monotonic_ms", l_monotonic_ms},
     {"env", l_env},

@@ -7,8 +7,6 @@ local M = {}
 local DAY_MS = 86400000
 -- The first and the last millisecond that a DATETIME holds: the years 1 to 9999.
 local FIRST_MS, LAST_MS = -62135596800000, 253402300799999
--- A time as M.iso writes it: whoever else wrote one like it was checked when it came in.
-local OURS = "^%d%d%d%d%-[01]%d%-[0-3]%dT[0-2]%d:[0-5]%d:[0-5]%d%.%d%d%dZ$"
 local DAYS_IN_MONTH = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
 
 -- Days since 1970-01-01 of a date of the Gregorian calendar, and back. The year is counted from
@@ -130,8 +128,12 @@ end
 function M.db(value)
   if value == nil then
     return nil
-  elseif type(value) == "string" and value:find(OURS) then
-    return value:sub(1, 10) .. " " .. value:sub(12, 23)
+  end
+  -- Of text only what M.iso writes: whoever else wrote one like it was checked when it came in.
+  local kind = type(value)
+  local known = (kind == "number" or kind == "string") and sys.datetime(value)
+  if known then
+    return known
   end
   local ms = type(value) == "number" and value or M.parse(value)
   if not ms then

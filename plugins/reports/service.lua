@@ -54,10 +54,10 @@ local function new_row(ctx, id, input, category)
     workflow_release = workflow.opening(ctx, id),
     created_at = time.iso(now_ms),
     updated_at = time.iso(now_ms),
-  }, target_ms
+  }, target_ms, now_ms
 end
 
-local function store_new(ctx, row, target_ms, prepared)
+local function store_new(ctx, row, target_ms, now_ms, prepared)
   row.tracking_code = tracking.make(crypto.random)
   return db.transaction(ctx, function(tx)
     store.insert(tx, row)
@@ -65,7 +65,7 @@ local function store_new(ctx, row, target_ms, prepared)
       report_id = row.id, to_status = row.status, changed_by = row.reporter_id,
       created_at = row.created_at,
     })
-    escalation.begin(tx, row.id, target_ms, time.parse(row.created_at))
+    escalation.begin(tx, row.id, target_ms, now_ms)
     local attachments = files.attach(tx, "report", row.id, prepared)
     audit.write(tx, { action = "report.create", resource_type = "report", resource_id = row.id,
       new = view.member(row) })
@@ -91,10 +91,10 @@ function M.create(ctx, input, uploads)
     or error("category not checked: " .. tostring(input.category))
   local prepared = files.prepare(ctx, uploads, { kinds = "picture", field = "photos",
     max = config.get().files.report_photos })
-  local row, target_ms = new_row(ctx, id, input, category)
-  local ok, attachments = pcall(store_new, ctx, row, target_ms, prepared)
+  local row, target_ms, now_ms = new_row(ctx, id, input, category)
+  local ok, attachments = pcall(store_new, ctx, row, target_ms, now_ms, prepared)
   if not ok and is_taken_code(attachments) then
-    attachments = store_new(ctx, row, target_ms, prepared)
+    attachments = store_new(ctx, row, target_ms, now_ms, prepared)
   elseif not ok then
     error(attachments, 0)
   end

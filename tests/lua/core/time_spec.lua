@@ -42,10 +42,15 @@ describe("time", function()
 
   it("writes parameters of the database", function()
     assert.equal("2026-11-20 09:12:44.120", time.db("2026-11-20T10:12:44.120+01:00"))
+    assert.equal("2026-11-20 09:12:44.120", time.db("2026-11-20T09:12:44.120Z"))
     assert.equal("2026-11-20 09:12:44.120", time.db(1795165964120))
+    assert.equal("1969-12-31 23:59:59.999", time.db(-1))
+    assert.equal("2026-11-20 00:00:00.000", time.db("2026-11-20"))
     assert.is_nil(time.db(nil))
-    assert.has_error(function()
-      time.db("soon")
-    end)
+    for _, text in ipairs({ "soon", "2026-11-20T39:12:44.120Z", "2026-11-20T09:12:44.120z " }) do
+      assert.has_error(function()
+        time.db(text)
+      end)
+    end
   end)
 end)
