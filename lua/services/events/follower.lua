@@ -30,13 +30,29 @@ local function begin(ctx)
   end
 end
 
-local function turn(fn, prepare)
-  prepare()
+-- Passes over what nobody is there to hear. Who comes while the place is looked up is asked for
+-- again before it moves.
+local function pass_over(ctx, from, is_heard)
+  local last = store.last_id(ctx)
+  if last <= from then
+    return false
+  elseif is_heard() or M.position() ~= from then
+    return true
+  end
+  sys.shared_set(CURSOR, last)
+  return false
+end
+
+local function turn(options)
+  options.prepare()
   local ctx = context.system({ name = "follower" })
   if sys.shared_get(STARTED) == 0 then
     begin(ctx)
   end
   local from = M.position()
+  if not options.is_heard() then
+    return pass_over(ctx, from, options.is_heard)
+  end
   local rows = store.list_after(ctx, from, BATCH)
   if #rows == 0 then
     return false
@@ -46,21 +62,21 @@ local function turn(fn, prepare)
     return true -- the other generation was faster
   end
   sys.shared_set(CURSOR, rows[#rows].id)
-  fn(events)
+  options.hand_on(events)
   return #rows == BATCH
 end
 
 --- Starts following.
--- @param fn fn(events), must not wait
--- @param prepare called before each turn; may wait
+-- @param options hand_on(events), must not wait; is_heard() -> whether anybody would hear of events
+--   now, must not wait; prepare(), called before each turn, may wait
 -- @return the loop: loop:stop()
-function M.start(fn, prepare)
+function M.start(options)
   return background.start({
     name = "event follower",
     channel = "events",
     every_ms = POLL_MS,
     step = function()
-      return turn(fn, prepare)
+      return turn(options)
     end,
   })
 end

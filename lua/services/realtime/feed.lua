@@ -36,11 +36,13 @@ local function frame(event, data)
   }
 end
 
+--- Whether anybody is there who could.
+function M.is_heard()
+  return ws.stats().connections > 0
+end
+
 --- Sends events to everybody in this worker who may hear them, each once. Does not wait.
 function M.broadcast(list)
-  if ws.stats().connections == 0 then
-    return
-  end
   for _, event in ipairs(list) do
     for _, view in ipairs(views_of(event)) do
       connection.publish(rooms.hub_name(event.tenantId, view.room), frame(event, view.data),

@@ -43,7 +43,7 @@ function M.start()
   if sys.role() ~= "http" then
     return
   end
-  events.follow(feed.broadcast)
+  events.follow(feed.broadcast, feed.is_heard)
   identity.watch(session.on_security_event)
   expiry = background.start({ name = "token expiry", every_ms = EXPIRY_MS, step = tell_expired })
 end

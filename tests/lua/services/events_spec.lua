@@ -141,8 +141,8 @@ describe("the follower", function()
     require("core.sys").shared_set("events.cursor.started", 0)
   end)
 
-  it("hands on each event once, and past ones can be read up to there", function()
-    local ctx = new_tenant()
+  -- Follows until the spec ends. @return the numbers of a tenant's events, as they are handed on
+  local function follow(ctx, is_heard)
     local got = {}
     events.follow(function(list)
       for _, event in ipairs(list) do
@@ -150,17 +150,71 @@ describe("the follower", function()
           got[#got + 1] = event.seq
         end
       end
-    end)
+    end, is_heard)
     finally(events.unfollow)
     require("core.task").sleep(100)
-    emit(ctx, 3)
-    relay.number("a", lead("a"))
+    return got
+  end
+
+  local function await(condition)
     for _ = 1, 40 do
-      if #got == 3 then
+      if condition() then
         break
       end
       require("core.task").sleep(50)
     end
+  end
+
+  it("passes over what comes while nobody is there to hear it", function()
+    local ctx, is_anybody_there = new_tenant(), false
+    local got = follow(ctx, function()
+      return is_anybody_there
+    end)
+    local before = events.position()
+    emit(ctx, 2)
+    relay.number("a", lead("a"))
+    await(function()
+      return events.position() >= before + 2
+    end)
+    is_anybody_there = true
+    emit(ctx, 1)
+    relay.number("a", lead("a"))
+    await(function()
+      return #got == 1
+    end)
+    assert.same({ 3 }, got)
+    assert.equal(2, #events.list_since(ctx, ctx.tenant.id, 1, 10))
+  end)
+
+  it("hands on what comes to somebody who came while the place was looked up", function()
+    local ctx, asked = new_tenant(), 0
+    follow(ctx, function() -- begins where the log ends
+      return true
+    end)
+    events.unfollow()
+    emit(ctx, 2)
+    relay.number("a", lead("a"))
+    local got = follow(ctx, function()
+      asked = asked + 1
+      return asked ~= 1
+    end)
+    await(function()
+      return #got == 2
+    end)
+    assert.same({ 1, 2 }, got)
+    assert.is_true(asked > 2)
+  end)
+
+  it("hands on each event once, and past ones can be read up to there", function()
+    local ctx = new_tenant()
+    local got = follow(ctx, function()
+      return true
+    end)
+    emit(ctx, 3)
+    relay.number("a", lead("a"))
+    await(function()
+      return #got == 3
+    end)
     assert.same({ 1, 2, 3 }, got)
     local limits = { max = 10, seconds = 60 }
     assert.is_true(events.can_resume(ctx, ctx.tenant.id, 3, limits))

@@ -112,6 +112,8 @@ describe("a snapshot", function()
       for _, event in ipairs(list) do
         heard = event.tenantId == ctx.tenant.id and event or heard
       end
+    end, function()
+      return true
     end)
     finally(events.unfollow)
     task.sleep(100)
