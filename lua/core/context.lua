@@ -1,6 +1,7 @@
 -- Who does what for which tenant: the first argument of every service function, of a request, a
 -- job, a socket message or a seed.
 
+local new_table = require("table.new")
 local errors = require("core.errors")
 local time = require("core.time")
 local trace = require("core.trace")
@@ -11,6 +12,7 @@ local M = {}
 local Context = {}
 Context.__index = Context
 
+local FIELDS = 24 -- that a derived context has room for
 local SCRIPT_FILE_MAX = 90 -- bytes: the audit trail keeps names of 120
 local ANONYMOUS = { kind = "anonymous", permissions = {} }
 local ALL = setmetatable({}, {
@@ -79,7 +81,7 @@ function Context:with(fields)
   if self.trace_id then
     trace.of(self) -- what both set off has one parent
   end
-  local derived = setmetatable({}, Context)
+  local derived = setmetatable(new_table(0, FIELDS), Context)
   for name, value in pairs(self) do
     derived[name] = value
   end

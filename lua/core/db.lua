@@ -10,6 +10,7 @@
 -- parts of it with a savepoint each, statements outside of transactions see it, and close_unit
 -- commits all.
 
+local new_table = require("table.new")
 local db_scope = require("core.db_scope")
 local errors = require("core.errors")
 local host = require("host.db")
@@ -23,6 +24,7 @@ local ATTEMPTS = 3
 local RETRY_PAUSE_MS = 10
 local PLANS_MAX = 4000
 local LEARN_MS = 5000
+local PARAMS = 80 -- that the queue of a transaction has room for
 
 -- Learned from information_schema on first use; nil until then.
 local tables
@@ -246,6 +248,7 @@ local function append(queue, sql, ...)
   queue.count = count + more
   queue.sql[#queue.sql + 1] = sql
 end
+jit.on(append) -- a short loop over many parameters
 
 local Scope = {}
 Scope.__index = Scope
@@ -283,7 +286,7 @@ function Scope:queue(sql, ...)
     return self:exec(sql, ...)
   end
   local plan = cached_plan(ctx, sql, self.checked)
-  tx.queue = tx.queue or { sql = {}, params = {}, count = 0 }
+  tx.queue = tx.queue or { sql = {}, params = new_table(PARAMS, 0), count = 0 }
   append(tx.queue, plan.sql, bound(ctx, plan, ...))
 end
 

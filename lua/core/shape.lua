@@ -13,6 +13,7 @@
 -- What is NULL is left out. In rows that become tables JSON columns are decoded already.
 
 local host = require("host.db")
+local new_table = require("table.new")
 
 local M = {}
 
@@ -65,7 +66,7 @@ function M.names(fields)
 end
 
 local function object_of(fields, row)
-  local object = {}
+  local object = new_table(0, #fields) -- with room: it need not grow
   for i = 1, #fields do
     local field = fields[i]
     local column = field[2]

@@ -5,6 +5,7 @@
 -- of the newest a bounded number. The keys are named, since the server would weigh all of the
 -- table's each time. Columns are few and short: it sorts and unites them in memory.
 
+local new_table = require("table.new")
 local db = require("core.db")
 local time = require("core.time")
 local words = require("core.words")
@@ -17,6 +18,7 @@ local AREA_LETTERS = 5 -- of a cell in the column `area`: about 5 km by 5 km
 local AREAS_MAX = 16
 local FEW_AREAS = 4 -- that a search needs but for the far north and south
 local EXAMINED = 50 -- reports whose words are looked at, close by and of the newest
+local PARAMS = 56 -- that a search with a few areas binds
 local CANDIDATES = 6 -- that each of the parts finds at most
 
 local RECENT = "r.tenant_id = :tenant AND r.created_at >= ? AND r.deleted_at IS NULL"
@@ -121,7 +123,7 @@ function M.find(ctx, report, options)
   local since, has_words = time.db(options.since), #options.words > 0
   local patterns = has_words and patterns_of(options.words)
   local latitude, longitude = report.latitude, report.longitude
-  local params, close, far = {}, nil, nil
+  local params, close, far = new_table(PARAMS, 0), nil, nil
   if latitude then
     local box = geo.box_around(latitude, longitude, options.radius)
     close = areas_of(box)

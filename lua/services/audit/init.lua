@@ -51,12 +51,22 @@ function M.without_secrets(value)
   return copy
 end
 
+local function holds_secret(value)
+  for key, item in pairs(value) do
+    if type(key) ~= "number" and is_secret(key) or type(item) == "table" and holds_secret(item) then
+      return true
+    end
+  end
+  return false
+end
+
 local function encode(ctx, values, person)
   if values == nil then
     return nil
+  elseif person then
+    return json.encode(personal.hide(ctx, person, M.without_secrets(values)))
   end
-  local clean = M.without_secrets(values)
-  return json.encode(person and personal.hide(ctx, person, clean) or clean)
+  return json.encode(holds_secret(values) and M.without_secrets(values) or values)
 end
 
 local function shown(ctx, text, person)
