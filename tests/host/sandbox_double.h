@@ -136,6 +136,11 @@ int64_t sandbox_run_cpu_us(const struct sandbox_run *run)
     return 7;
 }
 
+void sandbox_memory_tidy(struct sandbox_memory *memory)
+{
+    (void)memory;
+}
+
 void sandbox_run_free(struct sandbox_run *run)
 {
     if (!run)
