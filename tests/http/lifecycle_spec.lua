@@ -147,6 +147,9 @@ describe("an upgrade", function()
       assert.equal("close", answer.headers.connection)
       client:close()
     end
+    assert.is_true(await(function() -- the next test counts processes
+      return not select(2, server:command("status")):find("ending", 1, true)
+    end, 30))
   end)
 
   it("is not begun when the new binary does not start", function()
