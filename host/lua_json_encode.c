@@ -98,24 +98,25 @@ static void encode_array(struct encoder *encoder, int index)
     buf_putc(encoder->buf, ']');
 }
 
-/* The key at the top of the stack, which must not be changed while lua_next walks: a
- * number (only under json.object) is formatted beside it. */
-static void encode_key(struct encoder *encoder, bool first, bool marked)
+/* The key at `index`, which must not be changed while lua_next walks: a number (only under
+ * json.object) is formatted beside it. */
+static void encode_key(struct encoder *encoder, int index, bool first, bool marked)
 {
     lua_State *L = encoder->L;
+    int type = lua_type(L, index);
     if (!first)
         buf_putc(encoder->buf, ',');
-    if (lua_type(L, -1) == LUA_TSTRING) {
+    if (type == LUA_TSTRING) {
         size_t len;
-        const char *text = lua_tolstring(L, -1, &len);
+        const char *text = lua_tolstring(L, index, &len);
         encode_string(encoder, text, len);
-    } else if (marked && lua_type(L, -1) == LUA_TNUMBER) {
+    } else if (marked && type == LUA_TNUMBER) {
         buf_putc(encoder->buf, '"');
-        if (!json_write_number(encoder->buf, lua_tonumber(L, -1)))
+        if (!json_write_number(encoder->buf, lua_tonumber(L, index)))
             luaL_error(L, "JSON: a key is no finite number");
         buf_putc(encoder->buf, '"');
     } else {
-        luaL_error(L, "JSON: a %s as key of an object", luaL_typename(L, -1));
+        luaL_error(L, "JSON: a %s as key of an object", luaL_typename(L, index));
     }
     buf_putc(encoder->buf, ':');
 }
@@ -194,7 +195,7 @@ static void encode_sorted_many(struct encoder *encoder, int index)
     qsort(keys, count, sizeof(*keys), compare_keys);
     for (i = 0; i < count; i++) {
         lua_pushlstring(L, keys[i].text, keys[i].len);
-        encode_key(encoder, i == 0, false);
+        encode_key(encoder, lua_gettop(L), i == 0, false);
         lua_rawget(L, index);
         encode_value(encoder, lua_gettop(L));
         lua_pop(L, 1);
@@ -210,15 +211,14 @@ static void encode_object(struct encoder *encoder, int index, bool marked)
         if (!encode_sorted_few(encoder, index))
             encode_sorted_many(encoder, index);
     } else {
+        int key = lua_gettop(L) + 1;
         bool first = true;
         lua_pushnil(L);
         while (lua_next(L, index)) {
-            lua_insert(L, -2); /* value, key */
-            encode_key(encoder, first, marked);
+            encode_key(encoder, key, first, marked);
             first = false;
-            lua_insert(L, -2); /* key, value */
-            encode_value(encoder, lua_gettop(L));
-            lua_pop(L, 1);
+            encode_value(encoder, key + 1);
+            lua_settop(L, key);
         }
     }
     buf_putc(encoder->buf, '}');
