@@ -342,10 +342,15 @@ function M.find_near(ctx, latitude, longitude, options)
     latitude, longitude, latitude, unpack(where.params)))
 end
 
+-- What anybody may see of a report: the columns of view.NEAR.
+local SHOWN = [[r.id, r.title, r.description, r.category, r.severity_level, r.status,
+  r.location_description, r.latitude, r.longitude, r.location_accuracy, r.created_at, r.updated_at,
+  r.resolved_at]]
+
 local shown_sql = {} -- [number of ids] = SQL
 
 local function sql_of_shown(count)
-  shown_sql[count] = shown_sql[count] or "SELECT " .. COLUMNS .. ", ROUND(" .. DISTANCE
+  shown_sql[count] = shown_sql[count] or "SELECT " .. SHOWN .. ", ROUND(" .. DISTANCE
     .. ") AS distance FROM reports r WHERE r.tenant_id = :tenant AND r.id IN ("
     .. ("?,"):rep(count):sub(1, -2) .. ") ORDER BY distance IS NULL, distance"
   return shown_sql[count]
@@ -353,7 +358,7 @@ end
 
 --- The reports of a few ids as JSON objects with commas between them, nearest first.
 -- @param place {latitude, longitude} from which the distance in whole metres is told; may be empty
--- @param shape what of each is written
+-- @param shape what of each is written: of what anybody may see
 function M.show_all(ctx, ids, place, shape)
   local latitude, longitude = place.latitude or db.null, place.longitude or db.null
   return (db.scope(ctx):shaped(shape.compiled, #ids, sql_of_shown(#ids), latitude, longitude,

@@ -8,6 +8,10 @@ const REPORT = `r.id, r.reporter_id, r.reporter_contact, r.tracking_code, r.titl
   r.workflow_release, r.version, r.created_at, r.updated_at, r.resolved_at,
   FIELD(r.severity_level, 'low', 'medium', 'high', 'critical') AS severity_rank`;
 
+const SHOWN = `r.id, r.title, r.description, r.category, r.severity_level, r.status,
+  r.location_description, r.latitude, r.longitude, r.location_accuracy, r.created_at, r.updated_at,
+  r.resolved_at`;
+
 const DISTANCE = `(SQRT(POW(r.latitude - ?, 2)
   + POW((r.longitude - ?) * COS(RADIANS(?)), 2)) * 111195.08)`;
 
@@ -89,7 +93,7 @@ module.exports = {
     ORDER BY distance LIMIT 6)
     UNION ALL ${alike(`${around(farAreas)} HAVING distance <= ?`)} UNION ALL ${NEWEST}`,
 
-  listNear: (ids) => `SELECT ${REPORT}, ROUND(${DISTANCE}) AS distance FROM reports r
+  listNear: (ids) => `SELECT ${SHOWN}, ROUND(${DISTANCE}) AS distance FROM reports r
     WHERE r.tenant_id = ? AND r.id IN (${marks(ids)}) ORDER BY distance IS NULL, distance`,
 
   findByCode: 'SELECT id, tenant_id FROM reports WHERE tracking_code = ? AND deleted_at IS NULL',
