@@ -44,14 +44,14 @@ local function holder_name()
   return ("%s:%d:%d"):format(sys.hostname(), sys.pid(), random):sub(-120)
 end
 
--- The fencing token while this relay leads, else nil.
+-- The lease while this relay leads, else nil.
 local function lead(relay)
   local ctx = context.system({ name = "relay" })
   local lease = store.find_lease(ctx, LEASE)
   local mine = lease and lease.holder == relay.holder
   local believable = lease and lease.left_ms <= 2 * LEASE_S * 1000 -- the clock was not set back
   if mine and believable and lease.left_ms > RENEW_BELOW_MS then
-    return lease.fencing_token
+    return lease
   end
   if lease and not mine and believable and lease.left_ms > 0 then
     return nil
@@ -64,7 +64,7 @@ local function lead(relay)
   if not mine then
     log.info(nil, "relay leads", { fencing = lease.fencing_token })
   end
-  return lease.fencing_token
+  return lease
 end
 
 -- Enqueues the jobs that listen to the events numbered from `first_id` on; what those tell of
@@ -97,9 +97,9 @@ function M.number(holder, fencing_token)
     end
     local numbered, first_id = store.number_outbox(ctx, BATCH)
     if numbered > 0 then
+      tell_listeners(ctx, first_id)
       store.advance_counters(ctx, first_id)
       store.delete_numbered(ctx, first_id)
-      tell_listeners(ctx, first_id)
     end
     return numbered
   end)
@@ -115,9 +115,9 @@ local function turn(relay)
     task.sleep(GATHER_MS - since_ms)
   end
   relay.turned_ms = time.monotonic_ms()
-  local token = lead(relay)
-  if token and store.has_outbox(context.system({ name = "relay" })) then
-    return M.number(relay.holder, token) == BATCH
+  local lease = lead(relay)
+  if lease and lease.has_outbox == 1 then
+    return M.number(relay.holder, lease.fencing_token) == BATCH
   end
 end
 

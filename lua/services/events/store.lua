@@ -19,9 +19,12 @@ end
 
 -- The lease -----------------------------------------------------------------
 
+--- {holder, fencing_token, left_ms, has_outbox = 1 when there is something to number, else 0}, or
+-- nil.
 function M.find_lease(ctx, name)
   return db.platform(ctx):one(
-    [[SELECT holder, fencing_token, TIMESTAMPDIFF(MICROSECOND, NOW(3), expires_at) / 1000 AS left_ms
+    [[SELECT holder, fencing_token, TIMESTAMPDIFF(MICROSECOND, NOW(3), expires_at) / 1000 AS left_ms,
+        EXISTS (SELECT 1 FROM outbox) AS has_outbox
       FROM leases WHERE name = ?]], name)
 end
 
@@ -53,10 +56,6 @@ end
 
 -- Numbering: all of it in one transaction that holds the lease ----------------------------
 
-function M.has_outbox(ctx)
-  return db.platform(ctx):one("SELECT id FROM outbox LIMIT 1") ~= nil
-end
-
 --- What the relay has not numbered yet: {rows_waiting= (counted up to `limit`), oldest_s=}.
 function M.find_backlog(ctx, limit)
   return db.platform(ctx):one(
@@ -82,15 +81,18 @@ function M.number_outbox(ctx, limit)
   return done.affected, done.insert_id
 end
 
+--- Moves the tenants' counters up to what was numbered; goes with the end of the transaction, like
+-- the next one.
 function M.advance_counters(ctx, first_id)
-  db.platform(ctx):exec(
+  db.platform(ctx):queue(
     [[INSERT INTO event_counters (tenant_id, seq)
       SELECT tenant_id, MAX(seq) FROM event_log WHERE id >= ? GROUP BY tenant_id
       ON DUPLICATE KEY UPDATE seq = VALUES(seq)]], first_id)
 end
 
+--- Takes what was numbered out of the outbox.
 function M.delete_numbered(ctx, first_id)
-  db.platform(ctx):exec(
+  db.platform(ctx):queue(
     [[DELETE o FROM outbox o
       JOIN event_log l ON l.tenant_id = o.tenant_id AND l.event_id = o.event_id
       WHERE l.id >= ?]], first_id)
