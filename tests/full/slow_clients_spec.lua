@@ -2,7 +2,7 @@
 local slow = require("tests.support.slow")
 local servers = require("tests.support.server")
 
-local COUNT, LIMIT_S = tonumber(os.getenv("TEST_CLIENTS") or 2000), 15
+local COUNT, LIMIT_S = tonumber(os.getenv("TEST_SLOW_CLIENTS") or 2000), 15
 
 describe("two thousand clients that send a byte a second", function()
   local server
