@@ -163,7 +163,7 @@ async function storeReport(on, user, row, request) {
     JSON.stringify(views.memberView(row)), request.ip, request.userAgent ?? null, request.id]);
   const event = { id: uuid(), data: views.fullView(row) };
   await rows(on, sql.insertOutbox, [tid, event.id, 'report.created', 'report', row.id,
-    JSON.stringify({ kind: 'user', userId: sub }), JSON.stringify(event.data), request.id, null]);
+    JSON.stringify({ kind: 'user', userId: sub }), JSON.stringify(event.data), null, request.id, null]);
   return event;
 }
 

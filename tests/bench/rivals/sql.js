@@ -86,7 +86,7 @@ module.exports = {
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 
   insertOutbox: `INSERT INTO outbox (tenant_id, event_id, event, resource_type, resource_id, actor, payload,
-      request_id, traceparent, occurred_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NOW(3))`,
+      personal, request_id, traceparent, occurred_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NOW(3))`,
 
   // The areas close by, and those farther around in which words count.
   listSimilar: (areas, farAreas) => `(${around(areas)} AND r.category = ? HAVING distance <= ?
