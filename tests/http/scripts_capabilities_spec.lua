@@ -230,7 +230,7 @@ describe("a capability", function()
 
   it("names what is wrong at the author's line", function()
     for name, case in pairs({
-      get_report = { { id = "x" }, "reports.get: id must be a UUID" },
+      get_report = { {}, "reports.get: id is required" },
       update_report = { { id = UNKNOWN, changes = { title = 7 } }, "reports.update: changes.title must be text" },
       count = { { by = "many" }, "kv.incr: by must be a number" },
       create_order = { { order = { title = "Fix it", team = "Knights" } }, "team must be a team" },
@@ -239,6 +239,19 @@ describe("a capability", function()
       assert.truthy(err.cause.message:find(case[2], 1, true), err.cause.message)
       assert.matches("^rules/routes.lua:%d+$", err.rule)
     end
+  end)
+
+  it("finds nothing by what is no id", function()
+    for name, arguments in pairs({ get_report = { id = "x" }, get_user = { id = 7 },
+      update_report = { id = "x", changes = { title = "Mine" } },
+      create_order = { order = { reportId = "x" } } }) do
+      local err = refused(404, "NOT_FOUND", call(name, arguments, owner))
+      assert.matches("^%l+%.%l+: %a+ must be", err.cause.message)
+      assert.equal(err.cause.message, err.message)
+      assert.matches("^rules/routes.lua:%d+$", err.rule)
+    end
+    local both = call("update_report", { id = "x", changes = { title = 7 } }, owner)
+    assert.equal("VALIDATION_ERROR", refused(500, "RULE_FAILED", both).cause.code)
   end)
 
   it("gives nothing of another tenant", function()

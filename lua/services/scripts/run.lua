@@ -43,8 +43,23 @@ local function count(run, field, what, call)
     call.file or run.hook.file, tostring(call.line or run.hook.line)))
 end
 
+-- Whether nothing is wrong but that ids are none.
+local function is_of_ids(entry, problems)
+  for _, problem in ipairs(problems) do
+    local field = entry.arguments.fields[problem.field]
+    if not field or field.format ~= "uuid" or problem.code == "required" then
+      return false
+    end
+  end
+  return true
+end
+
+-- What is no id is nobody's: as in the paths of the API, it is answered like one of nothing.
 local function check_arguments(entry, arguments)
   local clean, problems = entry.arguments:validate(arguments, STRICT)
+  if problems and is_of_ids(entry, problems) then
+    errors.raise("NOT_FOUND", "there is nothing with such an id", { details = problems })
+  end
   return problems and errors.validation(problems) or clean
 end
 
@@ -119,9 +134,12 @@ local function read_call(text)
   return call
 end
 
+-- Which errors are about fields.
+local OF_FIELDS = { VALIDATION_ERROR = true, NOT_FOUND = true }
+
 -- The words of an error; of one about fields all that is wrong with them.
 local function words_of(err, call)
-  if err.code ~= "VALIDATION_ERROR" or type(err.details) ~= "table" then
+  if not OF_FIELDS[err.code] or type(err.details) ~= "table" then
     return err.message
   end
   local texts = {}
