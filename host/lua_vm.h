@@ -13,9 +13,9 @@ struct vm {
     char *root;   /* owned; what require and sys.root() know */
     int hold;     /* of `root` (generation.h) */
     unsigned generation;
-    int entries_ref;    /* registry: the table that boot returned, LUA_NOREF before */
-    int request_ref;    /* registry: its entry point `request`, LUA_NOREF before */
-    int request_type;   /* registry: the metatable of requests (lua_http.c), LUA_NOREF before */
+    int entries_ref; /* registry: the table that boot returned, LUA_NOREF before */
+    int request_ref; /* registry: its entry point `request`, LUA_NOREF before */
+    int request_type; /* registry: the metatable of requests (lua_http.c), LUA_NOREF before */
     struct task *tasks; /* all tasks under way, a doubly linked list */
     struct task *spare; /* finished ones whose coroutine can be used again */
     bool retiring;

@@ -17,7 +17,7 @@ struct tidy {
     uv_timer_t timer;
     uint64_t now_ns, slept_ns; /* at the last look */
     unsigned generation;       /* of which `tidied` is */
-    size_t tidied;             /* bytes of its heap at the end of the last cycle; 0: none yet */
+    size_t tidied; /* bytes of its heap at the end of the last cycle; 0: none yet */
 };
 
 static bool was_idle(struct tidy *tidy)

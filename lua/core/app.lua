@@ -312,9 +312,9 @@ local function handle(ctx, route, ...)
 end
 
 -- Apart from serve_route: a function that holds a closure is not compiled.
-local function handle_once(ctx, key, route, values, body, files, options)
+local function handle_once(ctx, key, route, values, body, files, body_options)
   return idempotency.run(ctx, key, function()
-    return handle(ctx, route, values, body, files, options)
+    return handle(ctx, route, values, body, files, body_options)
   end)
 end
 

@@ -24,7 +24,8 @@ end
 
 -- Numbers of the section scripts for whom they are not the usual ones.
 local function other_limits()
-  return s.array({ max = 30, of = s.string({ pattern = "^[%l_]+=%d+$", describe = "name=number" }) })
+  return s.array({ max = 30,
+    of = s.string({ pattern = "^[%l_]+=%d+$", describe = "name=number" }) })
 end
 
 return s.object({

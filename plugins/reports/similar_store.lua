@@ -94,7 +94,8 @@ local function add_around(params, report, since, areas, box)
     params[n + i] = areas[i]
   end
   n = n + #areas
-  params[n + 1], params[n + 2], params[n + 3], params[n + 4] = box.south, box.north, box.west, box.east
+  params[n + 1], params[n + 2] = box.south, box.north
+  params[n + 3], params[n + 4] = box.west, box.east
 end
 
 -- What ALIKE binds.

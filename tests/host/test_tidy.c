@@ -1,10 +1,10 @@
 /* Garbage of Lua: collected while the loop has nothing to do, left while it has, and not waited
  * for where many things come that stay. */
-#include "tidy.h"
 #include "log.h"
 #include "loop.h"
 #include "lua_task.h"
 #include "lua_vm.h"
+#include "tidy.h"
 
 enum { BUSY_MS = 2500 };
 
@@ -22,7 +22,6 @@ static void litter(void)
 {
     run("for i = 1, 30000 do last = { i, i .. '' } end");
 }
-
 
 static void on_rested(uv_timer_t *timer)
 {

@@ -23,7 +23,8 @@ end
 -- nil.
 function M.find_lease(ctx, name)
   return db.platform(ctx):one(
-    [[SELECT holder, fencing_token, TIMESTAMPDIFF(MICROSECOND, NOW(3), expires_at) / 1000 AS left_ms,
+    [[SELECT holder, fencing_token,
+        TIMESTAMPDIFF(MICROSECOND, NOW(3), expires_at) / 1000 AS left_ms,
         EXISTS (SELECT 1 FROM outbox) AS has_outbox
       FROM leases WHERE name = ?]], name)
 end

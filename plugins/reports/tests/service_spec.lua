@@ -240,7 +240,6 @@ describe("reports", function()
 
   it("have a history that nobody can change", function()
     local made = service.create(anonymous, input())
-    local db = require("core.db")
     assert.is_false(pcall(function()
       db.scope(staff):exec([[UPDATE report_status_history SET reason = 'x'
         WHERE tenant_id = :tenant AND report_id = ?]], made.id)
