@@ -21,7 +21,7 @@ local M = {
   hooks = {}, -- name -> function; `ready` is an array of functions
   capabilities = {}, -- "reports.create" -> what tenants' scripts can call (services/scripts)
   script_permissions = {}, -- set: what those may do
-  script_entities = {}, -- type -> {show, lock, machine, pinned, ...}: what rules are about
+  script_entities = {}, -- type -> {show, lock, machine, pins, ...}: what rules are about
   script_actions = {}, -- "report.create" -> {event, shows, given}: what they can stand in front of
 }
 

@@ -4,6 +4,7 @@ local contact = require("plugins.reports.contact")
 local states = require("plugins.reports.rules.states")
 local store = require("plugins.reports.store")
 local view = require("plugins.reports.rules.view")
+local workflow = require("plugins.reports.workflow")
 
 local M = {}
 
@@ -40,8 +41,7 @@ end
 --- Returns what services.scripts wants of it.
 -- @param migrate function(ctx, id, {from, to}, number): moves one to another status and release
 function M.with(migrate)
-  return { show = M.show, lock = M.lock, machine = states.machine, pinned = store.list_pinned,
-    count_outside = store.count_outside, list_outside = store.list_outside, pin = store.pin_all,
+  return { show = M.show, lock = M.lock, machine = states.machine, pins = workflow.pins,
     migrate = migrate }
 end
 

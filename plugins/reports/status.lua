@@ -246,7 +246,7 @@ function M.migrate(ctx, id, move, number)
     local report = store.get(tx, id, true)
     if report and report.status == move.from then
       put(tx, report, move.to, "Moved to the workflow in force")
-      store.pin(tx, id, number)
+      workflow.pins.put(tx, id, number)
       changes.announce(tx, "report.updated", store.get(tx, id), nil, { previousStatus = move.from })
     end
   end)

@@ -252,50 +252,6 @@ function M.set_due(ctx, id, due_at, now)
     WHERE tenant_id = :tenant AND id = ?]], time.db(due_at), time.db(now), id)
 end
 
---- Returns the releases that reports are pinned to, by their numbers.
-function M.list_pinned(ctx)
-  local numbers = {}
-  for i, row in ipairs(db.scope(ctx):query([[SELECT DISTINCT r.workflow_release FROM reports r
-    WHERE r.tenant_id = :tenant AND r.workflow_release IS NOT NULL]])) do
-    numbers[i] = row.workflow_release
-  end
-  return numbers
-end
-
---- Counts what lives and is not pinned to a release (nil: to any), by status: {status, n} each.
-function M.count_outside(ctx, number)
-  return db.scope(ctx):query([[SELECT r.status, COUNT(*) AS n FROM reports r
-    WHERE r.tenant_id = :tenant AND r.deleted_at IS NULL AND NOT r.workflow_release <=> ?
-    GROUP BY r.status ORDER BY r.status]], number)
-end
-
---- Returns the ids of those that have a status.
-function M.list_outside(ctx, status, number, limit)
-  local ids = {}
-  for i, row in ipairs(db.scope(ctx):query([[SELECT r.id FROM reports r
-    WHERE r.tenant_id = :tenant AND r.status = ? AND r.deleted_at IS NULL
-      AND NOT r.workflow_release <=> ? ORDER BY r.id LIMIT ?]], status, number, limit)) do
-    ids[i] = row.id
-  end
-  return ids
-end
-
---- Pins those that have one of these statuses. Returns how many.
-function M.pin_all(ctx, statuses, number)
-  local params = { number, unpack(statuses) }
-  params[1] = number or db.null
-  params[#statuses + 2] = number
-  return db.scope(ctx):exec("UPDATE reports SET workflow_release = ? WHERE tenant_id = :tenant "
-    .. "AND deleted_at IS NULL AND status IN (" .. ("?,"):rep(#statuses):sub(1, -2)
-    .. ") AND NOT workflow_release <=> ?", unpack(params, 1, #statuses + 2)).affected
-end
-
---- Pins one, locked, to a release, or to none.
-function M.pin(ctx, id, number)
-  db.scope(ctx):exec(
-    "UPDATE reports SET workflow_release = ? WHERE tenant_id = :tenant AND id = ?", number, id)
-end
-
 --- Locks the living duplicates of a report until the transaction ends, and returns them.
 function M.lock_duplicates(ctx, id)
   return decode_all(db.scope(ctx):query("SELECT " .. COLUMNS .. [[ FROM reports r

@@ -2,10 +2,12 @@
 
 local scripts = require("services.scripts")
 local states = require("plugins.reports.rules.states")
-local store = require("plugins.reports.store")
 local view = require("plugins.reports.rules.view")
 
 local M = {}
+
+--- The releases that reports are pinned to (services.scripts).
+M.pins = scripts.pins("reports")
 
 local OF = "report"
 
@@ -40,7 +42,7 @@ function M.knows(ctx, status)
   elseif not scripts.active(ctx, ctx.tenant.id) then
     return false
   end
-  for _, state in ipairs(scripts.states(ctx, OF, states.machine, store.list_pinned(ctx))) do
+  for _, state in ipairs(scripts.states(ctx, OF, states.machine, M.pins.list(ctx))) do
     if state == status then
       return true
     end

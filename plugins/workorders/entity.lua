@@ -3,6 +3,7 @@
 local states = require("plugins.workorders.rules.states")
 local store = require("plugins.workorders.store")
 local view = require("plugins.workorders.rules.view")
+local workflow = require("plugins.workorders.workflow")
 
 local M = {}
 
@@ -24,8 +25,7 @@ end
 --- Returns what services.scripts wants of it.
 -- @param migrate function(ctx, id, {from, to}, number): moves one to another status and release
 function M.with(migrate)
-  return { show = M.show, lock = M.lock, machine = states.machine, pinned = store.list_pinned,
-    count_outside = store.count_outside, list_outside = store.list_outside, pin = store.pin_all,
+  return { show = M.show, lock = M.lock, machine = states.machine, pins = workflow.pins,
     migrate = migrate }
 end
 

@@ -415,7 +415,7 @@ function M.migrate(ctx, id, move, number)
     if order and order.status == move.from then
       order.status = move.to
       escalation.follow(tx, order, move.from)
-      store.pin(tx, id, number)
+      workflow.pins.put(tx, id, number)
       save(tx, order, { action = "migrate", reason = "Moved to the workflow in force",
         extra = { action = "migrate", previousStatus = move.from } })
     end

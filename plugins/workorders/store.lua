@@ -203,50 +203,6 @@ function M.count_by_status(ctx, filters)
   return counts
 end
 
---- Returns the releases that work orders are pinned to, by their numbers.
-function M.list_pinned(ctx)
-  local numbers = {}
-  for i, row in ipairs(db.scope(ctx):query([[SELECT DISTINCT w.workflow_release FROM work_orders w
-    WHERE w.tenant_id = :tenant AND w.workflow_release IS NOT NULL]])) do
-    numbers[i] = row.workflow_release
-  end
-  return numbers
-end
-
---- Counts what lives and is not pinned to a release (nil: to any), by status: {status, n} each.
-function M.count_outside(ctx, number)
-  return db.scope(ctx):query([[SELECT w.status, COUNT(*) AS n FROM work_orders w
-    WHERE w.tenant_id = :tenant AND w.deleted_at IS NULL AND NOT w.workflow_release <=> ?
-    GROUP BY w.status ORDER BY w.status]], number)
-end
-
---- Returns the ids of those that have a status.
-function M.list_outside(ctx, status, number, limit)
-  local ids = {}
-  for i, row in ipairs(db.scope(ctx):query([[SELECT w.id FROM work_orders w
-    WHERE w.tenant_id = :tenant AND w.status = ? AND w.deleted_at IS NULL
-      AND NOT w.workflow_release <=> ? ORDER BY w.id LIMIT ?]], status, number, limit)) do
-    ids[i] = row.id
-  end
-  return ids
-end
-
---- Pins those that have one of these statuses. Returns how many.
-function M.pin_all(ctx, statuses, number)
-  local params = { number, unpack(statuses) }
-  params[1] = number or db.null
-  params[#statuses + 2] = number
-  return db.scope(ctx):exec("UPDATE work_orders SET workflow_release = ? WHERE tenant_id = :tenant "
-    .. "AND deleted_at IS NULL AND status IN (" .. ("?,"):rep(#statuses):sub(1, -2)
-    .. ") AND NOT workflow_release <=> ?", unpack(params, 1, #statuses + 2)).affected
-end
-
---- Pins one, locked, to a release, or to none.
-function M.pin(ctx, id, number)
-  db.scope(ctx):exec(
-    "UPDATE work_orders SET workflow_release = ? WHERE tenant_id = :tenant AND id = ?", number, id)
-end
-
 --- Returns the statuses of the living work orders of a report, but for one of them.
 function M.statuses_of_report(ctx, report_id, without_id)
   local statuses = {}

@@ -2,10 +2,12 @@
 
 local scripts = require("services.scripts")
 local states = require("plugins.workorders.rules.states")
-local store = require("plugins.workorders.store")
 local view = require("plugins.workorders.rules.view")
 
 local M = {}
+
+--- The releases that work orders are pinned to (services.scripts).
+M.pins = scripts.pins("work_orders")
 
 local OF = "workorder"
 
@@ -40,7 +42,7 @@ end
 
 --- Returns the states that the tenant's rules add.
 function M.added(ctx)
-  return M.has_rules(ctx) and scripts.states(ctx, OF, states.machine, store.list_pinned(ctx)) or {}
+  return M.has_rules(ctx) and scripts.states(ctx, OF, states.machine, M.pins.list(ctx)) or {}
 end
 
 --- Tells whether a status is one of a work order's, here or in the tenant's rules.

@@ -1,8 +1,11 @@
 -- Due dates in business hours, and what happens when they come nearer: on one server whose job
 -- workers take the steps. Time is moved by moving what the clocks have counted.
 local cjson = require("cjson.safe")
+local expect = require("tests.support.expect")
 local processes = require("tests.support.process")
 local servers = require("tests.support.server")
+
+local ok = expect.ok
 
 local HOUR_S = 3600
 local SETTINGS = "/admin/settings"
@@ -24,11 +27,6 @@ end)
 
 local function by(who, json)
   return { token = who.token, json = json }
-end
-
-local function ok(answer)
-  assert.is_true(answer.status >= 200 and answer.status < 300, answer.body)
-  return answer.json.data
 end
 
 local function shell(command)

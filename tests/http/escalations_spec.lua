@@ -1,7 +1,10 @@
 -- Escalations and states that a tenant's scripts add, over HTTP: published, seen at work, taken
 -- back.
+local expect = require("tests.support.expect")
 local processes = require("tests.support.process")
 local servers = require("tests.support.server")
+
+local ok, refused = expect.ok, expect.refused
 
 local MINUTE_S = 60
 
@@ -20,11 +23,6 @@ end)
 
 local function by(who, json)
   return { token = who.token, json = json }
-end
-
-local function ok(answer)
-  assert.is_true(answer.status >= 200 and answer.status < 300, answer.body)
-  return answer.json.data
 end
 
 local function count(sql)
@@ -168,12 +166,6 @@ escalate{ of = "workorder", name = "urgent",
       .. "AND actor LIKE 'script:%%'"):format(made.id)))
   end)
 end)
-
-local function refused(status, code, answer)
-  assert.equal(status, answer.status, answer.body)
-  assert.equal(code, answer.json.error.code, answer.body)
-  return answer.json.error
-end
 
 describe("the effects of steps", function()
   local ORDERS, KILLS = 12, 3

@@ -1,8 +1,11 @@
 -- What one is told in the product, by mail and by text message, and how one wants it.
 local cjson = require("cjson.safe")
 local cqueues = require("cqueues")
+local expect = require("tests.support.expect")
 local mailbox = require("tests.support.mailbox")
 local servers = require("tests.support.server")
+
+local ok, refused, wrong_fields = expect.ok, expect.refused, expect.wrong_fields
 
 local UNKNOWN = "01a1fe30-4a20-7801-8518-f6b2802ed6f8"
 local LIST, PREFERENCES = "/notifications", "/notifications/preferences"
@@ -22,26 +25,6 @@ end)
 teardown(function()
   server:stop()
 end)
-
-local function ok(answer)
-  assert.is_true(answer.status == 200 or answer.status == 201, answer.body)
-  return answer.json.data, answer.json.meta
-end
-
-local function refused(status, code, answer)
-  assert.equal(status, answer.status, answer.body)
-  assert.equal(code, answer.json.error.code, answer.body)
-  return answer.json.error
-end
-
-local function wrong_fields(answer)
-  local fields = {}
-  for i, detail in ipairs(refused(400, "VALIDATION_ERROR", answer).details) do
-    fields[i] = detail.field
-  end
-  table.sort(fields)
-  return fields
-end
 
 local function list(who, query)
   return ok(api:get(LIST .. (query or ""), { token = who.token }))

@@ -1,6 +1,9 @@
 -- Guards of a report's steps hold whichever way the report gets there: by its status, by merging, by
 -- the work on it.
+local expect = require("tests.support.expect")
 local servers = require("tests.support.server")
+
+local ok, refused = expect.ok, expect.refused
 
 local server, api, owner, dispatcher, technician
 
@@ -19,11 +22,6 @@ local MERGE, ACKNOWLEDGE, START, RESOLVE = "rules/guards.lua:1", "rules/guards.l
 
 local function by(who, json)
   return { token = who.token, json = json }
-end
-
-local function ok(answer)
-  assert.is_true(answer.status >= 200 and answer.status < 300, answer.body)
-  return answer.json.data, answer.json.meta
 end
 
 local function publish(files)
@@ -53,12 +51,6 @@ end
 
 local function status_of(id)
   return ok(api:get("/reports/" .. id, by(dispatcher))).status
-end
-
-local function refused(status, code, answer)
-  assert.equal(status, answer.status, answer.body)
-  assert.equal(code, answer.json.error.code, answer.body)
-  return answer.json.error
 end
 
 -- All that a change of a report writes.

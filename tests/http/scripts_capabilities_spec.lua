@@ -3,8 +3,11 @@
 local cjson = require("cjson.safe")
 local cqueues = require("cqueues")
 local socket = require("cqueues.socket")
+local expect = require("tests.support.expect")
 local mailbox = require("tests.support.mailbox")
 local servers = require("tests.support.server")
+
+local refused = expect.refused
 
 local WAIT_S = 60
 local UNKNOWN = "01a1fe30-4a20-7801-8518-f6b2802ed6f8"
@@ -70,12 +73,6 @@ local server, api, owner, dispatcher, citizen, stranger
 local function ok(answer, status)
   assert.equal(status or 200, answer.status, answer.body)
   return answer.json.data
-end
-
-local function refused(status, code, answer)
-  assert.equal(status, answer.status, answer.body)
-  assert.equal(code, answer.json.error.code, answer.body)
-  return answer.json.error
 end
 
 local function by(who, json, more)

@@ -1,6 +1,9 @@
 -- Drafts, releases, secrets and switches of a tenant's scripts: every call, what it refuses, and who
 -- may.
+local expect = require("tests.support.expect")
 local servers = require("tests.support.server")
+
+local refused = expect.refused
 
 local RULE = "rules/electrical.lua"
 local GOOD = [[
@@ -34,12 +37,6 @@ end
 local function ok(answer, status)
   assert.equal(status or 200, answer.status, answer.body)
   return answer.json.data, answer
-end
-
-local function refused(status, code, answer)
-  assert.equal(status, answer.status, answer.body)
-  assert.equal(code, answer.json.error.code)
-  return answer.json.error
 end
 
 local function draft(path, method, options)

@@ -1,7 +1,10 @@
 -- What a tenant sets for itself, what of it is refused, and that reports go by it.
 local cjson = require("cjson.safe")
+local expect = require("tests.support.expect")
 local mailbox = require("tests.support.mailbox")
 local servers = require("tests.support.server")
+
+local ok, refused, wrong_fields = expect.ok, expect.refused, expect.wrong_fields
 
 local PATH = "/admin/settings"
 local HOUR_MS = 3600000
@@ -25,26 +28,6 @@ end
 
 local function put(who, changes, headers)
   return api:put(PATH, by(who, changes, headers))
-end
-
-local function ok(answer)
-  assert.is_true(answer.status == 200 or answer.status == 201, answer.body)
-  return answer.json.data
-end
-
-local function refused(status, code, answer)
-  assert.equal(status, answer.status, answer.body)
-  assert.equal(code, answer.json.error.code, answer.body)
-  return answer.json.error
-end
-
-local function wrong_fields(answer)
-  local fields = {}
-  for i, detail in ipairs(refused(400, "VALIDATION_ERROR", answer).details) do
-    fields[i] = detail.field
-  end
-  table.sort(fields)
-  return fields
 end
 
 local function ms(text)

@@ -25,4 +25,14 @@ function M.refused(status, code, answer)
   return answer.json.error
 end
 
+--- An answer that must refuse what it was sent. @return the names of the fields, in order
+function M.wrong_fields(answer)
+  local fields = {}
+  for i, detail in ipairs(M.refused(400, "VALIDATION_ERROR", answer).details) do
+    fields[i] = detail.field
+  end
+  table.sort(fields)
+  return fields
+end
+
 return M

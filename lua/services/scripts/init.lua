@@ -9,6 +9,7 @@ local development = require("services.scripts.development")
 local escalations = require("services.scripts.escalations")
 local hooks = require("services.scripts.hooks")
 local listeners = require("services.scripts.listeners")
+local pins = require("services.scripts.pins_store")
 local record = require("services.scripts.record")
 local releases = require("services.scripts.releases")
 local schedules = require("services.scripts.schedules")
@@ -60,6 +61,9 @@ M.states = workflows.states
 M.ask_guards = workflows.ask
 M.guards_refusal = workflows.refusal
 M.is_guarded = workflows.is_guarded
+
+--- The releases that the rows of a table are pinned to: see services/scripts/pins_store.lua.
+M.pins = pins.of
 
 --- The rules of a release, {{path, content}, ...}.
 M.rules = active.rules

@@ -47,7 +47,7 @@ end
 local function plan(entity, ctx, machine, number, wanted)
   local keep, move, blocked = {}, {}, json.array({})
   local counts = { kept = 0, moved = 0 }
-  for _, row in ipairs(entity.count_outside(ctx, number)) do
+  for _, row in ipairs(entity.pins.count_outside(ctx, number)) do
     if machine:has(row.status) then
       keep[#keep + 1] = row.status
       counts.kept = counts.kept + row.n
@@ -65,7 +65,7 @@ end
 local function move_all(entity, ctx, move, number)
   local moved = 0
   for _, step in ipairs(move) do
-    for _, id in ipairs(entity.list_outside(ctx, step.from, number, MOVED_MAX - moved)) do
+    for _, id in ipairs(entity.pins.list_outside(ctx, step.from, number, MOVED_MAX - moved)) do
       entity.migrate(ctx, id, step, number)
       moved = moved + 1
     end
@@ -90,7 +90,7 @@ function M.run(ctx, request)
     answer.moved = move_all(entity, ctx, move, number)
     answer.remaining = counts.moved - answer.moved
     db.transaction(ctx, function(tx)
-      answer.kept = #keep > 0 and entity.pin(tx, keep, number) or 0
+      answer.kept = #keep > 0 and entity.pins.put_all(tx, keep, number) or 0
       audit.write(tx, { action = "script.migrate", resource_type = "script_release",
         resource_id = tostring(release), new = { of = request.of, states = json.object(wanted),
           kept = answer.kept, moved = answer.moved } })

@@ -69,14 +69,11 @@ local function told(ctx, standing)
     canaryRelease = number_of(ctx, standing.canary_id), canary = standing.canary_percent }
 end
 
--- The numbers among those of these releases that something open goes by.
+-- The numbers that something open goes by; none when there are no releases to ask for.
 local function pinned(ctx, rows)
-  local numbers, set = {}, {}
-  for i, row in ipairs(rows) do
-    numbers[i] = row.number
-  end
-  for _, entity in pairs(#numbers > 0 and registry.script_entities or {}) do
-    for _, number in ipairs(entity.pinned and entity.pinned(ctx, numbers) or {}) do
+  local set = {}
+  for _, entity in pairs(#rows > 0 and registry.script_entities or {}) do
+    for _, number in ipairs(entity.pins and entity.pins.list(ctx) or {}) do
       set[number] = true
     end
   end
