@@ -621,7 +621,7 @@ static void make_slow_picture(void)
 
 static void a_job_that_takes_too_long_is_a_timeout(void)
 {
-    use_client(in_dir("socket"), 300);
+    use_client(in_dir("socket"), patiently(400));
     CHECK_STR(clean(in_dir("slow.jpg"), in_dir("out"), IMAGE_AVIF).code, ERR_TIMEOUT);
     use_usual_client();
     CHECK(access(in_dir("out"), F_OK) < 0);
