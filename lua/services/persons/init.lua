@@ -3,6 +3,7 @@
 
 local crypto = require("core.crypto")
 local json = require("core.json")
+local sealed = require("core.sealed")
 local keys = require("services.persons.keys")
 
 local M = {}
@@ -40,6 +41,37 @@ function M.open_all(ctx, list)
     values[i] = opened(found[part.person], part.person, part.sealed)
   end
   return values
+end
+
+local function common_key(purpose, own)
+  local key = sealed.key(purpose)
+  return #own > 0 and crypto.hmac("sha256", key, table.concat(own)) or key
+end
+
+--- Seals a text about several persons, or none: it opens as long as none of them was erased.
+-- @param ctx a context with a transaction: as M.seal
+-- @param ids of those whom it may be about, each once; what is nobody's, or of somebody who was
+--   erased, is left out
+-- @param purpose, bound_to as in core.sealed
+-- @return the sealed text, the ids of those whom it is about
+function M.seal_together(ctx, ids, purpose, text, bound_to)
+  assert(ctx.tx, "persons.seal_together needs a transaction")
+  local people, own = keys.obtain_all(ctx, ids)
+  return crypto.encrypt(common_key(purpose, own), text, bound_to), people
+end
+
+--- What M.seal_together sealed.
+-- @param people as it told them
+-- @return the text; or nil, "ERASED", or nil and what else does not fit
+function M.open_together(ctx, people, purpose, text, bound_to)
+  local found, own = keys.find(ctx, people), {}
+  for i, user_id in ipairs(people) do
+    if not found[user_id] then
+      return nil, "ERASED"
+    end
+    own[i] = found[user_id]
+  end
+  return crypto.decrypt(common_key(purpose, own), text, bound_to)
 end
 
 --- Destroys a person's key, in the caller's transaction.

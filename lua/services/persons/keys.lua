@@ -18,6 +18,7 @@ local KEEP_MS = 30000
 local KEPT_MAX = 10000
 
 local kept, kept_count = {}, 0 -- user id -> {key = or false once destroyed, until_ms}
+local others, other_count = {}, 0 -- set of ids that are nobody's
 local drops = 0 -- how often a key was dropped: a read that overlaps one is not kept
 
 local function keep(user_id, key)
@@ -76,6 +77,50 @@ function M.obtain(ctx, user_id)
     key = M.find(ctx, { user_id })[user_id] -- another transaction may have been first
   end
   return key or nil
+end
+
+local function note_other(id)
+  if other_count >= KEPT_MAX then
+    others, other_count = {}, 0
+  end
+  others[id], other_count = true, other_count + 1
+end
+
+-- Makes keys for those among these ids who are persons.
+local function make(ctx, ids, keys)
+  local persons = {}
+  for _, row in ipairs(#ids > 0 and store.list_persons(ctx, ids) or {}) do
+    persons[row.id] = true
+  end
+  for _, id in ipairs(ids) do
+    if persons[id] then
+      keys[id] = M.obtain(ctx, id) or false
+    else
+      note_other(id)
+    end
+  end
+end
+
+--- The keys of those among these ids who are persons and were not erased, made where there never
+-- was one.
+-- @return their ids, in order, and their keys
+function M.obtain_all(ctx, ids)
+  local asked, new, people, own = {}, {}, {}, {}
+  for _, id in ipairs(ids) do
+    asked[#asked + 1] = not others[id] and id or nil
+  end
+  table.sort(asked) -- always in the same order, since keys may have to be made
+  local keys = M.find(ctx, asked)
+  for _, id in ipairs(asked) do
+    new[#new + 1] = keys[id] == nil and id or nil
+  end
+  make(ctx, new, keys)
+  for _, id in ipairs(asked) do
+    if keys[id] then
+      people[#people + 1], own[#own + 1] = id, keys[id]
+    end
+  end
+  return people, own
 end
 
 --- What is kept of a person's key is no more to be believed.

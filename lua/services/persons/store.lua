@@ -11,6 +11,12 @@ function M.list(ctx, ids)
       .. "?)", unpack(ids))
 end
 
+--- Those of these ids that are accounts'.
+function M.list_persons(ctx, ids)
+  return db.platform(ctx):query("SELECT id FROM users WHERE id IN (" .. ("?, "):rep(#ids - 1)
+    .. "?)", unpack(ids))
+end
+
 function M.insert(ctx, user_id, sealed_key)
   db.platform(ctx):exec(
     [[INSERT INTO personal_keys (user_id, sealed_key) VALUES (?, ?)

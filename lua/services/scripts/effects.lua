@@ -25,17 +25,25 @@ local function is_same(known, effect)
   return known.capability == effect.capability and known.digest == effect.digest
 end
 
+local function fail_for_good(code, message)
+  local err = errors.new(code, message, { status = 409 })
+  err.permanent = true
+  error(err, 0)
+end
+
 local function result_of(known)
+  if known.lost then
+    fail_for_good("EFFECT_LOST", ("what %s gave the earlier attempt here cannot be read any more")
+      :format(known.capability))
+  end
   return known.result and json.decode(known.result)
 end
 
 -- What was done at a place before the run began.
 local function replay(known, effect)
   if not is_same(known, effect) then
-    local err = errors.new("EFFECT_CHANGED", ("the earlier attempt did %s here, and this one wants "
-      .. "something else"):format(known.capability), { status = 409 })
-    err.permanent = true
-    error(err, 0)
+    fail_for_good("EFFECT_CHANGED", ("the earlier attempt did %s here, and this one wants "
+      .. "something else"):format(known.capability))
   end
   return result_of(known)
 end
@@ -57,19 +65,18 @@ end
 -- Takes the place, does what is to be done there, and writes down what that gave.
 local function within_transaction(ctx, journal, effect, fn)
   return db.transaction(ctx, function(tx_ctx)
-    effect.answers = journal:seal(tx_ctx, effect.ordinal)
     if not store.claim_effect(tx_ctx, effect) then
-      return join(store.find_effect(tx_ctx, effect), effect)
+      return join(journal:find(tx_ctx, effect), effect)
     end
     local value = fn(tx_ctx)
-    store.put_result(tx_ctx, effect, value ~= nil and json.encode(value) or nil)
+    journal:keep(tx_ctx, effect.ordinal, value ~= nil and json.encode(value) or nil)
     return value
   end)
 end
 
 -- What reaches other servers happens at least once, and is written down when it has.
 local function outside(ctx, journal, effect, fn)
-  local known = store.find_effect(ctx, effect)
+  local known = journal:find(ctx, effect)
   if known then
     return join(known, effect)
   end

@@ -1,16 +1,19 @@
 --- What a run that may be tried again has read, so that another attempt reads the same: a rule goes
 -- the same way through what was done, whatever others, or it itself, have changed meanwhile.
 --
--- What was read before a write is kept in the row of that write's place (services.scripts.effects),
--- and commits with it. What comes after the last write of an attempt is not kept: nothing that was
--- done hangs on it, and the next attempt reads it anew. When a run has ended well, all that it read
--- and was given is forgotten; another attempt then has nothing to do.
+-- What was read before a write is kept, with what that gave back, in the row of the write's place
+-- (services.scripts.effects), and commits with it. It is sealed with the keys of all whom it tells
+-- of, too: nobody reads it once one of them was erased. What comes after the last write of an
+-- attempt is not kept: nothing that was done hangs on it, and the next attempt reads it anew. When
+-- a run has ended well, all that it read and was given is forgotten; another attempt then has
+-- nothing to do.
 
 local crypto = require("core.crypto")
 local json = require("core.json")
 local log = require("core.log")
-local sealed = require("core.sealed")
 local time = require("core.time")
+local uuid = require("core.uuid")
+local persons = require("services.persons")
 local store = require("services.scripts.runs_store")
 
 local M = {}
@@ -20,7 +23,12 @@ local SORTED = { sorted = true }
 -- Bytes of one run's answers. Who reads more between its changes reads the rest anew when tried
 -- again.
 local KEPT_MAX = 524288
-local GIVEN = "given"
+local GIVEN, RESULT = "given", "result"
+local DEPTH = { max_depth = 40 }
+local NOBODY = {}
+-- What an object has that tells of a person, and how that looks in JSON.
+local TELLING = { "name", "fullName", "firstName", "lastName", "email", "phone" }
+local TELLING_TEXTS = { 'ame":', '"email":', '"phone":' }
 
 local Journal = {}
 Journal.__index = Journal
@@ -34,29 +42,66 @@ local function bound_to(ctx, origin, ordinal)
   return ("%s %s %s %d"):format(ctx.tenant.id, origin.cause, origin.handler, ordinal)
 end
 
--- {{digest, JSON of the answer}, ...} of a place. What does not open (another key) is read anew.
-local function open(ctx, origin, row)
+-- Of whom a value tells: adds to a set of ids, which may be of others than persons, too.
+local function add_people(value, ids)
+  local id = value.userId or value.id
+  for _, name in ipairs(uuid.is(id) and TELLING or NOBODY) do
+    if value[name] ~= nil then
+      ids[id] = true
+    end
+  end
+  for _, part in pairs(value) do
+    if type(part) == "table" then
+      add_people(part, ids)
+    end
+  end
+end
+
+local function may_tell(text)
+  for _, telling in ipairs(TELLING_TEXTS) do
+    if text:find(telling, 1, true) then
+      return true
+    end
+  end
+end
+
+-- The same of JSON.
+local function add_people_of(text, ids)
+  local value = may_tell(text) and json.decode(text, DEPTH)
+  if type(value) == "table" then
+    add_people(value, ids)
+  end
+end
+
+--- Opens the row of a place: `answers` = {{digest, JSON of the answer}, ...}, what does not open is
+-- read anew; `result` = JSON of what the write gave back, nil when nothing; `lost` = that is not
+-- known any more.
+-- @return the row
+function M.read(ctx, origin, row)
   local text, err = nil, nil
   if row.answers then
-    text, err = sealed.open(PURPOSE, row.answers, bound_to(ctx, origin, row.ordinal))
+    text, err = persons.open_together(ctx, row.persons and json.decode(row.persons) or NOBODY,
+      PURPOSE, row.answers, bound_to(ctx, origin, row.ordinal))
   end
-  if err then
+  if err and err ~= "ERASED" then
     log.error(ctx, "what a rule had read does not open", { cause = origin.cause,
       handler = origin.handler, problem = tostring(err) })
   end
-  return text and json.decode(text) or {}
+  row.answers, row.lost = text and json.decode(text) or {}, err ~= nil
+  local last = row.answers[#row.answers]
+  row.result = last and last[1] == RESULT and last[2] or row.result
+  return row
 end
 
 --- What was done and read under a cause by a handler, as far as it has committed.
 -- @param origin cause, handler, again = whether there may have been an attempt
 -- @return a journal: began_at = the time by which the run goes: its own, but that of the attempt
---   before which did something; places = {[ordinal] = {capability, digest, result}}
+--   before which did something; places = {[ordinal] = {capability, digest, result, lost}}
 function M.open(ctx, origin)
   local journal = setmetatable({ cause = origin.cause, handler = origin.handler, places = {},
-    position = 0, unkept = {}, size = 0 }, Journal)
+    position = 0, unkept = {}, people = {}, size = 0 }, Journal)
   for _, row in ipairs(origin.again and store.list_effects(ctx, origin) or {}) do
-    row.answers = open(ctx, origin, row)
-    journal.places[row.ordinal] = row
+    journal.places[row.ordinal] = M.read(ctx, origin, row)
     journal.began_at = journal.began_at or row.created_at
   end
   journal.began_at = journal.began_at or time.now()
@@ -85,6 +130,7 @@ local function keep(journal, digest, text)
   journal.size = journal.size + #text
   if journal.size <= KEPT_MAX then
     journal.unkept[#journal.unkept + 1] = { digest, text }
+    add_people_of(text, journal.people)
   end
 end
 
@@ -112,17 +158,41 @@ function Journal:given(fresh)
   end))
 end
 
---- What has been read since the last write, for the row of a place; nil when nothing was.
-function Journal:seal(ctx, ordinal)
-  if #self.unkept == 0 then
-    return nil
+--- What another attempt has done at a place meanwhile: as in `places`, or nil.
+function Journal:find(ctx, effect)
+  local row = store.find_effect(ctx, effect)
+  return row and M.read(ctx, self, row)
+end
+
+--- Keeps in the row of a place what has been read since the last write, and what this one gave
+-- back; in the transaction of the write. That may begin anew: nothing here changes.
+-- @param result JSON text, or nil
+function Journal:keep(ctx, ordinal, result)
+  local entries, people, ids = json.array({}), {}, {}
+  for i, entry in ipairs(self.unkept) do
+    entries[i] = entry
   end
-  return sealed.seal(PURPOSE, json.encode(json.array(self.unkept)), bound_to(ctx, self, ordinal))
+  for id in pairs(self.people) do
+    people[id] = true
+  end
+  if result then
+    entries[#entries + 1] = { RESULT, result }
+    add_people_of(result, people)
+  end
+  if #entries == 0 then
+    return
+  end
+  for id in pairs(people) do
+    ids[#ids + 1] = id
+  end
+  local answers, of = persons.seal_together(ctx, ids, PURPOSE, json.encode(entries),
+    bound_to(ctx, self, ordinal))
+  store.put_answers(ctx, self, ordinal, answers, #of > 0 and json.encode(of) or nil)
 end
 
 --- A write is done: what is read from here on comes before the next one.
 function Journal:passed()
-  self.position, self.unkept, self.has_written = 0, {}, true
+  self.position, self.unkept, self.people, self.has_written = 0, {}, {}, true
 end
 
 --- The run has ended well.

@@ -85,9 +85,9 @@ end
 function M.claim_effect(ctx, effect)
   return db.scope(ctx):exec(
     [[INSERT INTO script_effects
-        (tenant_id, cause, handler, ordinal, capability, digest, answers, created_at)
-      VALUES (:tenant, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE ordinal = ordinal]],
-    effect.cause, effect.handler, effect.ordinal, effect.capability, effect.digest, effect.answers,
+        (tenant_id, cause, handler, ordinal, capability, digest, created_at)
+      VALUES (:tenant, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE ordinal = ordinal]],
+    effect.cause, effect.handler, effect.ordinal, effect.capability, effect.digest,
     time.db(effect.began_at)).affected == 1
 end
 
@@ -95,30 +95,33 @@ end
 -- @param origin cause, handler
 function M.list_effects(ctx, origin)
   return db.scope(ctx):query(
-    [[SELECT ordinal, capability, digest, result, answers, ended, created_at FROM script_effects
+    [[SELECT ordinal, capability, digest, result, answers, persons, ended, created_at
+      FROM script_effects
       WHERE tenant_id = :tenant AND cause = ? AND handler = ? ORDER BY ordinal]],
     origin.cause, origin.handler)
 end
 
 function M.find_effect(ctx, effect)
   return db.scope(ctx):one(
-    [[SELECT capability, digest, result, ended FROM script_effects
+    [[SELECT ordinal, capability, digest, result, answers, persons, ended FROM script_effects
       WHERE tenant_id = :tenant AND cause = ? AND handler = ? AND ordinal = ?]],
     effect.cause, effect.handler, effect.ordinal)
 end
 
-function M.put_result(ctx, effect, result)
+--- Keeps what was read before an effect and what that gave back, sealed, and of whom it tells.
+-- @param origin cause, handler
+function M.put_answers(ctx, origin, ordinal, answers, persons)
   db.scope(ctx):queue(
-    [[UPDATE script_effects SET result = ?
+    [[UPDATE script_effects SET answers = ?, persons = ?
       WHERE tenant_id = :tenant AND cause = ? AND handler = ? AND ordinal = ?]],
-    result, effect.cause, effect.handler, effect.ordinal)
+    answers, persons, origin.cause, origin.handler, ordinal)
 end
 
 --- Notes that all is done, and forgets what was read and given for it.
 -- @param origin cause, handler
 function M.end_effects(ctx, origin)
   db.scope(ctx):exec(
-    [[UPDATE script_effects SET result = NULL, answers = NULL, ended = TRUE
+    [[UPDATE script_effects SET result = NULL, answers = NULL, persons = NULL, ended = TRUE
       WHERE tenant_id = :tenant AND cause = ? AND handler = ?]], origin.cause, origin.handler)
 end
 

@@ -96,6 +96,48 @@ describe("what names a person", function()
   end)
 end)
 
+describe("what tells of several persons", function()
+  local function together(ids)
+    return db.transaction(system, function(tx)
+      return persons.seal_together(tx, ids, "test", "all of them", "here")
+    end)
+  end
+
+  local function open(people, text, purpose, bound_to)
+    return persons.open_together(system, people, purpose or "test", text, bound_to or "here")
+  end
+
+  it("is opened by all of their keys", function()
+    local ann, bob = new_person(), new_person()
+    for _ = 1, 2 do -- their keys are made, and are there
+      local text, people = together({ bob, uuid.v7(), ann })
+      assert.same({ ann, bob }, people)
+      assert.equal("all of them", open(people, text))
+      assert.is_nil(open({ ann }, text))
+      assert.is_nil(open(people, text, "other"))
+      assert.is_nil(open(people, text, nil, "there"))
+    end
+  end)
+
+  it("is for nobody once one of them was erased, who has no part in anything after", function()
+    local ann, bob = new_person(), new_person()
+    local text, people = together({ bob, ann })
+    db.transaction(system, function(tx)
+      persons.forget(tx, bob)
+    end)
+    assert.same({ nil, "ERASED" }, { open(people, text) })
+    text, people = together({ bob, ann })
+    assert.same({ ann }, people)
+    assert.equal("all of them", open(people, text))
+  end)
+
+  it("may tell of nobody", function()
+    local text, people = together({ uuid.v7() })
+    assert.same({}, people)
+    assert.equal("all of them", open(people, text))
+  end)
+end)
+
 describe("a key", function()
   it("is asked for once, until its person has changed", function()
     local ann = new_person()

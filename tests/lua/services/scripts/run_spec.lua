@@ -15,6 +15,7 @@ local before = require("services.scripts.before")
 local hooks = require("services.scripts.hooks")
 local keys = require("services.scripts.keys")
 local listeners = require("services.scripts.listeners")
+local persons = require("services.persons")
 local process = require("services.scripts.process")
 local sandboxes = require("tests.support.sandboxes")
 
@@ -29,7 +30,7 @@ local function new_tenant()
 end
 
 -- What rules can ask for here.
-local asked, counted
+local asked, counted, known, hired
 local CAPABILITIES = {
   { name = "t.get", parameters = { "id", "what" },
     arguments = s.object({ id = s.string({ min = 2 }), what = s.string({ optional = true }) }),
@@ -66,6 +67,10 @@ local CAPABILITIES = {
     run = function(_, arguments)
       task.sleep(arguments.ms)
     end },
+  { name = "t.person", arguments = s.object({}),
+    run = function() return known end },
+  { name = "t.hire", writes = true, arguments = s.object({}),
+    run = function() return hired end },
   { name = "t.large", arguments = s.object({ bytes = s.integer({}) }),
     run = function(_, arguments)
       return ("x"):rep(arguments.bytes)
@@ -246,7 +251,7 @@ end)]])
   end)
 
   local function kept(origin)
-    return db.scope(ctx):query("SELECT answers, result FROM script_effects WHERE tenant_id = :tenant "
+    return db.scope(ctx):query("SELECT answers, result, persons FROM script_effects WHERE tenant_id = :tenant "
       .. "AND cause = ? ORDER BY ordinal", origin.cause)
   end
 
@@ -274,18 +279,73 @@ t.write{ title = "then " .. t.count{} }]]
     local origin = { cause = uuid.v7(), handler = "h" }
     local text = "t.write{ title = t.count{} } t.write{ title = 'two' }"
     assert.equal("error", on(text .. " error('late')", { origin = origin }).status)
-    assert.same({ true, true, true }, { kept(origin)[1].answers ~= nil, kept(origin)[1].result ~= nil,
-      kept(origin)[2].result ~= nil })
+    assert.same({ true, true }, { kept(origin)[1].answers ~= nil, kept(origin)[2].answers ~= nil })
     origin.again = true
     assert.equal("ok", on(text, { origin = origin }).status)
-    assert.same({ {}, {} }, { { kept(origin)[1].answers, kept(origin)[1].result },
-      { kept(origin)[2].result } })
+    assert.same({ {}, {} }, { unpack(kept(origin)) })
     for _, again in ipairs({ true, false }) do -- whoever knows of it, and who comes upon it
       origin.again = again
       local outcome = on("log('again')\n" .. text .. " t.write{ title = 'three' }", { origin = origin })
       assert.same({ "ok", 0 }, { outcome.status, #outcome.log })
     end
     assert.same({ "1", "two" }, asked)
+  end)
+
+  describe("that tells of somebody", function()
+    local ann, person
+
+    before_each(function()
+      ann = uuid.v7()
+      db.platform(system):exec("INSERT INTO users (id, email) VALUES (?, ?)", ann, ann .. "@runs.test")
+      person = { userId = ann, name = "Xanthippe" }
+    end)
+
+    local function erase()
+      db.transaction(system, function(tx)
+        persons.forget(tx, ann)
+      end)
+    end
+
+    -- Runs a rule that fails after what it did; what it left is hers alone to open.
+    local function fail(text, read, gave)
+      known, hired = read, gave
+      local origin = { cause = uuid.v7(), handler = "h" }
+      assert.equal("error", on(text .. " error('late')", { origin = origin }).status)
+      local row = kept(origin)[1]
+      assert.is_nil(row.result)
+      assert.is_nil(row.answers:find("Xanthippe", 1, true))
+      origin.again = true
+      return origin, row.persons and json.decode(row.persons)
+    end
+
+    local TEXT = "local p = t.person() local q = t.hire() log(p.who.name .. q.name)"
+    local TEAM = { id = uuid.v7(), name = "Electrical" }
+
+    it("is kept with their key", function()
+      for _, case in ipairs({ { { who = person, team = TEAM }, TEAM }, { { who = TEAM }, person } }) do
+        local origin, of = fail(TEXT, json.raw(json.encode(case[1])), case[2])
+        assert.same({ ann }, of)
+        local outcome = on(TEXT, { origin = origin })
+        assert.same({ "ok", case[1].who.name .. case[2].name }, { outcome.status, outcome.log[1] })
+      end
+      assert.is_nil(select(2, fail(TEXT, { who = TEAM }, TEAM)))
+      assert.is_nil(select(2, fail(TEXT, { who = { name = "Anonymous" } }, TEAM)))
+    end)
+
+    it("ends for good when they were erased, and does nothing again", function()
+      local origin = fail(TEXT .. " t.write{ title = 'hired' }", { who = person }, TEAM)
+      erase()
+      local outcome = on(TEXT .. " t.write{ title = 'hired' }", { origin = origin })
+      assert.same({ "EFFECT_LOST", true }, { outcome.error.code, outcome.permanent })
+      assert.same({ "hired" }, asked)
+    end)
+
+    it("goes on where nothing that it did hangs on them", function()
+      erase()
+      local origin, of = fail(TEXT, { who = { userId = ann, name = "deleted user" } }, TEAM)
+      assert.is_nil(of)
+      assert.equal("ok", on(TEXT, { origin = origin }).status)
+    end)
   end)
 
   it("reads anew what it asks in another way", function()
