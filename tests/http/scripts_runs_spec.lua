@@ -365,8 +365,21 @@ on("report.created", function(event) log("live " .. event.report.title) end)
 end)
 
 describe("a dry run", function()
-  local function try(body, status)
-    return ok(api:post("/scripts/test", { token = owner.token, json = body }), status)
+  local function begin(body)
+    return api:post("/scripts/test", { token = owner.token, json = body })
+  end
+
+  local function await_end(begun)
+    return await("the test", function()
+      local state = ok(api:get("/scripts/tests/" .. begun.id, { token = owner.token }))
+      return state.state ~= "running" and state
+    end)
+  end
+
+  -- What it tells, however long it takes.
+  local function try(body)
+    local answer = begin(body)
+    return answer.status == 202 and await_end(answer.json.data).result or ok(answer)
   end
 
   it("shows what a draft would do about past events, and what differs from the active release",
@@ -442,6 +455,42 @@ end)
       answer.difference[1].draft[2].arguments.role })
   end)
 
+  it("counts in kv from event to event, from what is there on, and leaves that as it is", function()
+    local rule = [[
+on("report.created", function(event)
+  if not event.report.title:find("^Counted") then return end
+  local seen = kv.get("seen") or {}
+  seen[#seen + 1] = event.report.title:sub(-1)
+  kv.set("seen", seen)
+  log(table.concat(seen), kv.incr("counted"), kv.delete("once"), kv.delete("never"))
+end)
+on("report.created", function() kv.incr("beside") end)
+]]
+    publish({ ["rules/dry.lua"] = "on('report.created', function() kv.incr('counted', 10) end)\n" })
+    for _, name in ipairs({ "1", "2", "3" }) do
+      ok(report({ title = "Counted " .. name }), 201)
+    end
+    await("the end", idle)
+    server:sql("INSERT INTO script_kv (tenant_id, name, value) SELECT id, 'once', '1' FROM tenants "
+      .. "WHERE slug = 'riverton'")
+    local before = server:sql("SELECT name, value FROM script_kv ORDER BY name")
+    put("rules/dry.lua", rule)
+    for _ = 1, 2 do -- one leaves nothing to the next
+      local answer = try({ last = 3, compare = "active" })
+      local logs = {}
+      for i, event in ipairs(answer.events) do
+        logs[i] = event.log[1]
+      end
+      assert.same({ "1 31 true false", "12 32 false false", "123 33 false false" }, logs)
+      assert.equal(3, answer.totals.different)
+      assert.equal(5, #answer.events[1].actions)
+    end
+    put("rules/dry.lua", "on('report.created', function() kv.set('list', {}) kv.incr('list') end)\n")
+    local failed = try({ last = 1 }).events[1]
+    assert.same({ 1, "VALIDATION_ERROR" }, { #failed.actions, failed.error.code })
+    assert.equal(before, server:sql("SELECT name, value FROM script_kv ORDER BY name"))
+  end)
+
   it("says what is wrong with the request, and with the draft", function()
     local function refused(status, body)
       local answer = api:post("/scripts/test", { token = owner.token, json = body })
@@ -464,12 +513,9 @@ end)
 
   it("goes on as a job when it takes long", function()
     put("rules/dry.lua", 'on("report.created", function() while true do end end)\n')
-    local begun = try({ last = 6 }, 202)
+    local begun = ok(begin({ last = 6 }), 202)
     assert.equal("running", begun.state)
-    local done = await("the test", function()
-      local state = ok(api:get("/scripts/tests/" .. begun.id, { token = owner.token }))
-      return state.state ~= "running" and state
-    end)
+    local done = await_end(begun)
     assert.equal("done", done.state)
     assert.equal(6, done.result.totals.errors)
     assert.equal("LIMIT_CPU", done.result.events[1].error.code)

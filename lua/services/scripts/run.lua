@@ -69,9 +69,11 @@ local function is_kept(entry)
 end
 
 local function pretend(run, entry, arguments, call)
+  local value = entry.made_up
+    and entry.made_up(arguments, run.new_id or uuid.v7, run.ctx, run.dry)
   run.actions[#run.actions + 1] = { call = entry.name, arguments = arguments, file = call.file,
     line = call.line }
-  return entry.made_up and entry.made_up(arguments, run.new_id or uuid.v7)
+  return value
 end
 
 -- Reads are answered from what an attempt before has read, as far as it has done something then.
@@ -259,7 +261,7 @@ local function input_of(spec, tenant, began_at)
     arguments = json.array(spec.arguments),
     now = began_at,
     timezone = tenant.timezone,
-    dry = spec.dry or nil,
+    dry = spec.dry and true,
     seed = spec.origin and spec.origin.cause .. spec.origin.handler,
   })
 end
@@ -305,8 +307,9 @@ end
 -- @param spec hook, release = function() -> that of parts.release, arguments (array), step,
 --   limits (limits.of), lane;
 --   origin = {cause, handler, again = whether there may have been an attempt, journal = where it is
---   open already} when it may be tried again, dry = whether writes are only noted, new_id = what
---   makes up ids then, at = the time by which it goes, where that is not now,
+--   open already} when it may be tried again,
+--   dry = a table when writes are only noted: there capabilities keep what later runs see, new_id =
+--   what makes up ids then, at = the time by which it goes, where that is not now,
 --   refusal = the error with which it ends before it begins
 -- @return {status = "ok" | "error" | "limit", value, error, permanent = no use in another attempt,
 --   log, actions, cpu_us, wall_us, memory, calls, started_at}

@@ -1,5 +1,6 @@
 --- Dry runs: what the draft would have done about past events, or about one made up; and what of it
--- the active release would have done differently. Reads work, writes are noted.
+-- the active release would have done differently. Reads work, writes are noted; what a rule writes
+-- to kv is seen by the rules of the same release from there on.
 
 local config = require("core.config")
 local db = require("core.db")
@@ -127,9 +128,9 @@ end
 
 -- How a release is run over an event: by the time when it happened, and with ids that are the same
 -- another time, so that two releases which decide alike do not differ.
-local function pretence(event)
+local function pretence(event, dry)
   local made = 0
-  return { lane = "draft", dry = true, quiet = true, at = event.occurredAt, new_id = function()
+  return { lane = "draft", dry = dry, quiet = true, at = event.occurredAt, new_id = function()
     made = made + 1
     return MADE_UP:format(made)
   end }
@@ -191,8 +192,9 @@ local function try_before(ctx, release, event, result, how)
 end
 
 -- What a release would do about an event.
-local function decide(ctx, release, event)
-  local result, how = new_result(event), pretence(event)
+-- @param dry what the events before it have left, a table
+local function decide(ctx, release, event, dry)
+  local result, how = new_result(event), pretence(event, dry)
   if try_before(ctx, release, event, result, how) then
     for _, hook in ipairs(hooks.find(release, "on", event.event)) do
       add(result, hooks.run(ctx, release, hook, { event }, how))
@@ -237,9 +239,11 @@ local function try(ctx, request, ms)
   local draft = draft_of(ctx)
   local active = request.compare and active_of(ctx)
   local answer = new_answer(active ~= nil)
+  local draft_dry, active_dry = {}, {}
   local until_ms = time.monotonic_ms() + ms
   for _, event in ipairs(events_of(ctx, request, { draft, active })) do
-    append(answer, decide(ctx, draft, event), active and decide(ctx, active, event))
+    append(answer, decide(ctx, draft, event, draft_dry),
+      active and decide(ctx, active, event, active_dry))
     if time.monotonic_ms() > until_ms then
       return nil
     end

@@ -347,6 +347,45 @@ describe("scripts' capabilities", function()
     kv_store.count:revert()
   end)
 
+  it("keep values in a dry run for that alone", function()
+    local dry = {}
+    local function kv(name, key, value)
+      local entry, arguments = capabilities["kv." .. name], { key = key, value = value, by = value or 1 }
+      if entry.writes then
+        return entry.made_up(arguments, uuid.v7, riverton.ctx, dry)
+      end
+      return json.decode(json.encode(entry.run(riverton.ctx, arguments, { dry = dry })))
+    end
+    call(riverton, "kv.set", { key = "there", value = 5 })
+    assert.same({ 5, 6, 8 }, { kv("get", "there"), kv("incr", "there"), kv("incr", "there", 2) })
+    assert.same({ true, false }, { kv("delete", "there"), kv("delete", "there") })
+    assert.equal(json.null, kv("get", "there"))
+    kv("set", "there", { 1 })
+    assert.same({ 1 }, kv("get", "there"))
+    assert.is_false(pcall(kv, "incr", "there"))
+    assert.equal(5, call(riverton, "kv.get", { key = "there" }))
+    local count = stub(kv_store, "count", function()
+      return 9999
+    end)
+    finally(function()
+      count:revert()
+    end)
+    kv("set", "last", 1)
+    assert.is_false(pcall(kv, "set", "one too many", 1))
+    kv("delete", "there")
+    kv("set", "another", ("x"):rep(16000))
+    count:revert()
+    local kept = 0
+    while kept < 1000 and pcall(kv, "set", "large " .. kept, ("x"):rep(16000)) do
+      kept = kept + 1
+    end
+    assert.equal(math.floor(4 * 1024 * 1024 / 16000) - 2, kept)
+    kv("delete", "another")
+    kv("set", "in its place", ("x"):rep(16000))
+    assert.equal(json.null, json.decode(json.encode(capabilities["kv.get"].run(riverton.ctx,
+      { key = "last" }, {}))))
+  end)
+
   it("count open hours", function()
     local tenant = {}
     for name, value in pairs(riverton.tenant) do
