@@ -21,7 +21,6 @@ struct limits;
 struct metrics;
 struct heartbeat;
 struct vm;
-struct tidy;
 
 struct host {
     uv_loop_t *loop;
@@ -45,5 +44,4 @@ struct host {
     struct counters *counters; /* the same */
     struct heartbeat *heart;   /* NULL where no master watches */
     size_t slot;               /* this process's in it */
-    struct tidy *tidy;         /* NULL in a command */
 };

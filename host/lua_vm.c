@@ -175,10 +175,13 @@ static void await_collection(lua_State *L)
 /* What is left now lives: how far the heap may grow is settled right behind this. */
 static int on_collected(lua_State *L)
 {
+    struct vm *vm = vm_from(L);
     int live_kb = lua_gc(L, LUA_GCCOUNT, 0) + 1, percent = GC_PAUSE - 100;
     if (live_kb * percent / 100 > GC_ROOM_KB)
         percent = 100 * GC_ROOM_KB / live_kb;
-    lua_gc(L, LUA_GCSETPAUSE, 100 + percent);
+    if (!collecting)
+        lua_gc(L, LUA_GCSETPAUSE, 100 + percent);
+    vm->live = vm_memory(vm);
     await_collection(L);
     return 0;
 }
@@ -208,8 +211,8 @@ struct vm *vm_new(struct host *host, const char *root)
         lua_gc(vm->L, LUA_GCSETSTEPMUL, 1000);
     } else {
         lua_gc(vm->L, LUA_GCSETPAUSE, GC_PAUSE);
-        await_collection(vm->L);
     }
+    await_collection(vm->L);
     uv_timer_init(host->loop, &vm->grace);
     vm->grace.data = vm;
     return vm;
@@ -250,6 +253,11 @@ size_t vm_memory(const struct vm *vm)
 {
     return (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024 +
            (size_t)lua_gc(vm->L, LUA_GCCOUNTB, 0);
+}
+
+size_t vm_live(const struct vm *vm)
+{
+    return vm->live;
 }
 
 /* Pushes function(module, name, ...): loads the module and calls its function. The loading is

@@ -13,6 +13,7 @@ struct vm {
     char *root;   /* owned; what require and sys.root() know */
     int hold;     /* of `root` (generation.h) */
     unsigned generation;
+    size_t live;     /* vm_live */
     int entries_ref; /* registry: the table that boot returned, LUA_NOREF before */
     int request_ref; /* registry: its entry point `request`, LUA_NOREF before */
     int request_type; /* registry: the metatable of requests (lua_http.c), LUA_NOREF before */

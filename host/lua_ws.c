@@ -172,7 +172,7 @@ static int accepted(lua_State *L, struct task *task, uint64_t id)
     struct turn *turn = turn_new(vm_host(L), id);
     turn->defer.run = on_accepted;
     task_defer(task, &turn->defer);
-    tidy_crowd(vm_host(L)->tidy, vm_from(L));
+    tidy_crowd(vm_from(L));
     lua_pushnumber(L, (lua_Number)id);
     return 1;
 }

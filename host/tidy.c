@@ -9,15 +9,13 @@ enum {
     SLICE_US = 1000,
     SLEPT_PERCENT = 80,
     GROWN_PERCENT = 125,
-    CROWDED_PERCENT = 200,
+    CROWDED_PERCENT = 150,
 };
 
 struct tidy {
     struct host *host;
     uv_timer_t timer;
     uint64_t now_ns, slept_ns; /* at the last look */
-    unsigned generation;       /* of which `tidied` is */
-    size_t tidied; /* bytes of its heap at the end of the last cycle; 0: none yet */
 };
 
 static bool was_idle(struct tidy *tidy)
@@ -30,13 +28,9 @@ static bool was_idle(struct tidy *tidy)
     return idle;
 }
 
-static bool has_grown(struct tidy *tidy, const struct vm *vm)
+static bool has_grown(const struct vm *vm, unsigned percent)
 {
-    if (tidy->generation != vm_generation(vm)) {
-        tidy->generation = vm_generation(vm);
-        tidy->tidied = 0;
-    }
-    return vm_memory(vm) * 100 >= tidy->tidied * GROWN_PERCENT;
+    return vm_memory(vm) * 100 >= vm_live(vm) * percent;
 }
 
 static void on_look(uv_timer_t *timer);
@@ -45,12 +39,7 @@ static void on_slice(uv_timer_t *timer)
 {
     struct tidy *tidy = timer->data;
     struct vm *vm = tidy->host->vm;
-    bool going_on = was_idle(tidy) && vm && vm_generation(vm) == tidy->generation;
-    if (going_on && vm_collect_for(vm, SLICE_US)) {
-        tidy->tidied = vm_memory(vm);
-        going_on = false;
-    }
-    if (!going_on)
+    if (!was_idle(tidy) || !vm || vm_collect_for(vm, SLICE_US))
         uv_timer_start(timer, on_look, LOOK_MS, LOOK_MS);
 }
 
@@ -58,15 +47,14 @@ static void on_look(uv_timer_t *timer)
 {
     struct tidy *tidy = timer->data;
     const struct vm *vm = tidy->host->vm;
-    if (was_idle(tidy) && vm && has_grown(tidy, vm))
+    if (was_idle(tidy) && vm && has_grown(vm, GROWN_PERCENT))
         uv_timer_start(timer, on_slice, SLICE_MS, SLICE_MS);
 }
 
 /* A cycle that has begun goes on with what the VM allocates. */
-void tidy_crowd(struct tidy *tidy, struct vm *vm)
+void tidy_crowd(struct vm *vm)
 {
-    if (tidy && tidy->tidied && tidy->generation == vm_generation(vm) &&
-        vm_memory(vm) * 100 >= tidy->tidied * CROWDED_PERCENT)
+    if (has_grown(vm, CROWDED_PERCENT))
         vm_collect_for(vm, 0);
 }
 

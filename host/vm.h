@@ -55,3 +55,7 @@ unsigned vm_alive(void);
 
 /* Bytes that its Lua heap holds now. */
 size_t vm_memory(const struct vm *vm);
+
+/* What was left of them when the last cycle of the collector ended, whoever began it; 0 before the
+ * first. */
+size_t vm_live(const struct vm *vm);

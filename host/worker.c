@@ -41,6 +41,7 @@ struct worker {
     uv_loop_t loop;
     struct host host;
     struct vitals *vitals;
+    struct tidy *tidy;
     struct turnstile *turnstile; /* before host.work */
     struct vm *next;             /* being built or waiting for the switch */
     bool next_ready;
@@ -98,7 +99,7 @@ static void close_everything(struct worker *worker)
     uv_close((uv_handle_t *)&worker->drain_timer, NULL);
     uv_close((uv_handle_t *)&worker->term, NULL);
     uv_close((uv_handle_t *)&worker->channel, NULL);
-    tidy_stop(host->tidy);
+    tidy_stop(worker->tidy);
     vitals_stop(worker->vitals);
     http_server_free(host->http);
     ws_hub_free(host->ws);
@@ -326,7 +327,7 @@ static void open_modules(struct worker *worker)
     lua_http_install(host);
     lua_ws_install(host);
     worker->vitals = vitals_start(host);
-    host->tidy = tidy_start(host);
+    worker->tidy = tidy_start(host);
 }
 
 int worker_main(const struct worker_setup *setup)
