@@ -40,6 +40,7 @@ local M = {
     { "--draft", "push: the draft only, nothing is published" },
     { "--last N", "test: the draft over so many past events (100); runs: so many (20)" },
     { "--compare", "test: and what the active release would have done otherwise" },
+    { "--force", "rollback: also to a release that was taken back as a canary" },
     { "--release N", "pull: the files of a release instead of the draft" },
     { "--status STATUS", "runs: those that ended so, such as error" },
   },
@@ -244,7 +245,7 @@ function commands.rollback(ctx, cx)
   if not number then
     error("rollback needs the number of a release", 0)
   end
-  print_release(cx, releases.rollback(ctx, number))
+  print_release(cx, releases.rollback(ctx, { release = number, force = cx.options.force }))
 end
 
 local function tenant_of(cx)

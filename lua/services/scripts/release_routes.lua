@@ -24,9 +24,10 @@ return {
   { method = "POST", path = "/scripts/rollback", summary = "Run an earlier release again; this "
       .. "ends a canary, or makes it the active release.",
     permission = "scripts.publish", body = schema.rollback, returns = schema.RELEASE,
-    answers = { [200] = "it runs", [404] = "no such release", [409] = "it runs already" },
+    answers = { [200] = "it runs", [404] = "no such release",
+      [409] = "it runs already; or it was taken back, and force is not said" },
     handler = function(ctx, input)
-      return reply.ok(releases.rollback(ctx, input.body.release))
+      return reply.ok(releases.rollback(ctx, input.body))
     end },
   { method = "GET", path = "/scripts/releases", summary = "The releases, the newest first.",
     permission = "scripts.read", query = schema.list,

@@ -147,19 +147,29 @@ function M.publish(ctx, input)
     drafts.tag(draft.version)
 end
 
+local function refuse_withdrawn(row)
+  errors.raise("CONFLICT", ("Release %d was taken back: %s. Say force to run it all the same")
+    :format(row.number, row.withdrawn))
+end
+
 --- Makes an earlier release the active one again, and ends a canary; of the canary's own number:
 -- makes it the active one.
+-- @param input release = its number, force = also one that was taken back as a canary
 -- @return the release for the API
-function M.rollback(ctx, number)
+function M.rollback(ctx, input)
+  local number = input.release
   local id = db.transaction(ctx, function(tx_ctx)
     local standing = store.lock_standing(tx_ctx)
     local row = store.find_release_by_number(tx_ctx, number) or no_release()
     if standing.release_id == row.id and not standing.canary_id then
       errors.raise("CONFLICT", "This release is the active one")
+    elseif row.withdrawn and not input.force then
+      refuse_withdrawn(row)
     end
     store.set_active(tx_ctx, { release_id = row.id })
     prune(tx_ctx)
-    finish(tx_ctx, "rollback", number, { old = told(tx_ctx, standing), new = { release = number } })
+    finish(tx_ctx, "rollback", number, { old = told(tx_ctx, standing),
+      new = { release = number, withdrawn = row.withdrawn } })
     return row.id
   end)
   return view.release(store.find_release(ctx, id), store.find_standing(ctx))

@@ -15,7 +15,11 @@ M.publication = s.object({
   canary = s.integer({ min = CANARY_MIN, max = CANARY_MAX, optional = true,
     describe = "for so many percent of the reports and work orders, always the same ones" }),
 })
-M.rollback = s.object({ release = s.integer({ min = 1 }) })
+M.rollback = s.object({
+  release = s.integer({ min = 1 }),
+  force = s.boolean({ default = false,
+    describe = "run it also if it was taken back as a canary, since its runs failed" }),
+})
 M.reason = s.object({ reason = s.string({ max = REASON_MAX, trim = true, optional = true }) })
 M.secret = s.object({ value = s.string({ min = 1 }) })
 M.list = paging.query_schema({ sorts = releases.SORTS })
