@@ -133,4 +133,12 @@ function M.find(name)
   return zone
 end
 
+--- Checks a name that was given, for a schema: calls problem(field, code, message) unless there is
+-- such a zone. What is no text is not looked at.
+function M.check(name, field, problem)
+  if type(name) == "string" and not M.find(name) then
+    problem(field, "enum", "must be a name of the time zone database like Europe/Rome")
+  end
+end
+
 return M

@@ -118,6 +118,32 @@ describe("a workspace", function()
     refused(403, "FORBIDDEN", invite(platform, made, "a@x.example", "owner"))
   end)
 
+  it("has a time zone that the system knows, which is that of its settings", function()
+    local ann = newcomer()
+    local made = create(ann)
+    assert.equal("UTC", made.timezone)
+    local path = "/workspaces/" .. made.id
+    for _, zone in ipairs({ "Europe/Atlantis", "Europe", "../../etc/passwd", "", 7 }) do
+      for _, answer in ipairs({ api:put(path, by(ann, { timezone = zone })),
+        api:post("/workspaces", by(ann, { name = "Elsewhere", timezone = zone })) }) do
+        assert.equal("timezone", refused(400, "VALIDATION_ERROR", answer).details[1].field)
+      end
+    end
+    local tag = api:get(path, by(ann)).headers.etag
+    local changed = api:put(path, by(ann, { timezone = "Europe/Rome" }, { ["if-match"] = tag }))
+    assert.same({ "Europe/Rome", made.name }, { ok(changed).timezone, ok(changed).name })
+    assert.not_equal(tag, changed.headers.etag)
+    assert.equal("Europe/Rome", ok(api:put(path, by(ann, { name = "Same clock" }))).timezone)
+    local there = { token = ok(api:post(path .. "/switch", by(ann, {}))).accessToken }
+    assert.equal("Europe/Rome", ok(api:get("/admin/settings", there)).timezone)
+    assert.equal(1, count("jobs WHERE name = 'clocks.reckon' AND tenant_id = '" .. made.id .. "'"))
+    assert.equal(1, count("audit_logs WHERE action = 'workspace.update' AND tenant_id = '" .. made.id
+      .. "' AND JSON_VALUE(old_values, '$.timezone') = 'UTC' "
+      .. "AND JSON_VALUE(new_values, '$.timezone') = 'Europe/Rome'"))
+    assert.equal("Asia/Tokyo", ok(api:post("/workspaces", by(ann, { name = "There",
+      timezone = "Asia/Tokyo" })), 201).timezone)
+  end)
+
   it("goes by the role in it, whatever the token is for elsewhere", function()
     local ann = newcomer()
     local made = create(ann)

@@ -12,6 +12,12 @@ function M.time(optional)
   return s.string({ format = "date-time", optional = optional })
 end
 
+--- The name of a time zone; whether there is such a one, core.zone checks.
+function M.timezone(nullable)
+  return s.string({ pattern = "^%a[%w_+/-]*$", max = 64, optional = true, nullable = nullable,
+    describe = "a name of the time zone database like Europe/Rome" })
+end
+
 function M.text(optional, describe)
   return s.string({ optional = optional, describe = describe })
 end

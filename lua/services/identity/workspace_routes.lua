@@ -32,6 +32,7 @@ end
 return {
   { method = "POST", path = "/workspaces", summary = "Make a workspace, which is mine then.",
     permission = "user", rate = "workspace", tenant = false, body = schema.create,
+    check = workspaces.check,
     answers = { [201] = "the workspace", [409] = "the slug is taken" },
     returns = schema.workspace,
     handler = function(ctx, input)
@@ -53,6 +54,7 @@ return {
     end }),
   inside({ method = "PUT", summary = "Change a workspace; its tier is for platform_admin.",
     permission = { "workspaces.manage", "platform_admin" }, body = schema.update,
+    check = workspaces.check,
     answers = { [200] = "the workspace", [404] = "no workspace of mine",
       [409] = "the slug is taken" },
     returns = schema.workspace, versioned = true,

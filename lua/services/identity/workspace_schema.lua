@@ -31,12 +31,14 @@ end
 
 M.nothing = s.object({})
 
-M.create = s.object({ name = name(), slug = slug(), contactInfo = contact() })
+M.create = s.object({ name = name(), slug = slug(), contactInfo = contact(),
+  timezone = makers.timezone() })
 
 M.update = s.object({
   name = name(true),
   slug = slug(),
   contactInfo = contact(),
+  timezone = makers.timezone(),
   tier = s.enum({ "free", "pro", "enterprise", optional = true }),
 })
 

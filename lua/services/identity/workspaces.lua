@@ -7,7 +7,9 @@ local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
 local paging = require("core.paging")
+local registry = require("core.registry")
 local uuid = require("core.uuid")
+local zone = require("core.zone")
 local audit = require("services.audit")
 local events = require("services.events")
 local invitations = require("services.identity.invitations_store")
@@ -33,6 +35,7 @@ M.MEMBER_SORTS = { "name", "joinedAt" }
 local COLUMNS = { name = "t.organization_name", createdAt = "t.created_at" }
 local MAY_REMOVE = { ["users.delete"] = true }
 local ACTIVE = { "active" }
+local UTC = "UTC"
 local SLUG_MAX = 50 -- of one that is made from a name; there is room for a suffix
 
 local function shown(row, role)
@@ -53,7 +56,7 @@ end
 -- What the audit trail tells of a row.
 local function told(row)
   return { slug = row.slug, name = row.organization_name, tier = row.subscription_tier,
-    contactInfo = json.decode(row.contact_info) }
+    timezone = row.timezone, contactInfo = json.decode(row.contact_info) }
 end
 
 local function member_event(ctx, name, user_id, role)
@@ -102,8 +105,13 @@ local function insert(ctx, row, wanted)
   store.insert_tenant(ctx, row)
 end
 
+--- Checks what a schema cannot tell of what M.create and M.update are given.
+function M.check(_, input, problem)
+  zone.check(input.body and input.body.timezone, "timezone", problem)
+end
+
 --- Makes a workspace, of which the caller is the owner.
--- @param input name, slug and contactInfo or nil
+-- @param input name; slug, contactInfo and timezone or nil
 function M.create(ctx, input)
   local row = {
     id = uuid.v7(),
@@ -112,7 +120,7 @@ function M.create(ctx, input)
     branding_config = "{}",
     subscription_tier = config.get().workspaces.tier,
     settings = "{}",
-    timezone = "UTC",
+    timezone = input.timezone or UTC,
   }
   local user_id = ctx.actor.user_id
   db.transaction(ctx, function(tx_ctx)
@@ -157,12 +165,22 @@ local function changed(row, changes)
     organization_name = changes.name or row.organization_name,
     contact_info = changes.contactInfo and json.encode(json.object(changes.contactInfo))
       or row.contact_info,
+    timezone = changes.timezone or row.timezone,
     subscription_tier = changes.tier or row.subscription_tier,
   }
 end
 
+-- The time zone is one of the settings, too: who goes by those hears of it.
+local function tell_of_zone(ctx, before, after)
+  if after.timezone ~= before.timezone then
+    for _, hook in ipairs(registry.hooks.settings_changed or {}) do
+      hook(ctx, { timezone = after.timezone })
+    end
+  end
+end
+
 --- Changes the workspace. The tier is for who runs the platform.
--- @param changes name, slug, contactInfo, tier, as far as they change
+-- @param changes name, slug, contactInfo, timezone, tier, as far as they change
 -- @param verify called with the workspace as it is, locked
 function M.update(ctx, changes, verify)
   db.transaction(ctx, function(tx_ctx)
@@ -176,6 +194,7 @@ function M.update(ctx, changes, verify)
       slug_taken()
     end
     standing.announce(tx_ctx, { kind = "tenant.changed", tenant_id = row.id })
+    tell_of_zone(tx_ctx, row, after)
     audit.write(tx_ctx, { action = "workspace.update", resource_type = "workspace",
       resource_id = row.id, old = told(row), new = told(after) })
   end)

@@ -40,9 +40,9 @@ end
 
 function M.update(ctx, id, row)
   db.platform(ctx):exec(
-    [[UPDATE tenants SET slug = ?, organization_name = ?, contact_info = ?, subscription_tier = ?
-      WHERE id = ?]],
-    row.slug, row.organization_name, row.contact_info, row.subscription_tier, id)
+    [[UPDATE tenants SET slug = ?, organization_name = ?, contact_info = ?, timezone = ?,
+        subscription_tier = ? WHERE id = ?]],
+    row.slug, row.organization_name, row.contact_info, row.timezone, row.subscription_tier, id)
 end
 
 function M.delete(ctx, id)

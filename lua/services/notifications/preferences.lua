@@ -114,10 +114,8 @@ end
 --- Checks what a schema cannot tell.
 function M.check(_, input, problem)
   local quiet = input.body and input.body.quietHours
-  local name = type(quiet) == "table" and quiet.timezone
-  if name and not zones.find(name) then
-    problem("quietHours.timezone", "enum",
-      "must be a name of the time zone database like Europe/Rome")
+  if type(quiet) == "table" then
+    zones.check(quiet.timezone, "quietHours.timezone", problem)
   end
 end
 

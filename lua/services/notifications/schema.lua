@@ -1,6 +1,7 @@
 --- What the calls on notifications take and answer.
 
 local paging = require("core.paging")
+local makers = require("core.schema.fields")
 local s = require("core.schema")
 
 local M = {}
@@ -63,8 +64,7 @@ local function preferences(name)
     quietHours = s.object({
       start = clock(),
       ["end"] = clock(),
-      timezone = s.string({ pattern = "^%a[%w_+/-]*$", max = 64, optional = true,
-        describe = "a name of the time zone database like Europe/Rome" }),
+      timezone = makers.timezone(),
     }, { optional = true, nullable = true, check = check_hours }),
     digest = s.enum({ optional = true, unpack(DIGESTS) }),
   }, { name = name, check = function(value, problem)

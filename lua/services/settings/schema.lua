@@ -1,5 +1,6 @@
 --- What a tenant can set. Each is absent until it is set; null takes it back.
 
+local makers = require("core.schema.fields")
 local s = require("core.schema")
 
 local M = {}
@@ -120,8 +121,7 @@ local function fields()
       accentColor = color(),
       logoUrl = s.string({ format = "url", optional = true }),
     }, optional),
-    timezone = s.string({ pattern = "^%a[%w_+/-]*$", max = 64, optional = true, nullable = true,
-      describe = "a name of the time zone database like Europe/Rome" }),
+    timezone = makers.timezone(true),
     languages = list(s.string({ pattern = "^%l%l%l?%-?[%w-]*$", max = 20,
       describe = "a language tag like en or pt-BR" }), 20),
     businessHours = s.object(week(), { nullable = true, optional = true, check = check_week }),

@@ -71,9 +71,7 @@ end
 --- Checks what a schema cannot tell; called with the other checks, so that all is told at once.
 function M.check(ctx, input, problem)
   local body = input.body or {}
-  if type(body.timezone) == "string" and not zone.find(body.timezone) then
-    problem("timezone", "enum", "must be a name of the time zone database like Europe/Rome")
-  end
+  zone.check(body.timezone, "timezone", problem)
   local domain = body.emailDomain
   local wrong = type(domain) == "string" and domain ~= store.find(ctx).domain
     and domain_problem(ctx, domain)
