@@ -41,7 +41,8 @@ local function report(fields, who)
   return api:post("/reports", { token = (who or dispatcher).token, json = body })
 end
 
-local function await(what, fn)
+-- @param told function() -> what is said besides when it does not come, or nil
+local function await(what, fn, told)
   for _ = 1, WAIT_S * 20 do
     local value = fn()
     if value then
@@ -49,7 +50,7 @@ local function await(what, fn)
     end
     servers.sleep(0.05)
   end
-  error("waited in vain for " .. what, 2)
+  error("waited in vain for " .. what .. (told and told() or ""), 2)
 end
 
 local function runs(query)
@@ -68,6 +69,18 @@ local function hurry()
     .. "AND state = 'waiting' AND run_at > NOW(3)")
 end
 
+-- The latest runs and what waits for its turn, for whoever misses one.
+local function what_there_is()
+  local lines = { "; there are" }
+  for _, run in ipairs(runs("limit=10")) do
+    lines[#lines + 1] = ("%s %s release %s attempt %d %s %s"):format(run.startedAt, run.hook,
+      tostring(run.release), run.attempt, run.status, run.error ~= cjson.null and run.error.message or "")
+  end
+  return table.concat(lines, "\n  ") .. "\nand in the queue\n" .. server:sql(
+    "SELECT name, state, attempts, run_at, last_error FROM jobs WHERE name LIKE 'scripts.%' "
+    .. "ORDER BY created_at DESC LIMIT 10")
+end
+
 -- The first run that fits, once there is one.
 -- @param attempt of which it is: what fails before is tried again at once
 local function run_of(query, fits, attempt)
@@ -80,7 +93,7 @@ local function run_of(query, fits, attempt)
     if attempt and attempt > 1 then
       hurry()
     end
-  end)
+  end, what_there_is)
 end
 
 -- Makes these files the active release, the only ones; what happened before is not for them.

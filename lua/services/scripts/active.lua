@@ -86,9 +86,11 @@ end
 -- hooks, percent, is_canary = true} or nil}; without an id only the canary runs. `number` is nil
 -- and `name` "dev" for the release that a save in development replaces. Hooks that are switched off
 -- are left out. Not to be changed.
-function M.find(ctx, tenant_id)
+-- @param version that it must have at least, where the caller has just read it; or nil
+function M.find(ctx, tenant_id, version)
   local entry = kept[tenant_id]
-  if entry and entry.until_ms > time.monotonic_ms() then
+  if entry and entry.until_ms > time.monotonic_ms()
+    and (not version or entry.active and entry.active.version >= version) then
     return entry.active or nil
   end
   local before = changes

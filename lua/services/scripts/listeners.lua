@@ -60,8 +60,8 @@ local function enqueue(ctx, row, release, hook)
   })
 end
 
-local function tell(ctx, row)
-  local active = active_releases.find(ctx, row.tenant_id)
+local function tell(ctx, row, version)
+  local active = active_releases.find(ctx, row.tenant_id, version)
   local release = active and active_releases.for_entity(active, row.resource_id)
   for _, hook in ipairs(release and hooks.find(release, "on", row.event) or {}) do
     enqueue(ctx, row, release, hook)
@@ -71,8 +71,9 @@ local function tell(ctx, row)
   end
 end
 
---- The relay's hook: enqueues what listens to the events of a batch. What the rules of one tenant
--- make impossible leaves the others alone; a failure of the database is for the relay.
+--- The relay's hook: enqueues what listens to the events of a batch. What was published before an
+-- event happened is what runs for it, whether this worker has heard of it or not. What the rules of
+-- one tenant make impossible leaves the others alone; a failure of the database is for the relay.
 -- @param ctx with the transaction that numbers them
 -- @param rows of event_log
 function M.numbered(ctx, rows)
@@ -83,7 +84,7 @@ function M.numbered(ctx, rows)
   for _, row in ipairs(rows) do
     local ok, err = true, nil
     if listening[row.tenant_id] then
-      ok, err = pcall(tell, ctx, row)
+      ok, err = pcall(tell, ctx, row, listening[row.tenant_id])
     end
     if not ok and errors.is(err) then
       error(err, 0)

@@ -5,16 +5,16 @@ local db = require("core.db")
 
 local M = {}
 
---- Which of these tenants have a release that runs: a set of their ids.
+--- Which of these tenants have a release that runs: their ids with the version of what does.
 function M.find_listening(ctx, tenant_ids)
-  local set = {}
+  local versions = {}
   for _, row in ipairs(db.platform(ctx):query(
-    [[SELECT tenant_id FROM script_active
+    [[SELECT tenant_id, version FROM script_active
       WHERE (release_id IS NOT NULL OR canary_id IS NOT NULL) AND tenant_id IN (]]
       .. ("?, "):rep(#tenant_ids - 1) .. "?)", unpack(tenant_ids))) do
-    set[row.tenant_id] = true
+    versions[row.tenant_id] = row.version
   end
-  return set
+  return versions
 end
 
 local RUN = [[seq, tenant_id, id, release_number, file, hook, event, event_id, status, attempt,
