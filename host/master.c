@@ -219,6 +219,8 @@ static void reap_child(struct master *master, int place, int status)
     counts_restart(master->metrics, child_kind(child), 1);
     if (child->was_up || master->announced || !child_is_worker(child) || replaced)
         return;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        return; /* somebody's doing, or the kernel's, not its own: it is tried again */
     if (upgrade_going(master)) {
         upgrade_fail(master);
     } else {

@@ -251,6 +251,38 @@ describe("what the processes count together", function()
   end)
 end)
 
+describe("a worker that is killed before it is up", function()
+  local server, probe, obstacle
+
+  setup(function()
+    probe, obstacle = probes.new(), os.tmpname()
+    -- Who of the processes finds the file first takes it along, and stands still until it is gone.
+    probe:write("plugins/describe_probe/init.lua", ([[
+      return { start = function()
+        if os.rename("%s", "%s.taken") then
+          os.execute("while [ -e %s.taken ]; do sleep 0.1; done")
+        end
+      end }
+    ]]):format(obstacle, obstacle, obstacle))
+    server = servers.start({ env = { FIXXIT_ROOT = probe.root, FIXXIT_SERVER_WORKERS = 2 } })
+  end)
+
+  teardown(function()
+    os.remove(obstacle .. ".taken")
+    server:stop()
+    probe:remove()
+  end)
+
+  it("is started again: the others serve already", function()
+    local _, text = server:command("status")
+    local pid = text:match("pid (%d+) +starting")
+    signal("KILL", assert(tonumber(pid), text))
+    local master = server:master() -- told when all are up
+    assert.equal(200, server.api:get("/ready", { root = true }).status)
+    assert.is_true(require("tests.support.process").lives(master))
+  end)
+end)
+
 describe("the master", function()
   local server, probe, obstacle
 
