@@ -46,8 +46,9 @@ function M.parse_date(text)
   return time.parse(("%04d-%02d-%02dT%sZ"):format(year, MONTHS[month], day, clock))
 end
 
--- Each tag of a list with whether it is weak; a comma may stand inside of the quotes.
-local function tags(header)
+--- Iterates over a list of tags: "W/" of a weak one or "", and the tag. A comma may stand inside
+-- of the quotes.
+function M.tags(header)
   return header:gmatch('(W?/?)"([^"]*)"')
 end
 
@@ -61,7 +62,7 @@ function M.held_tag(header, etag)
   if header:find("^%s*%*%s*$") then
     return etag
   end
-  for _, tag in tags(header) do
+  for _, tag in M.tags(header) do
     if same_version(tag, etag) then
       return tag
     end
@@ -74,7 +75,7 @@ function M.matches(header, etag)
   if header:find("^%s*%*%s*$") then
     return true
   end
-  for weak, tag in tags(header) do
+  for weak, tag in M.tags(header) do
     if weak == "" and same_version(tag, etag) then
       return true
     end

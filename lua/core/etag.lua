@@ -2,15 +2,14 @@
 -- makes If-None-Match right for a detail that embeds other rows; If-Match asks for the version
 -- only, since that is what a writer compares under the row's lock.
 
+local conditions = require("core.conditions")
 local crypto = require("core.crypto")
+local errors = require("core.errors")
 local json = require("core.json")
 
 local M = {}
 
 local DIGEST_BYTES = 8
--- No row has it: an If-Match that is none of our tags never matches.
-local NO_VERSION = -1
-
 local SORTED = { sorted = true }
 
 local function digest_of_text(text)
@@ -36,14 +35,29 @@ end
 --- Returns the tag of what is shown of something that has no version.
 M.of_shown = digest
 
---- Returns the version that the request's If-Match names, or nil when it names none or any.
-function M.wanted_version(ctx)
+--- Returns the versions that the request's If-Match names as a set, or nil when it names none or
+-- any. What is none of our tags adds nothing, nor does a weak one: no row is of those.
+function M.wanted_versions(ctx)
   local header = ctx.req and ctx.req:header("if-match")
   if not header or header:find("^%s*%*%s*$") then
     return nil
   end
-  local tag = header:match('^%s*W?/?"([^"]*)"%s*$') or ""
-  return tonumber(tag:match("^%d+")) or NO_VERSION
+  local versions = {}
+  for weak, tag in conditions.tags(header) do
+    local version = weak == "" and tonumber(tag:match("^%d+"))
+    if version then
+      versions[version] = true
+    end
+  end
+  return versions
+end
+
+--- Raises 412 when a row is of none of the wanted versions.
+-- @param what the row is: "The report"
+function M.require_version(wanted, version, what)
+  if wanted and not wanted[version] then
+    errors.raise("PRECONDITION_FAILED", what .. " has changed since you read it")
+  end
 end
 
 return M

@@ -2,6 +2,7 @@
 
 local stamps = require("core.stamps")
 local errors = require("core.errors")
+local etag = require("core.etag")
 local events = require("services.events")
 local files = require("services.files")
 local access = require("plugins.reports.rules.access")
@@ -34,11 +35,9 @@ function M.announce(ctx, name, report, attachments, extra)
   events.emit(ctx, name, { resource_type = "report", resource_id = report.id, data = data })
 end
 
---- Raises 412 when the caller has read another version than the row's; nil is none named.
-function M.check_version(report, version)
-  if version and version ~= report.version then
-    errors.raise("PRECONDITION_FAILED", "The report has changed since you read it")
-  end
+--- Raises 412 when the row is of none of the versions that the caller names (core.etag).
+function M.check_version(report, versions)
+  etag.require_version(versions, report.version, "The report")
 end
 
 --- Raises unless the caller may see the row, which may be nil (404), and change it (403).
@@ -53,11 +52,12 @@ function M.check_rights(ctx, report, allowed)
   end
 end
 
---- Returns the locked row of a report that the caller may change and has read in this version.
-function M.lock(ctx, id, allowed, version)
+--- Returns the locked row of a report that the caller may change and has read in one of these
+-- versions.
+function M.lock(ctx, id, allowed, versions)
   local report = store.get(ctx, id, true)
   M.check_rights(ctx, report, allowed)
-  M.check_version(report, version)
+  M.check_version(report, versions)
   return report
 end
 

@@ -88,7 +88,7 @@ return {
     answers = { [412] = "changed since it was read" },
     returns = answers.full, versioned = true, ruled = true,
     handler = function(ctx, input)
-      service.update(ctx, input.params.id, input.body, etag.wanted_version(ctx))
+      service.update(ctx, input.params.id, input.body, etag.wanted_versions(ctx))
       return show(ctx, input.params.id)
     end,
   },
@@ -97,7 +97,7 @@ return {
     summary = "Delete a report: its owner while it is submitted, or reports.delete.",
     returns = false, versioned = true,
     handler = function(ctx, input)
-      service.delete(ctx, input.params.id, etag.wanted_version(ctx))
+      service.delete(ctx, input.params.id, etag.wanted_versions(ctx))
       return reply.ok(nil)
     end,
   },
@@ -107,7 +107,7 @@ return {
     answers = { [409] = "not from this status; the allowed ones are in details" },
     returns = answers.full, versioned = true, ruled = true,
     handler = function(ctx, input)
-      status.set_status(ctx, input.params.id, input.body, etag.wanted_version(ctx))
+      status.set_status(ctx, input.params.id, input.body, etag.wanted_versions(ctx))
       return show(ctx, input.params.id)
     end,
   },
@@ -120,7 +120,7 @@ return {
       [409] = "not from this status; the allowed ones are in details" },
     returns = answers.full, versioned = true, ruled = true,
     handler = function(ctx, input)
-      status.merge(ctx, input.params.id, input.body.into, etag.wanted_version(ctx))
+      status.merge(ctx, input.params.id, input.body.into, etag.wanted_versions(ctx))
       return show(ctx, input.params.id)
     end,
   },

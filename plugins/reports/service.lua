@@ -145,13 +145,13 @@ end
 
 --- Changes a report's words, place, category or severity.
 -- @param wanted as schema.update cleans it
--- @param version the version the caller has read (If-Match), or nil
-function M.update(ctx, id, wanted, version)
+-- @param versions those that the caller has read (If-Match), as a set; nil: whichever
+function M.update(ctx, id, wanted, versions)
   wanted = scripts.before(ctx, "report.update", wanted, { id = id, schema = schema.update,
     check = categories.check_changes,
     current = function() return shown(ctx, id) end })
   db.transaction(ctx, function(tx)
-    local report = changes.lock(tx, id, access.can_update, version)
+    local report = changes.lock(tx, id, access.can_update, versions)
     store.update(tx, changed(tx, report, wanted))
     local after = store.get(tx, id)
     local old, new = view.member(report), view.member(after)
@@ -162,9 +162,9 @@ function M.update(ctx, id, wanted, version)
 end
 
 --- Deletes a report (softly).
-function M.delete(ctx, id, version)
+function M.delete(ctx, id, versions)
   return db.transaction(ctx, function(tx)
-    local report = changes.lock(tx, id, access.can_delete, version)
+    local report = changes.lock(tx, id, access.can_delete, versions)
     store.delete(tx, id, time.now())
     escalation.stop(tx, id)
     audit.write(tx, { action = "report.delete", resource_type = "report", resource_id = id,

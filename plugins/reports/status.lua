@@ -85,7 +85,7 @@ end
 
 --- Moves a report to another status.
 -- @param change {status, reason|nil}; rejecting needs a reason
-function M.set_status(ctx, id, change, version)
+function M.set_status(ctx, id, change, versions)
   change = scripts.before(ctx, "report.status", change, { id = id, schema = schema.status,
     current = function() return view.member(find(ctx, id)) end })
   if change.status == "rejected" and not change.reason then
@@ -97,7 +97,7 @@ function M.set_status(ctx, id, change, version)
   end
   local asked_from = ask_guards(ctx, id, change.status)
   db.transaction(ctx, function(tx)
-    local report = changes.lock(tx, id, may_move, version)
+    local report = changes.lock(tx, id, may_move, versions)
     local from = report.status
     check_asked(tx, report, change.status, asked_from)
     step(tx, report, change.status, change.reason)
@@ -139,8 +139,9 @@ end
 
 --- Makes a report a duplicate of another, which goes on in its place.
 -- @param into the id of the survivor
--- @param version the version of the duplicate that the caller has read (If-Match), or nil
-function M.merge(ctx, id, into, version)
+-- @param versions those of the duplicate that the caller has read (If-Match), as a set; nil:
+-- whichever
+function M.merge(ctx, id, into, versions)
   into = scripts.before(ctx, "report.merge", { into = into }, { id = id, schema = schema.merge,
     current = function() return view.member(find(ctx, id)) end }).into
   local asked_from = ask_guards(ctx, id, "duplicate")
@@ -148,7 +149,7 @@ function M.merge(ctx, id, into, version)
     local report, survivor = lock_both(tx, id, into)
     changes.check_rights(tx, report, may_move)
     changes.check_rights(tx, survivor, may_move)
-    changes.check_version(report, version)
+    changes.check_version(report, versions)
     check_survivor(report, survivor)
     check_asked(tx, report, "duplicate", asked_from)
     local from = report.status

@@ -2,6 +2,7 @@
 
 local db = require("core.db")
 local errors = require("core.errors")
+local etag = require("core.etag")
 local json = require("core.json")
 local time = require("core.time")
 local uuid = require("core.uuid")
@@ -98,18 +99,16 @@ local function check_performer(ctx, row)
   return row
 end
 
-local function lock(ctx, id, version)
+local function lock(ctx, id, versions)
   local row = check_performer(ctx, store.get(ctx, id, true))
-  if version and version ~= row.version then
-    errors.raise("PRECONDITION_FAILED", "The remediation has changed since you read it")
-  end
+  etag.require_version(versions, row.version, "The remediation")
   return row
 end
 
 --- Changes a remediation.
-function M.update(ctx, id, changes, version)
+function M.update(ctx, id, changes, versions)
   return db.transaction(ctx, function(tx)
-    local row = lock(tx, id, version)
+    local row = lock(tx, id, versions)
     local before = show(tx, row)
     row.description = changes.description or row.description
     row.materials_used = changes.materialsUsed and json.array(changes.materialsUsed)

@@ -32,7 +32,7 @@ local function action(name, permission, summary)
     returns = answers.order, meta = answers.moved_meta, versioned = true, ruled = true,
     handler = function(ctx, input)
       return answer(service.act(ctx, input.params.id, name, input.body,
-        etag.wanted_version(ctx)))
+        etag.wanted_versions(ctx)))
     end,
   }
 end
@@ -74,7 +74,7 @@ return {
     answers = { [412] = "changed since it was read" },
     returns = answers.order, versioned = true, ruled = true,
     handler = function(ctx, input)
-      return answer(service.update(ctx, input.params.id, input.body, etag.wanted_version(ctx)))
+      return answer(service.update(ctx, input.params.id, input.body, etag.wanted_versions(ctx)))
     end,
   },
   {
@@ -82,7 +82,7 @@ return {
     params = schema.id, summary = "Delete a work order.",
     returns = false, versioned = true,
     handler = function(ctx, input)
-      service.delete(ctx, input.params.id, etag.wanted_version(ctx))
+      service.delete(ctx, input.params.id, etag.wanted_versions(ctx))
       return reply.ok(nil)
     end,
   },
@@ -100,7 +100,7 @@ return {
     answers = { [409] = "ASSIGN_RACE: somebody else was faster" },
     returns = answers.order, versioned = true, ruled = true,
     handler = function(ctx, input)
-      return answer(service.assign(ctx, input.params.id, input.body, etag.wanted_version(ctx)))
+      return answer(service.assign(ctx, input.params.id, input.body, etag.wanted_versions(ctx)))
     end,
   },
   action("accept", "workorders.work", "Take on an assigned work order."),
@@ -120,7 +120,7 @@ return {
     returns = answers.order, meta = answers.moved_meta, versioned = true, ruled = true,
     handler = function(ctx, input)
       return answer(service.set_status(ctx, input.params.id, input.body,
-        etag.wanted_version(ctx)))
+        etag.wanted_versions(ctx)))
     end,
   },
   {
@@ -156,7 +156,7 @@ return {
     returns = answers.remediation, versioned = true,
     handler = function(ctx, input)
       return answer(remediations.update(ctx, input.params.id, input.body,
-        etag.wanted_version(ctx)))
+        etag.wanted_versions(ctx)))
     end,
   },
   {

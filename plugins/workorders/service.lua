@@ -6,6 +6,7 @@
 local db = require("core.db")
 local difference = require("core.difference")
 local errors = require("core.errors")
+local etag = require("core.etag")
 local json = require("core.json")
 local time = require("core.time")
 local uuid = require("core.uuid")
@@ -63,12 +64,10 @@ local function ruled(ctx, id, action, input, input_schema)
 end
 
 -- The locked work order, if the caller may see it; 403 when they may not take the action.
-local function lock(ctx, id, action, version)
+local function lock(ctx, id, action, versions)
   local order = store.lock(ctx, id)
   check_rights(ctx, order, action)
-  if version and version ~= order.version then
-    errors.raise("PRECONDITION_FAILED", "The work order has changed since you read it")
-  end
+  etag.require_version(versions, order.version, "The work order")
   return order
 end
 
@@ -230,10 +229,10 @@ function M.get_history(ctx, id)
 end
 
 --- Changes a work order's words, place, priority or checklist.
-function M.update(ctx, id, changes, version)
+function M.update(ctx, id, changes, versions)
   changes = ruled(ctx, id, "update", changes, schema.update)
   return db.transaction(ctx, function(tx)
-    local order = lock(tx, id, "update", version)
+    local order = lock(tx, id, "update", versions)
     for _, field in ipairs({ "title", "description", "priority", "metadata" }) do
       if changes[field] ~= nil then
         order[field] = changes[field]
@@ -250,9 +249,9 @@ function M.update(ctx, id, changes, version)
 end
 
 --- Deletes a work order (softly).
-function M.delete(ctx, id, version)
+function M.delete(ctx, id, versions)
   db.transaction(ctx, function(tx)
-    local order = lock(tx, id, "delete", version)
+    local order = lock(tx, id, "delete", versions)
     order.deleted_at = time.now()
     escalation.follow(tx, order, order.status)
     save(tx, order, { action = "delete", extra = { deleted = true } })
@@ -284,18 +283,18 @@ end
 --- Gives a work order to a person or a team. Two people who do so at once: the second gets 409
 -- ASSIGN_RACE, unless they say whom they replace, or force it.
 -- @param request as schema.assign cleans it
--- @param version the version the caller has read (If-Match), or nil
-function M.assign(ctx, id, request, version)
+-- @param versions those that the caller has read (If-Match), as a set; nil: whichever
+function M.assign(ctx, id, request, versions)
   request = ruled(ctx, id, "assign", request, schema.assign)
   local asked = ask_guards(ctx, id, "assign")
   return db.transaction(ctx, function(tx)
-    local order = lock(tx, id, "assign", version)
+    local order = lock(tx, id, "assign", versions)
     order.status = check_target(tx, "assign", order, asked.from)
     check_assignee(tx, request)
     local previous = { user_id = order.assigned_to, team_id = order.team_id }
     local is_race = assignment.is_race(store.get(tx, id), {
       expected = expected_assignee(request), force = request.force, user_id = ctx.actor.user_id,
-      now_ms = time.now_ms(), knows_version = version ~= nil,
+      now_ms = time.now_ms(), knows_version = versions ~= nil,
     })
     if is_race then
       errors.raise("ASSIGN_RACE", "Somebody else has just assigned this work order", {
@@ -332,13 +331,13 @@ local EFFECTS = {
 
 --- Takes a step: accept, reject, start, hold, resume, complete, verify or cancel.
 -- @param input the action's body: reason, notes, minutesSpent
--- @param version the version the caller has read (If-Match), or nil
+-- @param versions those that the caller has read (If-Match), as a set; nil: whichever
 -- @return the work order; {status, rule} of the step of its report that a rule does not let it take
-function M.act(ctx, id, action, input, version)
+function M.act(ctx, id, action, input, versions)
   input = ruled(ctx, id, action, input, schema.BODIES[action])
   local asked = ask_guards(ctx, id, action)
   return db.transaction(ctx, function(tx)
-    local order = lock(tx, id, action, version)
+    local order = lock(tx, id, action, versions)
     local from, previous = order.status, order.assigned_to
     order.status = check_target(tx, action, order, asked.from)
     local effect = EFFECTS[action]
@@ -372,9 +371,9 @@ end
 --- Moves a work order to another status: by the action that leads there, or, where only the
 -- tenant's rules know the move, as it is.
 -- @param change {status, reason|nil}
--- @param version the version the caller has read (If-Match), or nil
+-- @param versions those that the caller has read (If-Match), as a set; nil: whichever
 -- @return as M.act
-function M.set_status(ctx, id, change, version)
+function M.set_status(ctx, id, change, versions)
   change = ruled(ctx, id, "status", change, schema.status)
   local order, to = store.get(ctx, id), change.status
   check_rights(ctx, order, "status")
@@ -386,12 +385,12 @@ function M.set_status(ctx, id, change, version)
   local action = states.action_to(order, to, machine)
   if action == "assign" or schema.BODIES[action] then
     check_status(order, action, change)
-    return M.act(ctx, id, action, { reason = change.reason }, version)
+    return M.act(ctx, id, action, { reason = change.reason }, versions)
   end
   workflow.ask(ctx, order, to)
   local asked_from = order.status
   return db.transaction(ctx, function(tx)
-    local locked = lock(tx, id, "status", version)
+    local locked = lock(tx, id, "status", versions)
     local from = locked.status
     if not states.can(locked, to, workflow.of(tx, locked).machine) then
       refuse_move(locked, machine, ("A work order cannot go from %s to %s"):format(from, to),

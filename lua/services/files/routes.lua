@@ -105,6 +105,6 @@ return {
     returns = answers.ATTACHMENT, meta = answers.UPLOADED_META, handler = upload },
   { method = "DELETE", path = "/files/:id", summary = "Delete a file.",
     permission = "user", answers = { [200] = "deleted", [403] = "may be seen, not changed" },
-    returns = false,
+    returns = false, versioned = true,
     handler = delete },
 }

@@ -5,6 +5,7 @@ local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
 local registry = require("core.registry")
+local reply = require("core.reply")
 local uuid = require("core.uuid")
 local audit = require("services.audit")
 local pictures = require("services.files.pictures")
@@ -218,6 +219,7 @@ function M.delete(ctx, id)
   if not allows(ctx, file, "can_write") then
     errors.raise("FORBIDDEN", "You may not delete this file")
   end
+  reply.require_match(ctx, file.sha256)
   db.transaction(ctx, function(tx_ctx)
     for _, parent in ipairs(store.list_parents(tx_ctx, id)) do
       stamps.touch(tx_ctx, parent.parent_id)

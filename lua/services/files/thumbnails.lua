@@ -52,8 +52,7 @@ function M.get(file, options)
       end
     end
   end
-  errors.raise("SERVICE_UNAVAILABLE", "The picture is not ready yet",
-    { headers = { ["Retry-After"] = "1" } })
+  errors.raise("SERVICE_UNAVAILABLE", "The picture is not ready yet")
 end
 
 return M

@@ -23,17 +23,19 @@ local function show_profile(ctx)
   return answer(profile.get(ctx))
 end
 
-local function change_profile(ctx, input)
+local function check_match(ctx)
   if ctx.req:header("if-match") then
     reply.require_match(ctx, etag.of_shown(profile.get(ctx)))
   end
+end
+
+local function change_profile(ctx, input)
+  check_match(ctx)
   return answer(profile.update(ctx, input.body))
 end
 
 local function deactivate(ctx)
-  if ctx.req:header("if-match") then
-    reply.require_match(ctx, etag.of_shown(profile.get(ctx)))
-  end
+  check_match(ctx)
   profile.deactivate(ctx)
   return reply.ok(json.null)
 end
@@ -43,6 +45,7 @@ local function set_avatar(ctx, input)
   if not upload then
     errors.validation({ { field = "avatar", code = "required", message = "is required" } })
   end
+  check_match(ctx)
   return answer(profile.set_avatar(ctx, upload))
 end
 
@@ -134,7 +137,7 @@ for _, path in ipairs({ "/users/profile", "/users/me" }) do
   local function add(method, summary, meanings, handler, more)
     local route = { method = method, path = path .. (more.path or ""), summary = summary,
       permission = "user", tenant = false, answers = meanings, returns = more.returns,
-      versioned = more.returns ~= false, handler = handler, body = more.body,
+      versioned = true, handler = handler, body = more.body,
       multipart = more.multipart, keys = method == "GET" }
     routes[#routes + 1] = route
   end

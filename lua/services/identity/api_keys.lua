@@ -145,10 +145,8 @@ local function lock(ctx, id)
   if not store.lock(ctx, id) then
     not_found()
   end
-  local row, wanted = store.find(ctx, id), etag.wanted_version(ctx)
-  if wanted and wanted ~= row.version then
-    errors.raise("PRECONDITION_FAILED", "The key has changed since you read it")
-  end
+  local row = store.find(ctx, id)
+  etag.require_version(etag.wanted_versions(ctx), row.version, "The key")
   return row
 end
 

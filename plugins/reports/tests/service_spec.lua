@@ -134,11 +134,11 @@ describe("reports", function()
   it("refuse a stale version and a move that is not allowed", function()
     local made = service.create(anonymous, input())
     raised("PRECONDITION_FAILED", status.set_status, staff, made.id,
-      { status = "acknowledged" }, 7)
+      { status = "acknowledged" }, { [7] = true })
     local err = raised("INVALID_TRANSITION", status.set_status, staff, made.id,
       { status = "closed" })
     assert.same({ "acknowledged", "rejected", "duplicate" }, { unpack(err.details[1].allowed) })
-    status.set_status(staff, made.id, { status = "acknowledged" }, 1)
+    status.set_status(staff, made.id, { status = "acknowledged" }, { [1] = true })
     assert.equal(2, shown(staff, made.id).version)
   end)
 
@@ -155,7 +155,7 @@ describe("reports", function()
     end
 
     it("become duplicates of their survivor, in history, audit and an event", function()
-      status.merge(staff, report, survivor, 1)
+      status.merge(staff, report, survivor, { [1] = true })
       local detail = shown(staff, report)
       assert.same({ "duplicate", survivor, 2 },
         { detail.status, detail.duplicateOf, detail.version })
@@ -196,7 +196,7 @@ describe("reports", function()
       raised("NOT_FOUND", status.merge, within(other, { "reports.read", "reports.update" }),
         report, theirs)
       raised("FORBIDDEN", status.merge, within(tenant, { "reports.read" }), report, survivor)
-      raised("PRECONDITION_FAILED", status.merge, staff, report, survivor, 2)
+      raised("PRECONDITION_FAILED", status.merge, staff, report, survivor, { [2] = true })
       status.merge(staff, report, survivor)
       raised("INVALID_TRANSITION", status.merge, staff, report, survivor)
     end)

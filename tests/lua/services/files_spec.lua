@@ -88,6 +88,27 @@ describe("files", function()
     hidden(ctx)
   end)
 
+  it("are deleted only as what the caller has seen", function()
+    registry.file_parents["t.parent"].can_write = function()
+      return true
+    end
+    local prepared = content("seen")
+    local file_id = attach(ctx, parent_id, { prepared })[1].fileId
+    local header
+    ctx.req = { header = function()
+      return header
+    end }
+    for _, stale in ipairs({ '"other"', 'W/"' .. prepared.sha256 .. '"' }) do
+      header = stale
+      local ok, err = pcall(service.delete, ctx, file_id)
+      assert.is_false(ok)
+      assert.is_true(errors.is(err, "PRECONDITION_FAILED"))
+    end
+    header = '"' .. prepared.sha256 .. '"'
+    service.delete(ctx, file_id)
+    assert.is_false((pcall(service.find, ctx, file_id)))
+  end)
+
   it("can be seen but not deleted without the right to change the parent", function()
     local file_id = attach(ctx, parent_id, { (content("four")) })[1].fileId
     local ok, err = pcall(service.delete, ctx, file_id)
