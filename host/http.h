@@ -62,6 +62,10 @@ typedef void (*http_request_cb)(void *arg, struct http_req *req);
 void http_server_on_request(struct http_server *server, http_request_cb handler,
                             void *arg);
 
+/* Header lines that http_lines made, for what the server answers by itself: its refusals,
+ * http_req_fail, `OPTIONS *`. Copied; they go over those of before. */
+void http_server_own_lines(struct http_server *server, const char *lines, size_t len);
+
 /* ---- What was asked. Texts live as long as the request and end in a NUL. ---- */
 
 const char *http_req_method(const struct http_req *req);

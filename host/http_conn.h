@@ -139,6 +139,7 @@ struct http_server {
     struct http_conn waits[WAIT_COUNT]; /* list heads; only next and prev are used */
     unsigned wait_ms[WAIT_COUNT];
     size_t max_header_bytes, max_headers, max_url_bytes, max_connections;
+    struct buf own_lines; /* of answers that no handler gives */
     size_t connections;
     uint64_t requests;
     size_t refs; /* handles that are open, and requests that are out */
@@ -260,6 +261,8 @@ enum { HTTP_NO_BODY = -1, HTTP_CHUNKED = -2 };
 void http_answer_end(const struct http_req *req, struct buf *out, int64_t length);
 /* Whether the status has no body by definition. */
 bool http_answer_empty(int status);
+/* Answers `OPTIONS *`: of the server as a whole (RFC 9110 9.3.7). */
+void http_answer_asterisk(struct http_req *req);
 /* Answers the present request, whose head may be incomplete, and closes. */
 void http_conn_refuse(struct http_conn *conn, const struct http_refusal *refusal);
 

@@ -232,7 +232,7 @@ void http_req_release(struct http_req *req)
     struct http_server *server = req->server;
     http_req_stop(req);
     if (!req->responded)
-        http_req_fail(req, 500, "INTERNAL_ERROR", "the request could not be completed");
+        http_req_fail(req, 500, "INTERNAL", "the request could not be completed");
     req->held = false;
     if (!req->conn)
         recycle(req);

@@ -12,7 +12,7 @@
 enum {
     ONE_BUFFER_MAX = 8 * 1024,
     DISCARD_MAX = 64 * 1024, /* of an unread body, rather than closing the connection */
-    ID_MAX = 64,
+    ID_MAX = 100,            /* as core.app takes them */
 };
 
 static const char *reason(int status)
@@ -229,6 +229,8 @@ void http_answer_begin(struct http_server *server, struct buf *out, int status,
             (coding == CODING_GZIP && put_gzip_tag(out, &headers[i])))
             continue;
         put_header(out, &headers[i]);
+        if (is_name(&headers[i], "Upgrade", 7))
+            buf_puts(out, "Connection: Upgrade\r\n"); /* RFC 9110 7.8 */
     }
     if (coding != CODING_FIXED)
         buf_puts(out, "Vary: Accept-Encoding\r\n");
@@ -367,6 +369,38 @@ static bool sane_id(const char *id, size_t len)
     return len > 0 && len <= ID_MAX;
 }
 
+/* Of the id that the client gave the request, or a new one, which is put into `made`. */
+static struct http_header id_header(const struct http_req *req, char made[UUID_TEXT + 1])
+{
+    size_t len = 0;
+    const char *id = http_req_header(req, "x-request-id", &len);
+    if (!id || !sane_id(id, len)) {
+        uuid_v7(made);
+        id = made;
+        len = UUID_TEXT;
+    }
+    return (struct http_header){"X-Request-Id", 12, id, len};
+}
+
+static void respond_own(struct http_req *req, int status,
+                        const struct http_header *headers, size_t count,
+                        const struct buf *body)
+{
+    const struct buf *lines = &req->server->own_lines;
+    http_req_respond_with(req, status, lines->data, lines->len, headers, count,
+                          body->data, body->len, NULL);
+}
+
+void http_answer_asterisk(struct http_req *req)
+{
+    char made[UUID_TEXT + 1];
+    const struct http_header headers[] = {
+        {"Allow", 5, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", 44},
+        id_header(req, made),
+    };
+    respond_own(req, 204, headers, 2, &(struct buf){0});
+}
+
 static void put_error(struct buf *body, const char *code, const char *message,
                       const char *id, size_t id_len)
 {
@@ -392,24 +426,17 @@ void http_req_fail(struct http_req *req, int status, const char *code,
     if (req->responded)
         return;
     char made[UUID_TEXT + 1];
-    size_t id_len = 0;
-    const char *id = http_req_header(req, "x-request-id", &id_len);
-    if (!id || !sane_id(id, id_len)) {
-        uuid_v7(made);
-        id = made;
-        id_len = UUID_TEXT;
-    }
-    const struct http_header headers[] = {
-        {"Content-Type", 12, "application/json", 16},
-        {"X-Request-Id", 12, id, id_len},
-        {"Cache-Control", 13, "no-store", 8},
-        {"X-Content-Type-Options", 22, "nosniff", 7},
-        {"Retry-After", 11, "1", 1},
-    };
+    const struct http_header id = id_header(req, made),
+                             headers[] = {
+                                 {"Content-Type", 12, "application/json", 16},
+                                 id,
+                                 {"Cache-Control", 13, "no-store", 8},
+                                 {"Retry-After", 11, "1", 1},
+                             };
     size_t count = sizeof(headers) / sizeof(headers[0]) - (status != 503);
     struct buf body = {0};
-    put_error(&body, code, message, id, id_len);
-    http_req_respond(req, status, headers, count, body.data, body.len, NULL);
+    put_error(&body, code, message, id.value, id.value_len);
+    respond_own(req, status, headers, count, &body);
     buf_free(&body);
 }
 

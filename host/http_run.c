@@ -37,14 +37,12 @@ void http_conn_answered(struct http_conn *conn)
 static void dispatch(struct http_conn *conn)
 {
     static const struct http_refusal none = {503, "SERVICE_UNAVAILABLE", "starting"};
-    static const struct http_header methods = {
-        "Allow", 5, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", 44};
     struct http_server *server = conn->server;
     struct http_req *req = conn->req;
     conn->state = CONN_REQUEST;
     http_conn_wait(conn, WAIT_NONE);
-    if (req->text.data[req->path] == '*') { /* of the server as a whole: RFC 9110 9.3.7 */
-        http_req_respond(req, 204, &methods, 1, NULL, 0, NULL);
+    if (req->text.data[req->path] == '*') {
+        http_answer_asterisk(req);
         return;
     }
     if (!server->handler) {

@@ -24,6 +24,7 @@ void http_server_unref(struct http_server *server)
         free(req);
     }
     buf_free(&server->out);
+    buf_free(&server->own_lines);
     http_gzip_free(server);
     http_zipped_free(server);
     free(server->trusted);
@@ -107,6 +108,12 @@ struct http_server *http_server_new(struct host *host)
 int http_server_reload(struct http_server *server, struct err *err)
 {
     return server->tls ? tls_reload(server->tls, err) : 0;
+}
+
+void http_server_own_lines(struct http_server *server, const char *lines, size_t len)
+{
+    buf_clear(&server->own_lines);
+    buf_append(&server->own_lines, lines, len);
 }
 
 static void drain(struct http_server *server, unsigned silence_ms)

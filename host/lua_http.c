@@ -1,6 +1,8 @@
 /* Lua: host.http
  *
  *   http.stats() -> {connections =, requests =}
+ *   http.own_headers(headers)          {name = text} of what the host answers by itself: refusals of
+ *                                      what is no request, and the like
  *   http.frame(headers, names|nil) -> frame   what many answers have in common, for respond: header
  *                                      lines, none of which depends on the body, and up to 16
  *                                      names of headers of which each answer gives the values
@@ -298,7 +300,7 @@ static void on_request(void *arg, struct http_req *req)
     struct host *host = arg;
     struct vm *vm = host->vm;
     if (!vm || !vm_push_request_entry(vm, vm->L)) {
-        http_req_fail(req, 503, ERR_UNAVAILABLE, "the server is starting");
+        http_req_fail(req, 503, "SERVICE_UNAVAILABLE", "the server is starting");
         http_req_release(req);
         return;
     }
@@ -333,6 +335,7 @@ static int l_stats(lua_State *L)
 static const luaL_Reg functions[] = {
     {"stats", l_stats},
     {"frame", lua_http_frame},
+    {"own_headers", lua_http_own_headers},
     {NULL, NULL},
 };
 

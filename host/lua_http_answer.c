@@ -1,6 +1,7 @@
 /* Answering a request: a body, or a file. */
 #include "lua_http_exchange.h"
 #include "lua_util.h"
+#include "lua_vm.h"
 #include <string.h>
 #include <strings.h>
 
@@ -141,6 +142,24 @@ int lua_http_frame(lua_State *L)
     luaL_newmetatable(L, FRAME_TYPE);
     lua_setmetatable(L, -2);
     return 1;
+}
+
+int lua_http_own_headers(lua_State *L)
+{
+    struct http_header headers[HEADERS_MAX];
+    const struct host *host = vm_host(L);
+    struct buf lines = {0};
+    struct err err;
+    lua_settop(L, 1);
+    size_t count = collect_headers(L, 1, headers);
+    if (http_lines(headers, count, &lines, &err) < 0) {
+        buf_free(&lines);
+        return luaL_error(L, "%s", err.message);
+    }
+    if (host->http)
+        http_server_own_lines(host->http, lines.data, lines.len);
+    buf_free(&lines);
+    return 0;
 }
 
 static bool has_line(const struct http_header *headers, size_t count, const char *name,

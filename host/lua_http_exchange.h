@@ -43,4 +43,5 @@ int lua_http_multipart(lua_State *L);
 int lua_http_keep(lua_State *L);
 int lua_http_respond(lua_State *L);
 int lua_http_frame(lua_State *L); /* of the module */
+int lua_http_own_headers(lua_State *L);
 int lua_http_send_file(lua_State *L);

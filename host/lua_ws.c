@@ -1,6 +1,7 @@
 /* Lua: host.ws
  *
- *   ws.accept(req, {max_message=, queue_max=, ping_ms=, protocol=, deflate=}) -> id | nil, err
+ *   ws.accept(req, {max_message=, queue_max=, ping_ms=, protocol=, deflate=, headers =
+ *        {name = text}}) -> id | nil, err
  *        answers 101 and takes the connection out of HTTP. err.code VERSION (answer 426),
  *        INVALID (answer 400), CLOSED. The first message comes when the accepting task has
  *        ended. deflate: compress for clients that offer it (true)
@@ -177,49 +178,6 @@ static int accepted(lua_State *L, struct task *task, uint64_t id)
     return 1;
 }
 
-static int l_accept(lua_State *L)
-{
-    struct ws_hub *hub = check_hub(L);
-    struct task *task = task_current(L);
-    struct http_req *req = lua_http_check_req(L, 1);
-    const char *protocol = opt_string(L, 2, "protocol", NULL, NULL);
-    if (protocol && !ws_is_token(protocol))
-        return luaL_error(L, "option 'protocol' is no token");
-    bool deflate = opt_boolean(L, 2, "deflate", true);
-    struct ws_options options = {
-        .max_message = opt_unsigned(L, 2, "max_message", MAX_MESSAGE),
-        .queue_max = opt_unsigned(L, 2, "queue_max", QUEUE_MAX),
-        .ping_ms = opt_unsigned(L, 2, "ping_ms", PING_MS),
-    };
-    struct ws_handshake handshake = {
-        .method = http_req_method(req),
-        .upgrade = http_req_header(req, "upgrade", NULL),
-        .connection = http_req_header(req, "connection", NULL),
-        .version = http_req_header(req, "sec-websocket-version", NULL),
-        .key = http_req_header(req, "sec-websocket-key", NULL),
-    };
-    const char *offers = http_req_header(req, "sec-websocket-extensions", NULL);
-    struct http_detached detached;
-    struct buf extensions = {0}, head = {0};
-    struct err err;
-    int bits = 0;
-    if (ws_handshake_check(&handshake, &err) < 0 ||
-        (deflate && (bits = ws_deflate_negotiate(offers, &extensions, &err)) < 0) ||
-        http_req_detach(req, &detached, &err) < 0) {
-        buf_free(&extensions);
-        return lua_fail(L, &err);
-    }
-    options.deflate_bits = (unsigned)bits;
-    ws_handshake_answer(&head, handshake.key, protocol,
-                        bits ? buf_cstr(&extensions) : NULL);
-    buf_free(&extensions);
-    uint64_t id = ws_adopt(hub, detached.stream, &options, head.data, head.len,
-                           detached.rest, detached.rest_len);
-    buf_free(&head);
-    free(detached.rest);
-    return accepted(L, task, id);
-}
-
 /* Leaves the lines of options.headers on the stack as one string. */
 static const char *check_headers(lua_State *L, int arg, size_t *len)
 {
@@ -251,6 +209,51 @@ static const char *check_headers(lua_State *L, int arg, size_t *len)
     }
     lua_settop(L, lines);
     return lua_tolstring(L, lines, len);
+}
+
+static int l_accept(lua_State *L)
+{
+    struct ws_hub *hub = check_hub(L);
+    struct task *task = task_current(L);
+    struct http_req *req = lua_http_check_req(L, 1);
+    const char *protocol = opt_string(L, 2, "protocol", NULL, NULL);
+    if (protocol && !ws_is_token(protocol))
+        return luaL_error(L, "option 'protocol' is no token");
+    bool deflate = opt_boolean(L, 2, "deflate", true);
+    struct ws_options options = {
+        .max_message = opt_unsigned(L, 2, "max_message", MAX_MESSAGE),
+        .queue_max = opt_unsigned(L, 2, "queue_max", QUEUE_MAX),
+        .ping_ms = opt_unsigned(L, 2, "ping_ms", PING_MS),
+    };
+    struct ws_handshake handshake = {
+        .method = http_req_method(req),
+        .upgrade = http_req_header(req, "upgrade", NULL),
+        .connection = http_req_header(req, "connection", NULL),
+        .version = http_req_header(req, "sec-websocket-version", NULL),
+        .key = http_req_header(req, "sec-websocket-key", NULL),
+    };
+    const char *offers = http_req_header(req, "sec-websocket-extensions", NULL);
+    lua_settop(L, 2);
+    const char *lines = check_headers(L, 2, NULL);
+    struct http_detached detached;
+    struct buf extensions = {0}, head = {0};
+    struct err err;
+    int bits = 0;
+    if (ws_handshake_check(&handshake, &err) < 0 ||
+        (deflate && (bits = ws_deflate_negotiate(offers, &extensions, &err)) < 0) ||
+        http_req_detach(req, &detached, &err) < 0) {
+        buf_free(&extensions);
+        return lua_fail(L, &err);
+    }
+    options.deflate_bits = (unsigned)bits;
+    ws_handshake_answer(&head, handshake.key, protocol,
+                        bits ? buf_cstr(&extensions) : NULL, lines);
+    buf_free(&extensions);
+    uint64_t id = ws_adopt(hub, detached.stream, &options, head.data, head.len,
+                           detached.rest, detached.rest_len);
+    buf_free(&head);
+    free(detached.rest);
+    return accepted(L, task, id);
 }
 
 static int l_accept_events(lua_State *L)

@@ -70,7 +70,7 @@ static void put_header(struct buf *out, const char *name, const char *value)
 }
 
 void ws_handshake_answer(struct buf *out, const char *key, const char *protocol,
-                         const char *extensions)
+                         const char *extensions, const char *lines)
 {
     char accept[ACCEPT_LEN + 1];
     accept_value(key, accept);
@@ -79,7 +79,9 @@ void ws_handshake_answer(struct buf *out, const char *key, const char *protocol,
     put_header(out, "Sec-WebSocket-Accept", accept);
     put_header(out, "Sec-WebSocket-Protocol", protocol);
     put_header(out, "Sec-WebSocket-Extensions", extensions);
-    buf_puts(out, "\r\n\r\n");
+    buf_puts(out, "\r\n");
+    buf_puts(out, lines);
+    buf_puts(out, "\r\n");
 }
 
 bool ws_is_token(const char *text)

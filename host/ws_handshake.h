@@ -20,9 +20,10 @@ struct ws_handshake {
 int ws_handshake_check(const struct ws_handshake *handshake, struct err *err);
 
 /* Appends the 101 answer to a handshake that was found good. `protocol` (NULL: none) must
- * be a token: see ws_is_token. `extensions` (NULL: none) is the header's value. */
+ * be a token: see ws_is_token. `extensions` (NULL: none) is the header's value. `lines`: further
+ * headers, each with its line end. */
 void ws_handshake_answer(struct buf *out, const char *key, const char *protocol,
-                         const char *extensions);
+                         const char *extensions, const char *lines);
 
 /* A token of RFC 9110, as a subprotocol's name must be. */
 bool ws_is_token(const char *text);

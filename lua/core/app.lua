@@ -258,10 +258,10 @@ local function send(ctx, answer)
   end
 end
 
-local function options(ctx, leaf)
-  local headers = mixed(ctx, { Allow = leaf.allow })
+local function tell_options(ctx, allow)
+  local headers = mixed(ctx, { Allow = allow })
   if headers["Access-Control-Allow-Origin"] then
-    headers["Access-Control-Allow-Methods"] = leaf.allow
+    headers["Access-Control-Allow-Methods"] = allow
     headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
     headers["Access-Control-Max-Age"] = PREFLIGHT_MAX_AGE_S
   end
@@ -286,7 +286,7 @@ local function authenticate(ctx, route)
     hook(ctx)
   end
   if not route.is_public and ctx.actor.kind == "anonymous" then
-    errors.raise("UNAUTHORIZED", "Sign in first", { headers = { ["WWW-Authenticate"] = "Bearer" } })
+    errors.raise("UNAUTHORIZED", "Sign in first")
   end
 end
 
@@ -354,10 +354,13 @@ local function serve_page(ctx)
   local page = static.find(ctx.path)
   if not page then
     errors.raise("NOT_FOUND", "There is nothing here")
-  elseif ctx.method ~= "GET" and ctx.method ~= "HEAD" then
+  elseif ctx.method == "GET" or ctx.method == "HEAD" then
+    send(ctx, page)
+  elseif ctx.method == "OPTIONS" then
+    tell_options(ctx, static.ALLOW)
+  else
     refuse_method(ctx, static.ALLOW)
   end
-  send(ctx, page)
 end
 
 local function serve(ctx)
@@ -371,7 +374,7 @@ local function serve(ctx)
   if route then
     serve_route(ctx, route, values)
   elseif method == "OPTIONS" then
-    options(ctx, leaf)
+    tell_options(ctx, leaf.allow)
   else
     refuse_method(ctx, leaf.allow)
   end
@@ -430,6 +433,7 @@ function M.build()
   end
   varies = next(origins) ~= nil
   frame = http.frame(SECURITY_HEADERS, FIELDS)
+  http.own_headers(SECURITY_HEADERS)
   static.build()
 end
 

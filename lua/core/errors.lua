@@ -26,7 +26,11 @@ M.STATUS = {
   STORAGE_FULL = 507,
 }
 
-local RETRY_AFTER_S = "1"
+-- What goes with a status, unless the error names headers of its own.
+local HEADERS = {
+  [401] = { ["WWW-Authenticate"] = "Bearer" },
+  [503] = { ["Retry-After"] = "1" },
+}
 
 -- How the host's failures look to a client. What is not here is a bug: 500.
 local FROM_HOST = {
@@ -66,6 +70,7 @@ function M.new(code, message, options)
   if options then
     err.details, err.headers, err.fields = options.details, options.headers, options.fields
   end
+  err.headers = err.headers or HEADERS[err.status]
   return err
 end
 
@@ -99,9 +104,7 @@ function M.from_host(host)
   err.host_code = host_code
   err.cause = type(host) == "table" and host_code .. ": " .. tostring(host.message)
     or tostring(host)
-  if code == "SERVICE_UNAVAILABLE" then
-    err.headers = { ["Retry-After"] = RETRY_AFTER_S }
-  elseif code == "CONFLICT" then
+  if code == "CONFLICT" then
     err.key = host.key
   elseif not code then
     err.traceback = debug.traceback("", 3)

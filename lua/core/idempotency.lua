@@ -86,8 +86,7 @@ end
 
 local function refuse_to_wait()
   errors.raise("SERVICE_UNAVAILABLE",
-    "The first request with this Idempotency-Key has no answer yet",
-    { headers = { ["Retry-After"] = "1" } })
+    "The first request with this Idempotency-Key has no answer yet")
 end
 
 -- Takes the key, or waits for the answer of who has it. Without `may_take` it only waits.

@@ -218,6 +218,15 @@ local function read_multipart(ctx, route)
   return form.fields, files, COERCE
 end
 
+-- Nothing here unpacks a body: what comes out of one could be of any size.
+local function refuse_coding(req)
+  local coding = req:header("content-encoding")
+  if coding and coding:lower() ~= "identity" then
+    errors.raise("UNSUPPORTED_MEDIA_TYPE", "The body must not be compressed",
+      { headers = { ["Accept-Encoding"] = "identity" } })
+  end
+end
+
 -- A body that is text, as the field of the object that it stands for.
 local function read_text(field, body)
   if not text.is_utf8(body) then
@@ -234,6 +243,7 @@ function M.read_body(ctx, route)
   if not req:has_body() then
     return {}, {}, nil
   end
+  refuse_coding(req)
   local type_name = media_type(ctx)
   if route.multipart and type_name == "multipart/form-data" then
     return read_multipart(ctx, route)

@@ -16,7 +16,7 @@ local sys = require("core.sys")
 local M = {}
 
 --- What may be done with any of them.
-M.ALLOW = "GET, HEAD"
+M.ALLOW = "GET, HEAD, OPTIONS"
 
 local FILE_MAX = 16777216
 local DEPTH_MAX = 8

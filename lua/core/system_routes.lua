@@ -17,6 +17,8 @@ local time = require("core.time")
 
 local JSON_TYPE = "application/json; charset=utf-8"
 local NO_STORE = { ["Content-Type"] = JSON_TYPE, ["Cache-Control"] = "no-store" }
+local NOT_READY = { ["Content-Type"] = JSON_TYPE, ["Cache-Control"] = "no-store",
+  ["Retry-After"] = "1" }
 local METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 local LOOPBACK = { ["127.0.0.1"] = true, ["::1"] = true, [""] = true } -- "": a Unix socket
 local NOTHING = schema.object({})
@@ -51,10 +53,6 @@ local function get_health()
   return alive
 end
 
-local function answer_ready(status, body)
-  return reply.raw(status, NO_STORE, json.encode(body))
-end
-
 -- Ready: the database answers and has the tables that this code expects.
 local function get_ready(ctx)
   local ok, err = pcall(function()
@@ -68,16 +66,17 @@ local function get_ready(ctx)
     end
   end)
   if ok then
-    return answer_ready(200, { status = "ready" })
+    return reply.raw(200, NO_STORE, json.encode({ status = "ready" }))
   end
   local reason = errors.is(err) and err.message or "Internal error"
-  return answer_ready(503, { status = "not ready", reason = reason })
+  return reply.raw(503, NOT_READY, json.encode({ status = "not ready", reason = reason }))
 end
 
 local function get_system_health(ctx)
   local answer = health.examine(ctx:can("system.read") or ctx.actor.platform_admin)
-  return reply.with_status(answer.status == "down" and 503 or 200, answer,
-    { headers = { ["Cache-Control"] = "no-store" } })
+  local is_down = answer.status == "down"
+  return reply.with_status(is_down and 503 or 200, answer, { headers = {
+    ["Cache-Control"] = "no-store", ["Retry-After"] = is_down and "1" or nil } })
 end
 
 -- With a token set, who has it; else who sits on this machine: what a proxy passes on comes from
@@ -88,8 +87,7 @@ local function check_scraper(ctx)
   if token ~= "" then
     local given = (req:header("authorization") or ""):match("^[Bb]earer (.+)$")
     if not given or not crypto.equal(given, token) then
-      errors.raise("UNAUTHORIZED", "Give the token of metrics.token",
-        { headers = { ["WWW-Authenticate"] = "Bearer" } })
+      errors.raise("UNAUTHORIZED", "Give the token of metrics.token")
     end
   elseif not LOOPBACK[ctx.ip] or req:header("x-forwarded-for") or req:header("forwarded") then
     errors.raise("FORBIDDEN", "Only this machine may ask; set metrics.token for others")

@@ -258,6 +258,8 @@ M.compressed = {
 }
 
 local ACCEPT = { ["sec-websocket-accept"] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" }
+local UPGRADE = { upgrade = "websocket", connection = "Upgrade" } -- RFC 9110 15.5.22, 7.8
+local VERSION = { upgrade = "websocket", connection = "Upgrade", ["sec-websocket-version"] = "13" }
 local DEFLATE = "Sec-WebSocket-Extensions"
 local AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 
@@ -269,8 +271,8 @@ M.handshakes = {
   { "4.2.1", "Upgrade with more words", { Upgrade = "h2c, websocket" }, 101, ACCEPT },
   { "4.2.1", "POST", { METHOD = "POST", ["Content-Length"] = "0" }, 405 },
   { "4.2.1", "HTTP/1.0", { VERSION = "HTTP/1.0" }, 400 },
-  { "4.2.1", "no Upgrade", { Upgrade = false }, 426 },
-  { "4.2.1", "another Upgrade", { Upgrade = "h2c" }, 426 },
+  { "4.2.1", "no Upgrade", { Upgrade = false }, 426, UPGRADE },
+  { "4.2.1", "another Upgrade", { Upgrade = "h2c" }, 426, UPGRADE },
   { "4.2.1", "an Upgrade that only looks alike", { Upgrade = "websocket2" }, 400 },
   { "4.2.1", "no Connection", { Connection = false }, 400 },
   { "4.2.1", "another Connection", { Connection = "keep-alive" }, 400 },
@@ -285,12 +287,9 @@ M.handshakes = {
   { "4.2.1", "two keys", { ["Sec-WebSocket-Key"] =
     "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==" }, 400 },
   { "4.2.1", "a body", { ["Content-Length"] = "5" }, 400 },
-  { "4.4", "no version", { ["Sec-WebSocket-Version"] = false }, 426,
-    { ["sec-websocket-version"] = "13" } },
-  { "4.4", "version 8", { ["Sec-WebSocket-Version"] = "8" }, 426,
-    { ["sec-websocket-version"] = "13" } },
-  { "4.4", "version 14", { ["Sec-WebSocket-Version"] = "14" }, 426,
-    { ["sec-websocket-version"] = "13" } },
+  { "4.4", "no version", { ["Sec-WebSocket-Version"] = false }, 426, VERSION },
+  { "4.4", "version 8", { ["Sec-WebSocket-Version"] = "8" }, 426, VERSION },
+  { "4.4", "version 14", { ["Sec-WebSocket-Version"] = "14" }, 426, VERSION },
   { "4.2.2", "subprotocols, of which we have none", { ["Sec-WebSocket-Protocol"] = "chat, v2" },
     101, { ["sec-websocket-protocol"] = false } },
   { "9.1", "no extension", {}, 101, { ["sec-websocket-extensions"] = false } },

@@ -23,7 +23,7 @@ static void check_answer(const char *key)
 {
     struct buf answer = {0};
     unsigned lines = 0;
-    ws_handshake_answer(&answer, key, NULL, NULL);
+    ws_handshake_answer(&answer, key, NULL, NULL, "");
     const char *text = buf_cstr(&answer);
     expect(strlen(text) == answer.len);
     expect(strncmp(text, "HTTP/1.1 101 ", 13) == 0);

@@ -415,14 +415,15 @@ static void checks_the_opening_handshake(void)
     CHECK(ws_handshake_check(&post, &err) < 0);
 
     struct buf out = {0};
-    ws_handshake_answer(&out, key, "chat", NULL);
+    ws_handshake_answer(&out, key, "chat", NULL, "");
     CHECK_STR(buf_cstr(&out), "HTTP/1.1 101 Switching Protocols\r\n"
                               "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                               "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
                               "Sec-WebSocket-Protocol: chat\r\n\r\n");
     buf_clear(&out);
-    ws_handshake_answer(&out, key, NULL, "permessage-deflate");
-    CHECK(strstr(buf_cstr(&out), "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"));
+    ws_handshake_answer(&out, key, NULL, "permessage-deflate", "A: b\r\n");
+    CHECK(strstr(buf_cstr(&out), "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"
+                                 "A: b\r\n\r\n"));
     CHECK(!strstr(out.data, "Sec-WebSocket-Protocol"));
     buf_free(&out);
     CHECK(ws_is_token("chat.v2") && !ws_is_token("") && !ws_is_token("a\r\nb") &&

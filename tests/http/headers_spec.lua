@@ -1,4 +1,6 @@
 -- What every answer carries: who asked, how it may be shown, who may read it.
+local raw_http = require("tests.support.raw_http")
+local raw_socket = require("tests.support.raw_socket")
 local servers = require("tests.support.server")
 
 local ORIGIN = "https://app.example"
@@ -36,7 +38,21 @@ describe("every answer", function()
   end)
 
   local function each_kind(check, headers)
+    local function page(more)
+      for name, value in pairs(headers or {}) do
+        more[name] = value
+      end
+      return api:get("/dashboard/app.js", { root = true, headers = more })
+    end
     for what, answer in pairs({
+      page = page({}),
+      page_held = page({ ["if-none-match"] = "*" }),
+      page_changed = page({ ["if-match"] = '"other"' }),
+      page_part = page({ range = "bytes=0-3" }),
+      page_beyond = page({ range = "bytes=99999999999999999999-" }),
+      page_options = api:options("/dashboard", { root = true, headers = headers }),
+      no_stream = api:get("/events", { root = true, headers = headers }),
+      no_socket = api:get("/ws", { root = true, headers = headers }),
       success = api:get("/users/me", { token = dispatcher.token, headers = headers }),
       invalid = api:get("/users/me?x=1", { token = dispatcher.token, headers = headers }),
       nobody = api:get("/users/me", { headers = headers }),
@@ -57,6 +73,42 @@ describe("every answer", function()
       assert.is_nil(answer.headers["x-powered-by"], what)
       assert.is_nil(answer.headers.server, what)
     end)
+  end)
+
+  -- Asks with bytes that no client would send.
+  local function ask(...)
+    local peer = raw_http.connect(server.port)
+    peer:send(table.concat({ ... }, "\r\n") .. "\r\n\r\n")
+    local answer = assert(peer:answer())
+    peer:close()
+    return answer
+  end
+
+  it("has both, also when it is the host's own", function()
+    local id = ("i"):rep(100)
+    local named = "X-Request-Id: " .. id
+    for status, answer in pairs({
+      [204] = ask("OPTIONS * HTTP/1.1", "Host: x", named),
+      [400] = ask("GET / HTTP/1.1", "Host: x", named, "Host: x"),
+      [417] = ask("GET / HTTP/1.1", "Host: x", named, "Expect: magic"),
+      [431] = ask("GET / HTTP/1.1", "Host: x", named, "X: " .. ("x"):rep(20000)),
+      [501] = ask("TRACE / HTTP/1.1", "Host: x", named),
+    }) do
+      assert.equal(status, answer.status)
+      assert.equal(id, answer.headers["x-request-id"])
+      for name, value in pairs(HELMET) do
+        assert.equal(value, answer.headers[name], status .. " " .. name)
+      end
+    end
+    local made = ask("OPTIONS * HTTP/1.1", "Host: x", named .. "i").headers["x-request-id"]
+    assert.equal(36, #made)
+  end)
+
+  it("has the request's id, also when it is that of a socket", function()
+    local peer = raw_socket.open(server.port, { ["X-Request-Id"] = "caller-1:a.b_C" })
+    assert.equal(101, peer.status)
+    assert.equal("caller-1:a.b_C", peer.headers["x-request-id"])
+    peer:close()
   end)
 
   it("has the request's id: the caller's when it is sane, or a new one", function()

@@ -91,8 +91,10 @@ describe("bad input", function()
       assert.equal(200, api:get(path, { root = true }).status, path)
       for _, method in ipairs({ "POST", "DELETE" }) do
         answer = refused(405, "METHOD_NOT_ALLOWED", api:request(method, path, { root = true }))
-        assert.equal("GET, HEAD", answer.headers.allow)
+        assert.equal("GET, HEAD, OPTIONS", answer.headers.allow)
       end
+      answer = api:options(path, { root = true })
+      assert.same({ 204, "GET, HEAD, OPTIONS" }, { answer.status, answer.headers.allow })
     end
   end)
 

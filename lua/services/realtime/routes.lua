@@ -41,7 +41,7 @@ end
 local function open(ctx)
   if not (ctx.req:header("upgrade") or ""):lower():find("websocket", 1, true) then
     errors.raise("UPGRADE_REQUIRED", "This is a WebSocket endpoint",
-      { status = 426, headers = { Upgrade = "websocket", Connection = "Upgrade" } })
+      { status = 426, headers = { Upgrade = "websocket" } })
   end
   check_origin(ctx)
   local query = input.parse_query(ctx.req:query())

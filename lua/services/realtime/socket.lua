@@ -194,12 +194,13 @@ function M.open(ctx, options)
     queue_max = limits.queue_max,
     ping_ms = limits.ping_ms,
     deflate = limits.deflate,
+    headers = { ["X-Request-Id"] = ctx.request_id },
   })
   if not id then
     local outdated = err.code == "VERSION"
     errors.raise(outdated and "UPGRADE_REQUIRED" or "BAD_REQUEST", err.message, {
       status = outdated and 426 or 400,
-      headers = outdated and { ["Sec-WebSocket-Version"] = "13" } or nil,
+      headers = outdated and { Upgrade = "websocket", ["Sec-WebSocket-Version"] = "13" } or nil,
     })
   end
   local state = {

@@ -45,8 +45,7 @@ function M.prepare(ctx, options)
     ctx.actor, ctx.tenant = identity.of_token(ctx, options.token)
     state, names = session.signed_in(state, ctx)
   elseif #options.topics == 0 then
-    errors.raise("UNAUTHORIZED", "Sign in, or name a public topic",
-      { headers = { ["WWW-Authenticate"] = "Bearer" } })
+    errors.raise("UNAUTHORIZED", "Sign in, or name a public topic")
   else
     ctx.tenant = identity.named_tenant(ctx, options.query)
   end

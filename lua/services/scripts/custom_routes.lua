@@ -49,7 +49,7 @@ local function check_permission(ctx, hook)
   if permission == "public" then
     return
   elseif ctx.actor.kind == "anonymous" then
-    errors.raise("UNAUTHORIZED", "Sign in first", { headers = { ["WWW-Authenticate"] = "Bearer" } })
+    errors.raise("UNAUTHORIZED", "Sign in first")
   elseif permission ~= "user" then
     ctx:require(permission)
   elseif ctx.actor.kind == "key" then -- its scopes say what it may do, and here nothing asks them
@@ -112,7 +112,6 @@ local function fail(ctx, hook, outcome)
   local code, message, status = failure_of(err)
   local failure = errors.new(code, message, {
     status = status,
-    headers = status == 503 and { ["Retry-After"] = "1" } or nil,
     fields = ctx:can(READS_DETAILS) and { rule = ("%s:%d"):format(err.file or hook.file,
       err.line or hook.line), cause = { code = err.code, message = err.message } } or nil,
   })

@@ -116,6 +116,9 @@ describe("a request", function()
       route({ method = "GET", path = "/busy", handler = function()
         errors.check(nil, { code = "UNAVAILABLE", message = "secret address" })
       end }),
+      route({ method = "GET", path = "/later", handler = function()
+        errors.raise("SERVICE_UNAVAILABLE", "not now")
+      end }),
       route({ method = "GET", path = "/tagged", handler = function()
         called = true
         return reply.ok({ a = 1 }, { etag = "v1" })
@@ -223,6 +226,19 @@ describe("a request", function()
     assert.equal(401, (ask(bad)))
   end)
 
+  it("is told how to sign in, and when to come back, whoever refuses it", function()
+    local refused = { path = "/api/v1/things", method = "POST", body = "{}" }
+    for _, authorization in ipairs({ false, "bad" }) do
+      refused.headers = { authorization = authorization or nil }
+      local status, _, headers = ask(refused)
+      assert.same({ 401, "Bearer" }, { status, headers["WWW-Authenticate"] })
+    end
+    for _, path in ipairs({ "/api/v1/busy", "/api/v1/later" }) do
+      local status, _, headers = ask({ path = path })
+      assert.same({ 503, "1" }, { status, headers["Retry-After"] })
+    end
+  end)
+
   it("sends JSON that can be read", function()
     local function send(body, content_type)
       return ask({ path = "/api/v1/things", method = "POST", body = body,
@@ -235,6 +251,12 @@ describe("a request", function()
     assert.equal("INVALID_JSON", data.error.code)
     assert.equal(9, data.error.details[1].offset)
     assert.equal(415, (send("title=Hole", "application/x-www-form-urlencoded")))
+    for coding, expected in pairs({ gzip = 415, ["x-unknown"] = 415, Identity = 200 }) do
+      local found, _, headers = ask({ path = "/api/v1/things", method = "POST",
+        body = '{"title":"Hole"}', headers = { authorization = "create", ["content-encoding"] = coding } })
+      assert.equal(expected, found)
+      assert.equal(found == 415 and "identity" or nil, headers["Accept-Encoding"])
+    end
     assert.equal(413, (send('{"title":"' .. ("x"):rep(1100000) .. '"}')))
     assert.equal(400, (send("[]")))
     assert.equal(400, (send(("["):rep(40) .. ("]"):rep(40))))
