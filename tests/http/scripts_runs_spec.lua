@@ -303,6 +303,53 @@ end)
     end)
   end)
 
+  it("keeps of people nothing in the clear, and of those who are erased nothing at all", function()
+    publish({ ["rules/people.lua"] = [[
+on("report.created", function(event)
+  local reporter = reports.get(event.report.id).reporter
+  if reporter.userId then
+    local who = users.get(reporter.userId)
+    local staff = users.list{ role = { "technician" }, limit = 1 }
+    local order = workorders.create{ title = "for " .. who.fullName:len(), userId = staff[1].id }
+    reports.update(event.report.id, { title = "Given to " .. order.assignee.name:len() })
+    error("not yet")
+  end
+end)
+on("report.created", function(event)
+  local reporter = reports.get(event.report.id).reporter
+  if reporter.name then
+    reports.update(event.report.id, { title = "Seen by " .. reporter.name:len() })
+    error("not yet")
+  end
+end)
+]] })
+    local password = "a quiet green bus"
+    local ann = ok(api:post("/auth/register", { json = { email = "ann@effects.example", password = password,
+      fullName = "Xanthippe Zweistein", tenant = "riverton" } }), 201)
+    ok(report({ title = "Seen" }, { token = ann.accessToken }), 201)
+    ok(api:post("/reports", { tenant = "riverton", json = { title = "Seen", category = "other",
+      location = { description = "gate" }, reporter = { name = "Xanthippe Unknown" } } }), 201)
+    await("both runs", function()
+      return count("script_effects WHERE capability = 'reports.update' AND NOT ended") == 2
+    end)
+    local of_ann = server:sql("SELECT DISTINCT cause FROM script_effects WHERE persons LIKE '%" .. ann.user.id
+      .. "%'"):match("[^\n]+")
+    assert.equal("workorders.create 2\nreports.update NULL\n", server:sql("SELECT CONCAT(capability, ' ', "
+      .. "COALESCE(JSON_LENGTH(persons), 'NULL')) FROM script_effects WHERE cause = '" .. of_ann
+      .. "' ORDER BY ordinal"))
+    local _, dump = servers.shell(("mariadb-dump --no-defaults -uroot -S %s/run/mariadb.sock "
+      .. "fixxit script_effects script_runs jobs event_log"):format(server.data))
+    assert.truthy(dump:find(of_ann, 1, true))
+    assert.is_nil(dump:find("Xanthippe", 1, true))
+    assert.equal(200, api:delete("/users/delete-account", { token = ann.accessToken,
+      json = { password = password } }).status)
+    -- It is not told again who she was, but asked.
+    assert.equal("There is no such member", run_of("status=retrying&eventId=" .. of_ann,
+      function(run) return run.hook == "rules/people.lua:on:report.created:1" end, 2).error.message)
+    assert.equal(1, count("work_orders WHERE title = 'for 19'"))
+    server:sql("UPDATE jobs SET state = 'dead' WHERE name = 'scripts.handle' AND state = 'waiting'")
+  end)
+
   it("ends where rules set each other off for ever", function()
     publish({ ["rules/echo.lua"] = [[
 on("report.created", function(event)
