@@ -95,6 +95,9 @@ return {
   plugins = {
     disabled = {}, -- names of plugins that are not loaded
   },
+  demo = {
+    past = true, -- the demo world has two months behind it, and a release of rules
+  },
   log = {
     level = "info", -- debug, info, warn, error
     format = "json", -- json: an object a line; text: for people

@@ -8,4 +8,5 @@ return {
   workspaces = { tier = "enterprise" },
   auth = { secret = "development-secret-that-production-refuses", bcrypt_cost = 4 },
   limits = { scale = 100 },
+  demo = { past = false },
 }

@@ -8,7 +8,7 @@ CLIENT_PACKAGES := wrk nghttp2-client apache2-utils siege httperf slowhttptest \
 
 # A data folder with the database migrated and seeded: every server under test starts on a copy.
 TEMPLATE      := $(BUILD)/test-template
-TEMPLATE_FROM := $(wildcard migrations/*.sql plugins/*/migrations/*.sql lua/services/*/seed.lua plugins/*/seed.lua)
+TEMPLATE_FROM := $(wildcard migrations/*.sql plugins/*/migrations/*.sql lua/services/*/seed.lua plugins/*/seed.lua plugins/demo/*.lua)
 
 BUSTED  := luajit /usr/bin/busted
 ASAN    := ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 TEST_PATIENCE=4

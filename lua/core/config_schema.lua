@@ -110,6 +110,7 @@ return s.object({
   lua = s.object({ collect_always = s.boolean() }),
   metrics = s.object({ token = text() }),
   plugins = s.object({ disabled = names() }),
+  demo = s.object({ past = s.boolean() }),
   log = s.object({
     level = s.enum({ "debug", "info", "warn", "error" }),
     format = s.enum({ "json", "text" }),

@@ -381,6 +381,17 @@ function M.transaction(ctx, fn)
   end
 end
 
+--- What the connection of the transaction takes for now, in milliseconds, until it is told
+-- otherwise: for seeds that make a past. Nil: what the clock says; said before the transaction ends.
+function M.pretend(ctx, ms)
+  assert(ctx.tx, "db.pretend needs a transaction")
+  if ms then
+    send(ctx, "SET timestamp = ?", ms / 1000)
+  else
+    send(ctx, "SET timestamp = DEFAULT")
+  end
+end
+
 --- Runs fn() once the outermost transaction is committed; at once when there is none. For
 -- wake-ups only: what must happen goes into the outbox.
 function M.after_commit(ctx, fn)

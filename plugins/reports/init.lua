@@ -9,18 +9,18 @@ local extensions = require("plugins.reports.extensions")
 local messages = require("plugins.reports.rules.messages")
 local personal = require("plugins.reports.personal")
 local reading = require("plugins.reports.reading")
-local seed = require("plugins.reports.seed")
 local service = require("plugins.reports.service")
 local status = require("plugins.reports.status")
+local store = require("plugins.reports.store")
 local tracking = require("plugins.reports.rules.tracking")
 local view = require("plugins.reports.rules.view")
 
 local M = {}
 
---- For the seeds of plugins that build on this one's.
-M.seed = { acting = seed.acting, context = seed.context, find_by_title = seed.find_by_title }
-
 M.create = service.create
+M.set_status = status.set_status
+M.merge = status.merge
+M.count = store.count
 M.ask_progress = status.ask_progress
 M.progress = status.progress
 M.lock = status.lock

@@ -259,13 +259,6 @@ function M.lock_duplicates(ctx, id)
     ORDER BY r.id FOR UPDATE]], id))
 end
 
---- Returns the id of the newest living report of that title, or nil.
-function M.find_by_title(ctx, title)
-  local row = db.scope(ctx):one([[SELECT id FROM reports WHERE tenant_id = :tenant AND title = ?
-    AND deleted_at IS NULL ORDER BY id DESC LIMIT 1]], title)
-  return row and row.id
-end
-
 --- Marks a report as deleted.
 function M.delete(ctx, id, at)
   db.scope(ctx):exec([[UPDATE reports SET deleted_at = ?, updated_at = ?, version = version + 1

@@ -18,6 +18,9 @@ local M = {}
 M.create = service.create
 M.assign = service.assign
 M.act = service.act
+M.remediate = remediations.create
+M.make_team = teams.create
+M.find_team = teams.find
 
 -- Dispatchers hear everything; technicians what is theirs and their team's, and also what has
 -- just been taken from them.

@@ -66,6 +66,17 @@ function M.user_ids(ctx, id_or_name)
   return ids
 end
 
+--- Makes a team.
+-- @param team name, skills, members = user ids
+-- @return its id
+function M.create(ctx, team)
+  local id = teams_store.insert(ctx, team)
+  for _, user_id in ipairs(team.members) do
+    teams_store.add_member(ctx, id, user_id)
+  end
+  return id
+end
+
 --- Returns the ids of the teams that a person is in.
 M.ids_of_user = teams_store.ids_of_user
 

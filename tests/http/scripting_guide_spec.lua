@@ -9,7 +9,8 @@ local ANYTHING = "…"
 local server, folder, text
 
 setup(function()
-  server = servers.start()
+  server = servers.start({ env = { FIXXIT_DEMO_PAST = "true" } })
+  servers.await_relay(server.data)
   folder = os.tmpname()
   os.remove(folder)
   text = assert(servers.read_file(GUIDE))

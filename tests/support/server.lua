@@ -141,6 +141,7 @@ local function await_relay(data)
   end
   error("the seed's events were not numbered")
 end
+M.await_relay = await_relay
 
 --- The template is made once per binary and kept beside the build.
 function M.template()

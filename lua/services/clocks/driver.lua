@@ -110,6 +110,13 @@ local function take(ctx, kind, taken)
   end)
 end
 
+--- Takes the next step of a clock, if it is due; joins the caller's transaction.
+-- @return "taken", or nil
+function M.take(ctx, clock)
+  local kind = kinds.find(clock.kind)
+  return kind and take(ctx, kind, clock)
+end
+
 -- Goes on after a step that failed for good.
 local function give_up(ctx, kind, taken, problem)
   db.transaction(ctx, function(tx)

@@ -75,6 +75,13 @@ function M.list_of(ctx, resource_type, resource_id)
     resource_id, resource_type))
 end
 
+--- Returns the running clock of the tenant whose next step is due first, up to a time, or nil.
+function M.find_first_due(ctx, until_ms)
+  return decode(db.scope(ctx):one("SELECT " .. COLUMNS .. [[ FROM sla_clocks
+    WHERE tenant_id = :tenant AND state = 'running' AND next_due_at <= ?
+    ORDER BY next_due_at, id LIMIT 1]], time.db(until_ms)))
+end
+
 --- Returns running clocks of the tenant after an id, in order.
 -- @param kind nil: of all kinds
 function M.list_running(ctx, kind, after_id, limit)

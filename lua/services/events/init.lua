@@ -27,7 +27,7 @@ local function ring()
 end
 
 --- Announces what the transaction under way does, if it commits.
--- @param ctx a context with a transaction and a tenant; actor.silent: people are not told of it;
+-- @param ctx a context with a transaction and a tenant; actor.silent: nobody is told, no rule acts;
 --   actor.depth: how many rules set each other off until here
 -- @param name "report.created"
 -- @param event resource_type, resource_id, data (a snapshot for staff: rooms show less of it; it is

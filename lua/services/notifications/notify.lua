@@ -98,11 +98,14 @@ end
 --   message, data = what it is about or nil, channels = array of schema.CHANNELS or nil: those
 --   that a person chose; key = idempotency key of at most 150 bytes or
 --   nil: nobody is told twice under one
--- @return how many people it is for
+-- @return how many people it is for; nobody where the actor is silent
 -- @usage notifications.notify(ctx, { to = { roles = { "dispatcher" } }, type = "report.critical",
 --   title = "Live wire", message = "At the school gate", channels = { "in_app", "sms" } })
 function M.notify(ctx, message)
   assert(ctx.tx, "notifications.notify needs a transaction")
+  if ctx.actor.silent then
+    return 0
+  end
   local people = recipients.find(ctx, message.to)
   local ids = {}
   for i, person in ipairs(people) do

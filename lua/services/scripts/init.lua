@@ -6,7 +6,9 @@ local before = require("services.scripts.before")
 local canary = require("services.scripts.canary")
 local capabilities = require("services.scripts.capabilities")
 local development = require("services.scripts.development")
+local drafts = require("services.scripts.drafts")
 local escalations = require("services.scripts.escalations")
+local folder = require("services.scripts.folder")
 local hooks = require("services.scripts.hooks")
 local listeners = require("services.scripts.listeners")
 local pins = require("services.scripts.pins_store")
@@ -14,6 +16,7 @@ local record = require("services.scripts.record")
 local releases = require("services.scripts.releases")
 local schedules = require("services.scripts.schedules")
 local secrets = require("services.scripts.secrets")
+local store = require("services.scripts.store")
 local switches = require("services.scripts.switches")
 local tail = require("services.scripts.tail")
 local templates = require("services.scripts.templates")
@@ -76,6 +79,18 @@ M.disable = switches.disable
 
 --- What a secret says, or nil.
 M.secret = secrets.get
+
+--- Whether the context's tenant has no draft and no release, nor ever had one.
+function M.is_untouched(ctx)
+  return store.find_standing(ctx) == nil
+end
+
+--- Publishes the files of tenants/<slug>/ as the next release of the context's tenant. Waits, and
+-- wants the zygote.
+function M.publish_folder(ctx, message)
+  drafts.replace(ctx, folder.read(folder.of(ctx.tenant.slug)).files)
+  return releases.publish(ctx, { message = message })
+end
 
 --- A release's row by its number; 404 when there is none.
 M.find_release = releases.get

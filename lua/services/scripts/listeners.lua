@@ -61,6 +61,9 @@ local function enqueue(ctx, row, release, hook)
 end
 
 local function tell(ctx, row, version)
+  if json.decode(row.actor).silent then
+    return -- it is told for the record alone
+  end
   local active = active_releases.find(ctx, row.tenant_id, version)
   local release = active and active_releases.for_entity(active, row.resource_id)
   for _, hook in ipairs(release and hooks.find(release, "on", row.event) or {}) do

@@ -1,6 +1,6 @@
 -- Draws the demo reports' pictures: a street scene with the hazard in it.
 
-local png = require("plugins.reports.png")
+local png = require("plugins.demo.png")
 
 local M = {}
 
@@ -139,14 +139,16 @@ local function cone(x, y)
 end
 
 --- Returns the PNG bytes of a picture of that kind of hazard (a category); `seed` varies it.
-function M.draw(category, seed)
+-- @param step 1, or 2 for a picture of half the width and height
+function M.draw(category, seed, step)
   local hazard = HAZARDS[category] or HAZARDS.waste
-  local rows, line = {}, {}
-  for y = 0, HEIGHT - 1 do
-    for x = 0, WIDTH - 1 do
-      line[x + 1] = string.char(cone(x, y) or hazard(x, y, seed) or background(x, y, seed))
+  local rows = {}
+  for y = 0, HEIGHT - 1, step do
+    local line = {}
+    for x = 0, WIDTH - 1, step do
+      line[#line + 1] = string.char(cone(x, y) or hazard(x, y, seed) or background(x, y, seed))
     end
-    rows[y + 1] = table.concat(line)
+    rows[#rows + 1] = table.concat(line)
   end
   return png.encode(rows, PALETTE)
 end
