@@ -16,11 +16,12 @@ Q := $(if $(V),,@)
 # service: the servers that run here are private ones, on Unix sockets.
 PACKAGES := gcc make pkg-config libc6-dev luajit libluajit-5.1-dev libluajit-5.1-common \
 	libuv1-dev node-llhttp libmariadb-dev mariadb-server-core mariadb-client-core \
-	redis-server libhiredis-dev lua-cjson libjwt-dev libvips-dev libssl-dev \
-	libcrypt-dev libseccomp-dev zlib1g-dev libcurl4-openssl-dev libqrencode-dev \
+	redis-server libhiredis-dev lua-cjson libjwt-dev libvips-dev \
+	libjpeg62-turbo-dev libssl-dev libcrypt-dev libseccomp-dev zlib1g-dev \
+	libcurl4-openssl-dev libqrencode-dev \
 	lua-busted lua-check diffutils curl tzdata
 
-LIBS := luajit libuv libmariadb hiredis libjwt vips libseccomp libcrypt libcurl openssl libqrencode
+LIBS := luajit libuv libmariadb hiredis libjwt vips libjpeg libseccomp libcrypt libcurl openssl libqrencode
 
 include tests/tests.mk
 include tests/bench/bench.mk

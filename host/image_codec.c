@@ -6,6 +6,7 @@
  * vips sees memory only: no file name and no descriptor is ever handed to it. Its errors
  * gather in one text of the process, which is taken and cleared after each request. */
 #include "image_codec.h"
+#include "jpeg_eighth.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -275,16 +276,47 @@ static int choose_shrink(const struct image_request *request,
     return shrink;
 }
 
+/* What vips needs to know of it besides its pixels. */
+static void copy_metadata(VipsImage *from, VipsImage *to)
+{
+    const void *profile;
+    size_t len;
+    vips_image_set_int(to, VIPS_META_ORIENTATION, vips_image_get_orientation(from));
+    if (vips_image_get_typeof(from, VIPS_META_ICC_NAME) &&
+        vips_image_get_blob(from, VIPS_META_ICC_NAME, &profile, &len) == 0)
+        vips_image_set_blob_copy(to, VIPS_META_ICC_NAME, profile, len);
+}
+
+/* NULL when it is to be decoded by vips. */
+static VipsImage *decode_eighth(VipsImage *header, const void *data, size_t len)
+{
+    struct jpeg_eighth small;
+    if (!jpeg_eighth(data, len, &small))
+        return NULL;
+    size_t size = (size_t)(small.width * small.height * small.bands);
+    VipsImage *image = vips_image_new_from_memory_copy(
+        small.pixels, size, small.width, small.height, small.bands, VIPS_FORMAT_UCHAR);
+    free(small.pixels);
+    if (image) {
+        image->Type = vips_image_get_interpretation(header);
+        copy_metadata(header, image);
+    }
+    return image;
+}
+
 /* vips_thumbnail_buffer() would open the file by itself, but it paints damaged parts
  * black. */
 static void thumbnail(const struct image_request *request, enum image_format format,
-                      const void *data, size_t len, struct image_reply *reply,
-                      struct buf *output)
+                      VipsImage *header, const void *data, size_t len,
+                      struct image_reply *reply, struct buf *output)
 {
     enum image_format target = request->format ? request->format : format;
-    VipsImage *next = NULL;
-    VipsImage *image =
-        decode(format, data, len, (struct extent){1, choose_shrink(request, reply)});
+    int shrink = choose_shrink(request, reply);
+    VipsImage *next = NULL, *image = NULL;
+    if (format == IMAGE_JPEG && shrink == 8)
+        image = decode_eighth(header, data, len);
+    if (!image)
+        image = decode(format, data, len, (struct extent){1, shrink});
     if (!image ||
         step(&image,
              vips_thumbnail_image(
@@ -303,17 +335,15 @@ static void thumbnail(const struct image_request *request, enum image_format for
     g_clear_object(&image);
 }
 
-/* Reads the header; whether the picture may be decoded. */
-static bool check_header(enum image_format format, const void *data, size_t len,
-                         const struct image_limits *limits, struct image_reply *reply)
+/* Whether the picture may be decoded. */
+static bool check_header(VipsImage *header, const struct image_limits *limits,
+                         struct image_reply *reply)
 {
-    VipsImage *image = open_image(format, data, len, (struct extent){1, 1});
-    if (!image) {
+    if (!header) {
         take_error(reply, IMAGE_INVALID);
         return false;
     }
-    describe(image, reply);
-    g_object_unref(image);
+    describe(header, reply);
     int64_t pixels = (int64_t)reply->width * reply->height; /* sides of at most 10^7 */
     if (reply->pages > PAGES_MAX ||
         pixels > limits->pixels / (reply->pages ? reply->pages : 1)) {
@@ -345,12 +375,16 @@ void image_codec_run(const struct image_request *request, const void *data, size
     bool decodable = may_decode(format, limits);
     if (!decodable && request->op != IMAGE_INSPECT)
         refuse(reply, IMAGE_INVALID, "this type of file is not allowed as a picture");
-    if (!decodable || !check_header(format, data, len, limits, reply))
+    if (!decodable)
         return;
-    if (request->op == IMAGE_CLEAN)
-        clean(request, format, data, len, reply, output);
-    else if (request->op == IMAGE_THUMBNAIL)
-        thumbnail(request, format, data, len, reply, output);
+    VipsImage *header = open_image(format, data, len, (struct extent){1, 1});
+    if (check_header(header, limits, reply)) {
+        if (request->op == IMAGE_CLEAN)
+            clean(request, format, data, len, reply, output);
+        else if (request->op == IMAGE_THUMBNAIL)
+            thumbnail(request, format, header, data, len, reply, output);
+    }
+    g_clear_object(&header);
     vips_thread_shutdown();
 }
 

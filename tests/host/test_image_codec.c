@@ -61,6 +61,74 @@ static void does_each_operation_on_each_format(void)
     }
 }
 
+/* Stripes of colours that wide-gamut profiles have, lying on its side. */
+static VipsImage *draw_photograph(void)
+{
+    VipsImage *places = NULL, *sum = NULL, *colours = NULL, *photograph = NULL;
+    VipsBlob *profile = NULL;
+    double slopes[] = {0.4, 0.7, 0.1}, shifts[] = {90, 10, 0};
+    vips_xyz(&places, 400, 248, NULL);
+    vips_bandmean(places, &sum, NULL);
+    vips_linear(sum, &colours, slopes, shifts, 3, NULL);
+    vips_cast_uchar(colours, &photograph, NULL);
+    CHECK(vips_profile_load("p3", &profile, NULL) == 0);
+    size_t len;
+    const void *data = vips_blob_get(profile, &len);
+    vips_image_set_blob_copy(photograph, VIPS_META_ICC_NAME, data, len);
+    vips_image_set_int(photograph, VIPS_META_ORIENTATION, 6);
+    photograph->Type = VIPS_INTERPRETATION_sRGB;
+    vips_area_unref(VIPS_AREA(profile));
+    g_object_unref(places);
+    g_object_unref(sum);
+    g_object_unref(colours);
+    return photograph;
+}
+
+static VipsImage *make_thumbnail(VipsImage *picture, bool progressive)
+{
+    VipsImage *thumbnail = NULL, *pixels = NULL;
+    struct image_request request = {.op = IMAGE_THUMBNAIL,
+                                    .format = IMAGE_PNG,
+                                    .quality = 80,
+                                    .width = 28,
+                                    .height = 31};
+    struct image_reply reply = {0};
+    struct buf output = {0};
+    void *data = NULL;
+    size_t len = 0;
+    CHECK(vips_jpegsave_buffer(picture, &data, &len, "Q", 95, "interlace", progressive,
+                               NULL) == 0);
+    image_codec_run(&request, data, len, &limits, &reply, &output);
+    CHECK(reply.status == IMAGE_OK && reply.width == 19 && reply.height == 31);
+    CHECK(vips_pngload_buffer(output.data, output.len, &thumbnail, NULL) == 0);
+    pixels = vips_image_copy_memory(thumbnail);
+    g_object_unref(thumbnail);
+    g_free(data);
+    buf_free(&output);
+    return pixels;
+}
+
+/* Progressive ones are decoded by vips alone: jpeg_eighth.h must not lose what is known of
+ * a picture besides its pixels. */
+static void a_photograph_looks_the_same_however_it_is_decoded(void)
+{
+    VipsImage *photograph = draw_photograph(), *difference = NULL, *size = NULL;
+    VipsImage *ours = make_thumbnail(photograph, false);
+    VipsImage *others = make_thumbnail(photograph, true);
+    double most = 255;
+    CHECK(vips_subtract(ours, others, &difference, NULL) == 0);
+    CHECK(vips_abs(difference, &size, NULL) == 0);
+    CHECK(vips_max(size, &most, NULL) == 0);
+    if (most > 3)
+        fprintf(stderr, "off by %g\n", most);
+    CHECK(most <= 3);
+    g_object_unref(photograph);
+    g_object_unref(ours);
+    g_object_unref(others);
+    g_object_unref(difference);
+    g_object_unref(size);
+}
+
 /* Whatever becomes of it: a sound answer, and an output only when there is one. */
 static void use(const char *data, size_t len)
 {
@@ -114,6 +182,7 @@ int main(void)
         return check_result("image_codec");
     make_pictures();
     RUN(does_each_operation_on_each_format);
+    RUN(a_photograph_looks_the_same_however_it_is_decoded);
     RUN(survives_what_is_cut_off);
     RUN(survives_what_is_damaged);
     for (int i = 0; i < FORMATS; i++)
