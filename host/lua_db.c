@@ -1,11 +1,18 @@
 /* Lua: host.db - the process's connections to MariaDB
  *
- *   db.query(sql, ...) -> rows | nil, err        one statement on a free connection
- * (waits) db.begin{read_only=} -> tx | nil, err        holds a connection, transaction
- * open (waits) tx:query(sql, ...) -> rows | nil, err (waits) tx:commit() -> true | nil,
- * err               ends it                              (waits) tx:rollback() -> true
- * ends it                              (waits) db.execute_script(sql) -> true | nil, err
- * one statement of DDL, no time limit  (waits) db.stats() -> {open=, idle=, waiting=}
+ *   db.query(sql, ...) -> rows | nil, err        one statement on a free connection (waits)
+ *   db.transact(sql, ...) -> rows | nil, err     one that begins and ends a transaction
+ *                                                                                   (waits)
+ *   db.begin{read_only=} -> tx | nil, err        holds a connection, transaction open
+ *                                                                                   (waits)
+ *   db.begin(sql, ...) -> tx | nil, err          by a statement that begins one     (waits)
+ *   tx:query(sql, ...) -> rows | nil, err                                           (waits)
+ *   tx:commit(sql, ...) -> true | nil, err       ends it; with a statement, that does: it
+ *                                                must end with COMMIT               (waits)
+ *   tx:rollback() -> true                        ends it                            (waits)
+ *   db.execute_script(sql) -> true | nil, err    one statement of DDL, no time limit
+ *                                                                                   (waits)
+ *   db.stats() -> {open=, idle=, waiting=}
  *   db.null                                      NULL among the parameters, like nil
  *   db.shape{fields, keep = {columns}, lines = shape, when = column} -> shape
  *                                                 rows as JSON objects, in this order of keys.
@@ -95,7 +102,7 @@ static void on_done(void *arg, struct db_conn *conn, const struct db_err *err);
 void op_dispatch(struct op *op, struct db_conn *conn)
 {
     op->conn = conn;
-    if (op->kind == OP_QUERY)
+    if (op->kind == OP_QUERY || op->whole)
         db_conn_query(conn, op->sql, op->len, op->params, op->count, on_done, op);
     else if (op->kind == OP_SCRIPT)
         db_conn_script(conn, op->sql, op->len, on_done, op);
@@ -188,9 +195,7 @@ static int l_transact(lua_State *L)
     int over = task_over(L);
     if (over)
         return over;
-    struct op *op = op_new(L, OP_QUERY, check_pool(L), 1);
-    op->whole = true;
-    return run_pooled(L, op);
+    return run_pooled(L, op_whole(L, OP_QUERY, check_pool(L), 1));
 }
 
 static int l_query_shaped(lua_State *L)
@@ -214,10 +219,12 @@ static int l_execute_script(lua_State *L)
 static int l_begin(lua_State *L)
 {
     struct db_pool *pool = check_pool(L);
-    int read_only = opt_boolean(L, 1, "read_only", 0);
     int over = task_over(L);
     if (over)
         return over;
+    if (lua_type(L, 1) == LUA_TSTRING)
+        return run_pooled(L, op_whole(L, OP_BEGIN, pool, 1));
+    int read_only = opt_boolean(L, 1, "read_only", 0);
     return run_pooled(
         L, op_fixed(L, OP_BEGIN, pool,
                     read_only ? "START TRANSACTION READ ONLY" : "START TRANSACTION"));

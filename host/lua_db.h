@@ -29,7 +29,7 @@ struct op {
     struct db_wait wait;
     enum op_kind kind;
     bool retried;
-    bool whole; /* its statement is a transaction: a failure may leave it open */
+    bool whole; /* its statement begins or ends a transaction, or both: see roll_back */
     struct task *task;
     struct db_pool *pool;
     struct db_conn *conn;     /* NULL while in line */
@@ -55,6 +55,8 @@ void op_cancel(void *arg);
 /* An op with the statement at `arg` and the parameters behind it; raises on what is
  * wrong. */
 struct op *op_new(lua_State *L, enum op_kind kind, struct db_pool *pool, int arg);
+/* One whose statement begins a transaction, or ends it, or does both. */
+struct op *op_whole(lua_State *L, enum op_kind kind, struct db_pool *pool, int arg);
 /* One whose statement is static. */
 struct op *op_fixed(lua_State *L, enum op_kind kind, struct db_pool *pool,
                     const char *sql);

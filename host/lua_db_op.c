@@ -116,7 +116,7 @@ struct op *op_new(lua_State *L, enum op_kind kind, struct db_pool *pool, int arg
     size_t bytes = len;
     for (unsigned i = 0; i < count; i++)
         bytes += check_param(L, arg + 1 + (int)i);
-    if (kind == OP_QUERY && !has_marks(sql, len, count))
+    if (kind != OP_SCRIPT && !has_marks(sql, len, count))
         luaL_error(L, "%d parameters for %d placeholders: %s", (int)count,
                    (int)count_marks(sql, sql + len), sql);
     struct op *op = mem_new(sizeof(*op) + count * sizeof(op->params[0]) + bytes);
@@ -130,6 +130,13 @@ struct op *op_new(lua_State *L, enum op_kind kind, struct db_pool *pool, int arg
     text += len;
     for (unsigned i = 0; i < count; i++)
         text = take_param(L, arg + 1 + (int)i, &op->params[i], text);
+    return op;
+}
+
+struct op *op_whole(lua_State *L, enum op_kind kind, struct db_pool *pool, int arg)
+{
+    struct op *op = op_new(L, kind, pool, arg);
+    op->whole = true;
     return op;
 }
 

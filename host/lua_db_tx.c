@@ -115,7 +115,9 @@ static int tx_commit(lua_State *L)
         tx_abandoned(&tx->defer);
         return lua_fail_code(L, DB_DEADLOCK, "the transaction was rolled back");
     }
-    return run_held(L, tx, op_fixed(L, OP_COMMIT, tx->pool, "COMMIT"));
+    if (lua_gettop(L) == 1)
+        return run_held(L, tx, op_fixed(L, OP_COMMIT, tx->pool, "COMMIT"));
+    return run_held(L, tx, op_whole(L, OP_COMMIT, tx->pool, 2));
 }
 
 static int tx_rollback(lua_State *L)

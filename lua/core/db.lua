@@ -1,9 +1,10 @@
 -- The database for services and plugins: transactions, and statements bound to the tenant.
 --
--- ctx.tx is the transaction under way: {handle, queue, after_commit}. The body of a transaction
--- must only touch the database, since it runs again after a deadlock. It has a connection (handle)
--- from the first statement that is sent; those that are queued go in one compound statement, which
--- begins and ends the transaction, too, when there is nothing else in it.
+-- ctx.tx is the transaction under way: {handle, queue, failed, after_commit}. The body of a
+-- transaction must only touch the database, since it runs again after a deadlock. It has a
+-- connection (handle) from the first statement that is sent; those that are queued go in one
+-- compound statement, which begins the transaction when they are its first, and ends it when they
+-- are its last.
 --
 -- ctx.unit makes several transactions one: {tx, closed}, shared by all contexts derived from the
 -- one it was opened on. The first transaction that succeeds stays open in it, later ones become
@@ -40,49 +41,14 @@ SELECT TABLE_NAME AS name, INDEX_NAME AS key_name, COLUMN_NAME AS column_name
 FROM information_schema.STATISTICS
 WHERE TABLE_SCHEMA = DATABASE() AND NON_UNIQUE = 0]]
 
--- The queued statements as one. @return sql, their parameters, how many those are
+local START, COMMIT = "START TRANSACTION;\n", "; COMMIT"
+
+-- The queued statements as one, between a first and a last. @return sql, parameters...
 local function compound(queue, first, last)
   local sql = queue.sql
-  if #sql == 1 and first == "" then
-    return sql[1], queue.params, queue.count
-  end
-  return "BEGIN NOT ATOMIC " .. first .. table.concat(sql, ";\n") .. last, queue.params, queue.count
-end
-
--- Sends what is queued. @return true, or nil, err
-local function flush(tx)
-  local queue = tx.queue
-  if not queue then
-    return true
-  end
-  tx.queue = nil
-  local sql, params, count = compound(queue, "", "; END")
-  return tx.handle:query(sql, unpack(params, 1, count))
-end
-
--- The connection of a transaction, with all sent that is queued.
-local function handle_of(tx)
-  tx.handle = tx.handle or errors.check(host.begin())
-  errors.check(flush(tx))
-  return tx.handle
-end
-
--- @return true, or nil, err
-local function commit(tx)
-  local queue = tx.queue
-  if tx.handle then
-    local sent, err = flush(tx)
-    if not sent then
-      tx.handle:rollback()
-      return nil, err
-    end
-    return tx.handle:commit()
-  elseif queue then
-    tx.queue = nil
-    local sql, params, count = compound(queue, "START TRANSACTION;\n", "; COMMIT; END")
-    return host.transact(sql, unpack(params, 1, count))
-  end
-  return true
+  local text = #sql == 1 and first .. last == "" and sql[1]
+    or "BEGIN NOT ATOMIC " .. first .. table.concat(sql, ";\n") .. last .. "; END"
+  return text, unpack(queue.params, 1, queue.count)
 end
 
 local function roll_back(tx)
@@ -90,6 +56,47 @@ local function roll_back(tx)
   if tx.handle then
     tx.handle:rollback()
   end
+end
+
+-- Sends what is queued; begins the transaction where it has no connection. When that fails,
+-- nothing that follows may succeed, whoever catches the error.
+-- @return whether it went well; if not, tx.failed is why
+local function flush(tx)
+  local queue = tx.queue
+  tx.queue = nil
+  if tx.failed then
+    return false
+  elseif queue and tx.handle then
+    tx.failed = select(2, tx.handle:query(compound(queue, "", "")))
+  elseif queue then
+    tx.handle, tx.failed = host.begin(compound(queue, START, ""))
+  elseif not tx.handle then
+    tx.handle, tx.failed = host.begin()
+  end
+  return not tx.failed
+end
+
+-- The connection of a transaction, with all sent that is queued.
+local function handle_of(tx)
+  return flush(tx) and tx.handle or errors.check(nil, tx.failed)
+end
+
+-- @return true, or nil, err
+local function commit(tx)
+  local queue = tx.queue
+  tx.queue = nil
+  if tx.failed then
+    roll_back(tx)
+    return nil, tx.failed
+  end
+  if queue and tx.handle then
+    return tx.handle:commit(compound(queue, "", COMMIT))
+  elseif queue then
+    return host.transact(compound(queue, START, COMMIT))
+  elseif tx.handle then
+    return tx.handle:commit()
+  end
+  return true
 end
 
 -- In the place of a unit's transaction that the database has rolled back: nothing that follows
@@ -290,6 +297,11 @@ function Scope:queue(sql, ...)
   append(tx.queue, plan.sql, bound(ctx, plan, ...))
 end
 
+--- Sends what is queued in the transaction of the context, for who must know that it went well.
+function M.flush(ctx)
+  handle_of(ctx.tx)
+end
+
 --- Statements of the context's tenant: `:tenant` stands for its id, and every tenant-owned table
 -- must be bound by it (see core.db_scope).
 function M.scope(ctx)
@@ -332,13 +344,12 @@ local function run_part(ctx, unit, fn)
   errors.check(tx.handle:query("SAVEPOINT part"))
   local ok, a, b, c = xpcall(fn, errors.capture, ctx:with({ tx = tx }))
   if ok then
-    local sent, err = flush(tx)
-    if sent then
+    if flush(tx) then
       return a, b, c
     end
-    a = errors.from_host(err)
+    a = errors.from_host(tx.failed)
   end
-  tx.queue = nil
+  tx.queue, tx.failed = nil, nil
   if a.host_code == "DEADLOCK" or not tx.handle:query("ROLLBACK TO SAVEPOINT part") then
     tx.handle:rollback()
     unit.tx = LOST

@@ -223,6 +223,34 @@ describe("the database", function()
         assert.equal("kept last", names(ctx_of(A)))
       end)
 
+      it("keeps nothing when one has failed, whoever catches that", function()
+        add(ctx_of(A), "taken")
+        for _, before in ipairs({ false, true }) do -- the first of the transaction, or not
+          local caught
+          local ok, err = pcall(db.transaction, ctx_of(A), function(tx)
+            if before then
+              add(tx, "before")
+            end
+            queue(tx, "lost")
+            queue(tx, "taken")
+            caught = not pcall(db.flush, tx)
+            pcall(add, tx, "after")
+          end)
+          assert.same({ true, false, "CONFLICT" }, { caught, ok, err.code })
+          assert.equal("taken", names(ctx_of(A)))
+        end
+      end)
+
+      it("sends them when asked to, before what follows", function()
+        db.transaction(ctx_of(A), function(tx)
+          queue(tx, "one")
+          db.flush(tx)
+          assert.equal("one", names(tx))
+          assert.equal("", names(ctx_of(A)))
+        end)
+        assert.equal("one", names(ctx_of(A)))
+      end)
+
       it("is sent at once without a transaction", function()
         queue(ctx_of(A), "one")
         assert.equal("one", names(ctx_of(A)))
