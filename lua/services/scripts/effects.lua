@@ -52,11 +52,11 @@ end
 -- may have read something else than this one: the next attempt will know what. Or it has ended well
 -- meanwhile: then so has this one.
 local function join(known, effect)
-  if known and known.ended then
+  if known.ended then
     local err = errors.new("CONFLICT", "another attempt of this run has ended")
     err.is_over = true
     error(err, 0)
-  elseif not known or not is_same(known, effect) then
+  elseif not is_same(known, effect) then
     errors.raise("CONFLICT", "another attempt of this run is under way")
   end
   return result_of(known)
@@ -64,14 +64,24 @@ end
 
 -- Takes the place, does what is to be done there, and writes down what that gave.
 local function within_transaction(ctx, journal, effect, fn)
-  return db.transaction(ctx, function(tx_ctx)
-    if not store.claim_effect(tx_ctx, effect) then
-      return join(journal:find(tx_ctx, effect), effect)
-    end
+  local has_place
+  local ok, result = xpcall(db.transaction, errors.capture, ctx, function(tx_ctx)
+    has_place = false
+    store.claim_effect(tx_ctx, effect)
+    db.flush(tx_ctx)
+    has_place = true
     local value = fn(tx_ctx)
     journal:keep(tx_ctx, effect.ordinal, value ~= nil and json.encode(value) or nil)
     return value
   end)
+  if ok then
+    return result
+  end
+  local known = not has_place and errors.is(result, "CONFLICT") and journal:find(ctx, effect)
+  if not known then
+    error(result, 0)
+  end
+  return join(known, effect)
 end
 
 -- What reaches other servers happens at least once, and is written down when it has.

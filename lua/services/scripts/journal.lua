@@ -33,9 +33,18 @@ local TELLING_TEXTS = { 'ame":', '"email":', '"phone":' }
 local Journal = {}
 Journal.__index = Journal
 
+-- A call, as text.
+local function said(name, arguments)
+  return name .. "\n" .. json.encode(arguments, SORTED)
+end
+
+local function digest_of(call)
+  return crypto.hex(crypto.hash("sha256", call))
+end
+
 --- By what a call is known again.
 function M.digest(name, arguments)
-  return crypto.hex(crypto.hash("sha256", name .. "\n" .. json.encode(arguments, SORTED)))
+  return digest_of(said(name, arguments))
 end
 
 local function bound_to(ctx, origin, ordinal)
@@ -99,7 +108,7 @@ end
 --   before which did something; places = {[ordinal] = {capability, digest, result, lost}}
 function M.open(ctx, origin)
   local journal = setmetatable({ cause = origin.cause, handler = origin.handler, places = {},
-    position = 0, unkept = {}, people = {}, size = 0 }, Journal)
+    position = 0, unkept = {}, size = 0 }, Journal)
   for _, row in ipairs(origin.again and store.list_effects(ctx, origin) or {}) do
     journal.places[row.ordinal] = M.read(ctx, origin, row)
     journal.began_at = journal.began_at or row.created_at
@@ -120,17 +129,17 @@ end
 
 -- The answer of the attempt before to the next question before a place; nil when it asked none or
 -- another one there.
-local function known_answer(journal, ordinal, digest)
+local function known_answer(journal, ordinal, call)
   local place = journal.places[ordinal]
   local entry = place and place.answers[journal.position]
-  return entry and entry[1] == digest and entry[2] or nil
+  return entry and entry[1] == digest_of(call) and entry[2] or nil
 end
 
-local function keep(journal, digest, text)
-  journal.size = journal.size + #text
+-- What a write will have to keep, if one follows: most runs only read.
+local function note(journal, call, text)
+  journal.size = journal.size + #call + #text
   if journal.size <= KEPT_MAX then
-    journal.unkept[#journal.unkept + 1] = { digest, text }
-    add_people_of(text, journal.people)
+    journal.unkept[#journal.unkept + 1] = { call = call, text = text }
   end
 end
 
@@ -140,11 +149,11 @@ end
 -- @return JSON text
 function Journal:answer(ordinal, name, arguments, ask)
   self.position = self.position + 1
-  local digest = M.digest(name, arguments)
-  local text = known_answer(self, ordinal, digest)
+  local call = said(name, arguments)
+  local text = known_answer(self, ordinal, call)
   if not text then
     text = ask()
-    keep(self, digest, text)
+    note(self, call, text)
   end
   return text
 end
@@ -169,11 +178,9 @@ end
 -- @param result JSON text, or nil
 function Journal:keep(ctx, ordinal, result)
   local entries, people, ids = json.array({}), {}, {}
-  for i, entry in ipairs(self.unkept) do
-    entries[i] = entry
-  end
-  for id in pairs(self.people) do
-    people[id] = true
+  for i, read in ipairs(self.unkept) do
+    entries[i] = { digest_of(read.call), read.text }
+    add_people_of(read.text, people)
   end
   if result then
     entries[#entries + 1] = { RESULT, result }
@@ -192,7 +199,7 @@ end
 
 --- A write is done: what is read from here on comes before the next one.
 function Journal:passed()
-  self.position, self.unkept, self.people, self.has_written = 0, {}, {}, true
+  self.position, self.unkept, self.has_written = 0, {}, true
 end
 
 --- The run has ended well.

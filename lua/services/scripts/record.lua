@@ -18,7 +18,7 @@ local M = {}
 M.BELL = "script_runs"
 
 local EVERY_MS, GATHER_MS = 1000, 100
-local BATCH = 100 -- rows of one statement
+local BATCH = 64 -- rows of one statement; of fewer 32, 16, ... 1: few statements are to be known
 -- What may wait for being written: in this worker, with what is being written; and of one tenant.
 local MAX = { rows = 10000, bytes = 16 * 1024 * 1024 }
 local TENANT_MAX = { rows = 4000, bytes = 4 * 1024 * 1024 }
@@ -98,25 +98,26 @@ function M.add(tenant_id, release, outcome, options)
   return row.id
 end
 
-local function write_batch(ctx, batch)
-  local ok, err = pcall(store.insert_runs, ctx, batch)
+local function write_batch(ctx, rows, first, last)
+  local ok, err = pcall(store.insert_runs, ctx, rows, first, last)
   if not ok then
-    left_out(#batch)
-    log.warn(ctx, "records of runs are lost", { runs = #batch, error = tostring(err) })
+    left_out(last - first + 1)
+    log.warn(ctx, "records of runs are lost", { runs = last - first + 1, error = tostring(err) })
   end
-  for _, row in ipairs(batch) do
-    add(held, -1, -size_of(row))
+  for i = first, last do
+    add(held, -1, -size_of(rows[i]))
   end
 end
 
 local function write(tenant_id, rows)
   local ctx = context.system({ name = "scripts", tenant = { id = tenant_id } })
-  for first = 1, #rows, BATCH do
-    local batch = {}
-    for i = first, math.min(first + BATCH - 1, #rows) do
-      batch[#batch + 1] = rows[i]
+  local first, size = 1, BATCH
+  while rows[first] do
+    while rows[first + size - 1] == nil do
+      size = size / 2
     end
-    write_batch(ctx, batch)
+    write_batch(ctx, rows, first, first + size - 1)
+    first = first + size
   end
 end
 

@@ -95,7 +95,7 @@ end
 local function carry_out(run, entry, arguments, call)
   local ordinal = run.ordinal
   local about = {
-    key = is_kept(entry) and key_of(run) or nil,
+    key = (entry.outside or entry.keyed) and key_of(run) or nil,
     ordinal = ordinal, dry = run.dry, file = run.hook.file, kind = run.hook.kind,
     limits = run.limits, until_ms = run.until_ms,
   }

@@ -30,31 +30,31 @@ local function count_limit(name, help, limit)
   metrics.add(metrics.counter(name, help, { limit = limit }))
 end
 
--- {name, used, unit} of what has a limit.
-local function uses(run)
-  return {
-    { "cpu_ms", run.cpu_us / 1000, " ms" },
-    { "wall_ms", run.wall_us / 1000, " ms" },
-    { "calls", run.calls, "" },
-    { "writes", run.writes, "" },
-  }
+-- What has a limit: its name, the field of a run that counts it, how many of that are one.
+local USES = {
+  { limit = "cpu_ms", field = "cpu_us", per = 1000, what = "cpu", unit = " ms" },
+  { limit = "wall_ms", field = "wall_us", per = 1000, what = "wall", unit = " ms" },
+  { limit = "calls", field = "calls", per = 1, what = "calls", unit = "" },
+  { limit = "writes", field = "writes", per = 1, what = "writes", unit = "" },
+}
+
+local function warn_of(use, used, max, tried, warnings)
+  if tried and used > tried then
+    warnings[#warnings + 1] = ("%s %d%s is over %d%s, the limit that is tried"):format(use.what,
+      used, use.unit, tried, use.unit)
+    count_limit("fixxit_script_tried_limits_total",
+      "Runs that a limit which is only tried would have ended.", use.what)
+  end
+  if max > 0 and used >= max * WARN_SHARE then
+    warnings[#warnings + 1] = ("%s %d of %d%s"):format(use.what, used, max, use.unit)
+  end
 end
 
 local function warn(run)
-  local warnings = json.array({})
-  for _, use in ipairs(uses(run)) do
-    local name, used, unit = unpack(use)
-    local max, tried = run.limits[name], run.limits.try[name]
-    local what = name:gsub("_ms$", "")
-    if tried and used > tried then
-      warnings[#warnings + 1] = ("%s %d%s is over %d%s, the limit that is tried"):format(what, used,
-        unit, tried, unit)
-      count_limit("fixxit_script_tried_limits_total",
-        "Runs that a limit which is only tried would have ended.", what)
-    end
-    if max > 0 and used >= max * WARN_SHARE then
-      warnings[#warnings + 1] = ("%s %d of %d%s"):format(what, used, max, unit)
-    end
+  local warnings, limits = json.array({}), run.limits
+  for i = 1, #USES do
+    local use = USES[i]
+    warn_of(use, run[use.field] / use.per, limits[use.limit], limits.try[use.limit], warnings)
   end
   return warnings
 end

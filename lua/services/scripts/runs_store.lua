@@ -1,6 +1,7 @@
 --- SQL of what runs leave behind: their records, their effects, the failures of handlers, and dry
 -- runs under way.
 
+local new_table = require("table.new")
 local db = require("core.db")
 local time = require("core.time")
 
@@ -16,17 +17,23 @@ local COLUMNS = { "id", "release_number", "file", "hook", "event", "event_id", "
 local INSERT = "INSERT INTO script_runs (tenant_id, " .. table.concat(COLUMNS, ", ") .. ") VALUES "
 local VALUES = "(:tenant" .. (", ?"):rep(#COLUMNS) .. ")"
 
---- Writes the records of the context's tenant, in one statement.
-function M.insert_runs(ctx, rows)
-  local params, groups, count = {}, {}, 0
-  for i, row in ipairs(rows) do
-    groups[i] = VALUES
-    for _, column in ipairs(COLUMNS) do
+local inserts = {} -- how many rows -> the statement
+
+local function insert_of(count)
+  inserts[count] = inserts[count] or INSERT .. VALUES .. (", " .. VALUES):rep(count - 1)
+  return inserts[count]
+end
+
+--- Writes records of the context's tenant, the first to the last of these, in one statement.
+function M.insert_runs(ctx, rows, first, last)
+  local params, count = new_table((last - first + 1) * #COLUMNS, 0), 0
+  for i = first, last do
+    for j = 1, #COLUMNS do
       count = count + 1
-      params[count] = row[column]
+      params[count] = rows[i][COLUMNS[j]]
     end
   end
-  db.scope(ctx):exec(INSERT .. table.concat(groups, ", "), unpack(params, 1, count))
+  db.scope(ctx):exec(insert_of(last - first + 1), unpack(params, 1, count))
 end
 
 local function filtered(filter)
@@ -79,16 +86,16 @@ end
 
 -- Effects -----------------------------------------------------------------------
 
---- Takes the place of an effect. False when it was taken before; waits while another transaction
--- has taken it and has not ended.
+--- Takes the place of an effect, as the beginning of a transaction (db.flush). That fails when it
+-- was taken before, and waits while another transaction has taken it and has not ended.
 -- @param effect with began_at, the time by which its run goes
 function M.claim_effect(ctx, effect)
-  return db.scope(ctx):exec(
+  db.scope(ctx):queue(
     [[INSERT INTO script_effects
         (tenant_id, cause, handler, ordinal, capability, digest, created_at)
-      VALUES (:tenant, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE ordinal = ordinal]],
+      VALUES (:tenant, ?, ?, ?, ?, ?, ?)]],
     effect.cause, effect.handler, effect.ordinal, effect.capability, effect.digest,
-    time.db(effect.began_at)).affected == 1
+    time.db(effect.began_at))
 end
 
 --- What a handler has done because of a cause, in order.

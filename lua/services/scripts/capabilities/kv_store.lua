@@ -12,14 +12,14 @@ function M:find(ctx, name, locked)
 end
 
 function M:put(ctx, name, value)
-  db.scope(ctx):exec(
+  db.scope(ctx):queue(
     [[INSERT INTO script_kv (tenant_id, name, value) VALUES (:tenant, ?, ?)
       ON DUPLICATE KEY UPDATE value = VALUES(value)]], name, value)
 end
 
 --- Leaves what is there.
 function M:put_new(ctx, name, value)
-  db.scope(ctx):exec(
+  db.scope(ctx):queue(
     [[INSERT INTO script_kv (tenant_id, name, value) VALUES (:tenant, ?, ?)
       ON DUPLICATE KEY UPDATE name = name]], name, value)
 end

@@ -78,7 +78,7 @@ end
 return {
   {
     -- How many people it is for.
-    name = "notify", writes = true, arguments = ARGUMENTS,
+    name = "notify", writes = true, keyed = true, arguments = ARGUMENTS,
     run = function(ctx, arguments, call)
       return db.transaction(ctx, function(tx)
         return notifications.notify(tx, {

@@ -233,7 +233,7 @@ describe("what runs leave behind", function()
     local function add(days)
       store.insert_runs(ctx, { { id = uuid.v7(), file = "a.lua", hook = "h", status = "ok",
         attempt = 1, started_at = "2020-01-01 00:00:00", cpu_us = 1, wall_us = 1, memory_bytes = 1,
-        calls = 0 } })
+        calls = 0 } }, 1, 1)
       db.scope(ctx):exec("UPDATE script_runs SET started_at = NOW(3) - INTERVAL ? DAY "
         .. "WHERE tenant_id = :tenant AND started_at < '2021-01-01'", days)
     end
