@@ -15,6 +15,8 @@ return {
     max_query_parameters = 100, -- more is 400, as with these:
     max_form_fields = 100, -- texts of a form
     max_connections = 20000, -- per worker; further ones are closed at once
+    max_unsent_bytes = 268435456, -- per worker, of answers that wait for slow readers; beyond it
+    -- the next one is closed, and to make room those who wait for longest
     header_timeout_ms = 10000, -- from the first to the last byte of a head
     body_timeout_ms = 300000, -- for a whole body
     body_idle_ms = 20000, -- without any byte, in either direction

@@ -8,7 +8,9 @@
  * error shape.
  *
  * Read from the configuration: http.max_header_bytes, max_headers, max_url_bytes,
- * max_connections, header_timeout_ms (first to last byte of a head), body_idle_ms (a
+ * max_connections, max_unsent_bytes (of answers that wait for slow readers, over all
+ * connections: beyond it the one that is to wait is closed, and those without progress for
+ * longest, to make room), header_timeout_ms (first to last byte of a head), body_idle_ms (a
  * transfer in either direction without progress), keepalive_timeout_ms, gzip_level,
  * gzip_min_bytes, gzip_types, trusted_proxies, forwarded_header, proxy_protocol,
  * tls_certificate, tls_key (paths; TCP listeners speak TLS only then). */

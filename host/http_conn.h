@@ -138,7 +138,8 @@ struct http_server {
     uv_timer_t timer;
     struct http_conn waits[WAIT_COUNT]; /* list heads; only next and prev are used */
     unsigned wait_ms[WAIT_COUNT];
-    size_t max_header_bytes, max_headers, max_url_bytes, max_connections;
+    size_t max_header_bytes, max_headers, max_url_bytes, max_connections, max_unsent;
+    size_t unsent;        /* bytes that wait for slow readers, on all connections */
     struct buf own_lines; /* of answers that no handler gives */
     size_t connections;
     uint64_t requests;
@@ -173,6 +174,11 @@ struct http_server {
 void http_server_unref(struct http_server *server);
 /* Has the timer look at the wait lists, until no connection is left. */
 void http_server_watch(struct http_server *server);
+/* Counts bytes of an answer that the socket did not take, before they are kept. False: they are
+ * too many with those of all others, so this connection is to be closed, too. http_unsent_done
+ * must follow when they are gone. */
+bool http_unsent_add(struct http_server *server, size_t bytes);
+void http_unsent_done(struct http_server *server, size_t bytes);
 /* Draining, and who has said nothing by now is closed. */
 bool http_server_silence_over(const struct http_server *server);
 

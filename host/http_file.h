@@ -35,6 +35,7 @@ struct http_file {
     struct buf raw, zipped; /* a piece as it was read, and compressed */
     const char *data;       /* what is sent of the present piece: one of them */
     size_t len;
+    size_t unsent;      /* of it, counted with http_unsent_add */
     char size_line[16]; /* of a chunk */
 
     bool may_keep;            /* what it becomes, for the next who asks */

@@ -114,6 +114,9 @@ void http_file_first(struct http_file *file)
     file->zip = true;
     file->data = file->zipped.data;
     file->len = file->zipped.len;
+    buf_free(&file->raw); /* a slow reader would keep it for long */
+    free(file->memory);
+    file->memory = NULL;
 }
 
 static void stream_end(struct http_file *file, bool complete)
@@ -156,12 +159,15 @@ static void after_write(struct http_file *file, int status)
 
 static void on_written(uv_write_t *write, int status)
 {
-    after_write(write->data, status);
+    struct http_file *file = write->data;
+    http_unsent_done(file->server, file->unsent);
+    after_write(file, status);
 }
 
 static void write_bufs(struct http_file *file, uv_buf_t *bufs, unsigned count)
 {
     unsigned kept = 0;
+    file->unsent = 0;
     int done = uv_try_write(file->conn->stream, bufs, count);
     size_t skip = done > 0 ? (size_t)done : 0;
     if (done < 0 && done != UV_EAGAIN) {
@@ -171,6 +177,7 @@ static void write_bufs(struct http_file *file, uv_buf_t *bufs, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         size_t part = skip < bufs[i].len ? skip : bufs[i].len;
         skip -= part;
+        file->unsent += bufs[i].len - part;
         if (part < bufs[i].len)
             bufs[kept++] =
                 uv_buf_init(bufs[i].base + part, (unsigned)(bufs[i].len - part));
@@ -180,10 +187,16 @@ static void write_bufs(struct http_file *file, uv_buf_t *bufs, unsigned count)
         after_write(file, 0);
         return;
     }
+    if (!http_unsent_add(file->server, file->unsent)) {
+        after_write(file, UV_ENOBUFS);
+        return;
+    }
     file->write.data = file;
     int status = uv_write(&file->write, file->conn->stream, bufs, kept, on_written);
-    if (status < 0)
-        after_write(file, status);
+    if (status >= 0)
+        return;
+    http_unsent_done(file->server, file->unsent);
+    after_write(file, status);
 }
 
 /* The piece stays untouched until it is written, so nothing is copied. */

@@ -257,13 +257,16 @@ void http_answer_end(const struct http_req *req, struct buf *out, int64_t length
 struct write {
     uv_write_t uv;
     struct http_conn *conn;
+    size_t len;
     char data[];
 };
 
 static void on_written(uv_write_t *uv, int status)
 {
     struct http_conn *conn = uv->data;
-    free(uv); /* the first member of its struct write */
+    struct write *write = (struct write *)uv; /* of which it is the first member */
+    http_unsent_done(conn->server, write->len);
+    free(write);
     if (status < 0)
         http_conn_close(conn);
     else if (conn->state == CONN_ANSWER)
@@ -277,8 +280,11 @@ static int write_rest(struct http_conn *conn, const uv_buf_t *bufs, unsigned cou
     size_t total = 0;
     for (unsigned i = 0; i < count; i++)
         total += bufs[i].len;
+    if (!http_unsent_add(conn->server, total - done))
+        return UV_ENOBUFS;
     struct write *write = mem_new(sizeof(*write) + total - done);
     char *out = write->data;
+    write->len = total - done;
     for (unsigned i = 0; i < count; i++) {
         size_t skip = done < bufs[i].len ? done : bufs[i].len;
         memcpy(out, bufs[i].base + skip, bufs[i].len - skip);
@@ -289,8 +295,10 @@ static int write_rest(struct http_conn *conn, const uv_buf_t *bufs, unsigned cou
     write->uv.data = conn;
     uv_buf_t rest = uv_buf_init(write->data, (unsigned)(out - write->data));
     int status = uv_write(&write->uv, conn->stream, &rest, 1, on_written);
-    if (status < 0)
+    if (status < 0) {
+        http_unsent_done(conn->server, write->len);
         free(write);
+    }
     return status;
 }
 

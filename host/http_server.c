@@ -10,6 +10,7 @@ enum {
     LINGER_MS = 2000,
     DRAIN_SILENCE_MS = 250,
     LEAVE_SILENCE_MS = 2000,
+    ROOM_PART = 4, /* of what may be unsent becomes free when it is full */
 };
 
 void http_server_unref(struct http_server *server)
@@ -44,6 +45,35 @@ static void close_silent(struct http_conn *head)
         if (http_conn_is_silent(conn))
             http_conn_close(conn);
     }
+}
+
+/* Gives up those who have made no progress for longest, so that there is room again. */
+static void give_up_slow_readers(struct http_server *server)
+{
+    struct http_conn *head = &server->waits[WAIT_WRITE];
+    size_t total = 0;
+    for (struct http_conn *conn = head->next; conn != head; conn = conn->next)
+        total += conn->stream->write_queue_size;
+    while (total > server->max_unsent - server->max_unsent / ROOM_PART &&
+           head->next != head) {
+        total -= head->next->stream->write_queue_size;
+        http_conn_close(head->next);
+    }
+}
+
+bool http_unsent_add(struct http_server *server, size_t bytes)
+{
+    if (server->unsent && server->unsent + bytes > server->max_unsent) {
+        give_up_slow_readers(server); /* what they held goes with the loop's next turn */
+        return false;
+    }
+    server->unsent += bytes;
+    return true;
+}
+
+void http_unsent_done(struct http_server *server, size_t bytes)
+{
+    server->unsent -= bytes;
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -86,6 +116,7 @@ struct http_server *http_server_new(struct host *host)
     server->max_headers = (size_t)conf_int(conf, "http.max_headers");
     server->max_url_bytes = (size_t)conf_int(conf, "http.max_url_bytes");
     server->max_connections = (size_t)conf_int(conf, "http.max_connections");
+    server->max_unsent = (size_t)conf_int(conf, "http.max_unsent_bytes");
     http_peer_configure(server, conf);
     server->gzip_level = (int)conf_int(conf, "http.gzip_level");
     server->gzip_min = conf_int(conf, "http.gzip_min_bytes");

@@ -42,6 +42,7 @@ return s.object({
     max_query_parameters = count(1, 10000),
     max_form_fields = count(1, 10000),
     max_connections = count(1, 1000000),
+    max_unsent_bytes = count(1048576, 1099511627776),
     header_timeout_ms = milliseconds(),
     body_timeout_ms = milliseconds(),
     body_idle_ms = milliseconds(),

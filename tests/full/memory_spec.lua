@@ -25,10 +25,13 @@ end
 describe("the memory", function()
   local KB, MB = 1024, 1048576
   local READ = 64 * KB
+  local UNSENT = 32 * MB
   local server, pid
 
   setup(function()
+    raw_socket.raise_file_limit()
     server = servers.start({ env = { FIXXIT_SERVER_WORKERS = 1,
+      FIXXIT_HTTP_MAX_UNSENT_BYTES = UNSENT,
       -- The sanitizer would keep what was freed.
       ASAN_OPTIONS = ASAN and ASAN .. ":quarantine_size_mb=1" } })
     pid = server:pids("http")[1]
@@ -139,6 +142,14 @@ describe("the memory", function()
         local peer = raw_http.connect(server.port, 30)
         peer.socket:xwrite(GET:rep(20000), "bn", 0.5) -- as much as it takes, without reading
         cqueues.sleep(0.5)
+        peer:close()
+      end
+    end },
+    { "answers that nobody reads", 700, UNSENT / 700, function()
+      return function()
+        local peer = raw_http.connect(server.port, 30)
+        peer:send("GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
+        cqueues.sleep(2)
         peer:close()
       end
     end },

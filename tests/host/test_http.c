@@ -13,7 +13,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-enum { MAX_HEADER_BYTES = 1024, MAX_HEADERS = 10, MAX_URL = 200 };
+enum { MAX_HEADER_BYTES = 1024, MAX_HEADERS = 10, MAX_URL = 200, MAX_UNSENT = 9 << 20 };
 
 static struct host host;
 static struct http_server *server;
@@ -729,6 +729,29 @@ static void writes_large_answers_as_the_client_reads(void)
     wait_for_no_connection();
 }
 
+static void keeps_only_so_much_for_slow_readers(void)
+{
+    struct client clients[3];
+    for (int i = 0; i < 3; i++) { /* 4 MiB each, of which the socket holds little */
+        connect_client(&clients[i]);
+        CHECK(send(clients[i].fd, GET("/big"), strlen(GET("/big")), 0) > 0);
+        for (int turns = 0; turns < 5; turns++)
+            turn();
+    }
+    /* No room for the third; the first, which is slow for longest, makes some for others. */
+    CHECK(http_server_stats(server).connections == 1);
+    CHECK(await(&clients[1], 1));
+    CHECK(!await(&clients[0], 1) && clients[0].eof);
+    CHECK(!await(&clients[2], 1) && clients[2].eof);
+    close_client(&clients[0]);
+    connect_client(&clients[0]);
+    send_text(&clients[0], GET("/big"));
+    CHECK(await(&clients[0], 1));
+    for (int i = 0; i < 3; i++)
+        close_client(&clients[i]);
+    wait_for_no_connection();
+}
+
 static void sends_files(void)
 {
     char path[sizeof(dir) + 20];
@@ -937,6 +960,7 @@ static void start(void)
         {"http.max_headers", MAX_HEADERS},
         {"http.max_url_bytes", MAX_URL},
         {"http.max_connections", 4},
+        {"http.max_unsent_bytes", MAX_UNSENT},
         {"http.header_timeout_ms", patiently(300)},
         {"http.body_idle_ms", patiently(300)},
         {"http.keepalive_timeout_ms", patiently(500)},
@@ -997,6 +1021,7 @@ int main(void)
     RUN(survives_clients_that_leave);
     RUN(answers_a_client_that_only_finished_sending);
     RUN(writes_large_answers_as_the_client_reads);
+    RUN(keeps_only_so_much_for_slow_readers);
     RUN(sends_files);
     RUN(stores_uploads);
     RUN(leaves_no_file_of_a_client_that_left);

@@ -444,6 +444,7 @@ static void start(void)
         {"http.max_headers", "20"},
         {"http.max_url_bytes", "200"},
         {"http.max_connections", "10"},
+        {"http.max_unsent_bytes", "100000000"},
         {"http.header_timeout_ms", "5000"},
         {"http.body_idle_ms", "5000"},
         {"http.keepalive_timeout_ms", "5000"},

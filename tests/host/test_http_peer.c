@@ -28,11 +28,17 @@ static void on_request(void *arg, struct http_req *req)
 static void start(const char *trusted, const char *header, const char *proxied)
 {
     static const char *const numbers[][2] = {
-        {"http.max_header_bytes", "16384"},    {"http.max_headers", "50"},
-        {"http.max_url_bytes", "1000"},        {"http.max_connections", "10"},
-        {"http.header_timeout_ms", "300"},     {"http.body_idle_ms", "1000"},
-        {"http.keepalive_timeout_ms", "1000"}, {"http.gzip_level", "0"},
-        {"http.gzip_min_bytes", "1000"},       {"http.gzip_types", ""},
+        {"http.max_header_bytes", "16384"},
+        {"http.max_headers", "50"},
+        {"http.max_url_bytes", "1000"},
+        {"http.max_connections", "10"},
+        {"http.max_unsent_bytes", "100000000"},
+        {"http.header_timeout_ms", "300"},
+        {"http.body_idle_ms", "1000"},
+        {"http.keepalive_timeout_ms", "1000"},
+        {"http.gzip_level", "0"},
+        {"http.gzip_min_bytes", "1000"},
+        {"http.gzip_types", ""},
     };
     char text[1024], *out = text;
     struct err err;

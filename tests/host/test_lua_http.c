@@ -336,11 +336,17 @@ static void start(void)
         const char *key;
         int value;
     } values[] = {
-        {"http.max_header_bytes", 4096},     {"http.max_headers", 50},
-        {"http.max_url_bytes", 1000},        {"http.max_connections", 10},
-        {"http.header_timeout_ms", 2000},    {"http.body_idle_ms", 2000},
-        {"http.keepalive_timeout_ms", 9000}, {"http.request_timeout_ms", 200},
-        {"http.body_timeout_ms", 5000},      {"http.gzip_level", 0},
+        {"http.max_header_bytes", 4096},
+        {"http.max_headers", 50},
+        {"http.max_url_bytes", 1000},
+        {"http.max_connections", 10},
+        {"http.max_unsent_bytes", 100000000},
+        {"http.header_timeout_ms", 2000},
+        {"http.body_idle_ms", 2000},
+        {"http.keepalive_timeout_ms", 9000},
+        {"http.request_timeout_ms", 200},
+        {"http.body_timeout_ms", 5000},
+        {"http.gzip_level", 0},
         {"http.gzip_min_bytes", 1024},
     };
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
