@@ -1,16 +1,16 @@
 -- What people of the town report, in their words, and what is done about it.
 --
 -- share: how many of a hundred reports are of the category, about; severity: how bad such a thing
--- is, where its words do not say; where: in which kind of place (plugins.demo.town); team, and
--- technician by number: who works on it; words: {title, description, severity}; work: {what was
--- done, minutes, materials}
+-- is, where its words do not say; where: in which kind of place (plugins.demo.town); drawn: there
+-- are pictures of it; team, and technician by number: who works on it; words: {title, description,
+-- severity}; work: {what was done, minutes, materials}
 
 local function used(name, quantity, unit, cost)
   return { name = name, quantity = quantity, unit = unit, cost = cost }
 end
 
 return {
-  { category = "pothole", share = 17, severity = "high", where = "street",
+  { category = "pothole", share = 17, severity = "high", where = "street", drawn = true,
     team = "Roads", technician = 1, words = {
     { "Deep pothole in the cycle lane",
       "I came off my bike here on Sunday. About 8 cm deep and as long as my arm." },
@@ -35,7 +35,7 @@ return {
     { "Filled two layers, joint sealed, edge checked after an hour.", 65,
       { used("Hot mix asphalt", 180, "kg", 32.4) } },
   } },
-  { category = "street_light", share = 15, severity = "medium", where = "street",
+  { category = "street_light", share = 15, severity = "medium", where = "street", drawn = true,
     team = "Electrical", technician = 2, words = {
     { "Street light out", "Dark since the weekend." },
     { "Light flickers all night", "It shines straight into our bedroom, on and off." },
@@ -52,7 +52,7 @@ return {
     { "Loose joint in the base made good, door closed.",
       45, { used("Cable joint", 1, "pcs", 14) } },
   } },
-  { category = "waste", share = 16, severity = "low", where = "street",
+  { category = "waste", share = 16, severity = "low", where = "street", drawn = true,
     team = "Parks", technician = 2, words = {
     { "Sofa dumped on the verge", "With cushions. It appeared overnight." },
     { "Bin overflowing",
@@ -72,7 +72,7 @@ return {
     { "Cleared by hand, gloves and sharps box; ground raked.",
       55, { used("Sharps box", 1, "pcs", 6) } },
   } },
-  { category = "graffiti", share = 10, severity = "low", where = "street",
+  { category = "graffiti", share = 10, severity = "low", where = "street", drawn = true,
     team = "Parks", technician = 2, words = {
     { "Tags on the shelter", "Black marker all over the timetable." },
     { "Graffiti on the bridge parapet", "In letters one metre high." },
@@ -129,7 +129,7 @@ return {
     { "Sanded and swept, warning signs set until dry.", 40, { used("Absorbent", 20, "kg", 18) } },
     { "Set straight and fixed anew.", 30, { used("Post clamp", 2, "pcs", 8) } },
   } },
-  { category = "water_leak", share = 6, severity = "high", where = "street",
+  { category = "water_leak", share = 6, severity = "high", where = "street", drawn = true,
     technician = 1, words = {
     { "Water bubbles up between the cobbles",
       "It has been running down the hill since this morning." },
@@ -142,7 +142,7 @@ return {
       180, { used("Pipe coupling 63 mm", 1, "pcs", 31) } },
     { "Seal renewed, no further loss over an hour.", 50, { used("Gasket", 2, "pcs", 5) } },
   } },
-  { category = "fallen_tree", share = 5, severity = "high", where = "green",
+  { category = "fallen_tree", share = 5, severity = "high", where = "green", drawn = true,
     team = "Parks", technician = 2, words = {
     { "Branch across the road", "A big one; cars squeeze past on the wrong side." },
     { "Tree leans on the wires", "It moves when the wind blows.", "critical" },
@@ -152,7 +152,7 @@ return {
     { "Sawn up and cleared, stump fenced off.", 120 },
     { "Crown made safe by climber, timber removed.", 210 },
   } },
-  { category = "traffic_signal", share = 4, severity = "high", where = "street",
+  { category = "traffic_signal", share = 4, severity = "high", where = "street", drawn = true,
     team = "Roads", technician = 1, words = {
     { "Traffic light dark in one direction", "The others still work, so nobody stops." },
     { "Green man does not come", "I waited five cycles." },
@@ -162,7 +162,7 @@ return {
     { "Controller restarted, lamp module replaced.", 60, { used("LED module red", 1, "pcs", 88) } },
     { "Push button and sounder renewed.", 45, { used("Push button unit", 1, "pcs", 64) } },
   } },
-  { category = "electrical", share = 3, severity = "critical", where = "street",
+  { category = "electrical", share = 3, severity = "critical", where = "street", drawn = true,
     team = "Electrical", technician = 2, words = {
     { "Sparks from the cabinet", "Blue flashes when it rains, and a smell." },
     { "Cabinet door open, wires bare", "At the height of a child's hand." },

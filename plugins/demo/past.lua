@@ -104,7 +104,7 @@ local function hazard_of(roll, crew, index, said)
     title = words[1], description = words[2], place = place,
     source = index % 3 == 0 and "web" or "mobile",
     citizen = index % 4 == 0, reporter = reporter_of(index),
-    picture = roll(3) == 1 and 100 or nil,
+    picture = crew.drawn and roll(2) == 1 and 100 or nil,
   }
 end
 

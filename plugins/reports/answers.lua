@@ -62,6 +62,14 @@ local change = s.object({
   createdAt = time(),
 }, { name = "ReportChange" })
 
+local escalations = s.array({ optional = true, describe = "for staff: its time is running out",
+  of = s.object({
+    percent = s.integer({ describe = "so much of the time to resolve it was over" }),
+    breached = s.boolean(),
+    dueAt = time(true),
+    createdAt = time(),
+  }, { name = "Escalation" }) })
+
 local public = s.object(public_fields(), { name = "PublicReport" })
 
 local tracked = public_fields()
@@ -72,6 +80,7 @@ tracked.attachments = s.array({ of = files.ATTACHMENT, optional = true })
 local listed = member_fields(true)
 listed.attachments = s.array({ of = files.ATTACHMENT, optional = true })
 listed.workOrders = s.array({ optional = true })
+listed.escalations = escalations
 
 local full = member_fields()
 full.trackingCode = text(false, "the reporter's key to it")
@@ -81,6 +90,7 @@ full.reporter = s.object({ userId = id(true), name = text(true), email = text(tr
 full.attachments = s.array({ of = files.ATTACHMENT })
 full.history = s.array({ of = change, optional = true })
 full.workOrders = s.array({ optional = true, describe = "for staff" })
+full.escalations = escalations
 
 M.full = s.object(full, { name = "Report" })
 M.tracked = s.object(tracked, { name = "TrackedReport" })

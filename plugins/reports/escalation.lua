@@ -1,6 +1,7 @@
 -- The clock of a report: it runs in business hours while the report is open, and tells those who
 -- are to know as the date comes nearer on which it is to be resolved.
 
+local json = require("core.json")
 local time = require("core.time")
 local audit = require("services.audit")
 local clocks = require("services.clocks")
@@ -15,6 +16,7 @@ local view = require("plugins.reports.rules.view")
 local M = {}
 
 local KIND, RESOURCE = "report.sla", "report"
+local ESCALATE = "report.escalate"
 local BREACH_PERCENT = 100
 local POLICY = {
   { percent = 50, notify = { "dispatcher" } },
@@ -81,7 +83,7 @@ local function take(ctx, report, clock, step)
   local percent = step.mark
   local escalation = { percent = percent, breached = percent >= BREACH_PERCENT,
     targetSeconds = clock.target_ms / 1000, dueAt = report.sla_due_at }
-  audit.write(ctx, { action = "report.escalate", resource_type = RESOURCE, resource_id = report.id,
+  audit.write(ctx, { action = ESCALATE, resource_type = RESOURCE, resource_id = report.id,
     new = escalation })
   changes.announce(ctx, "report.escalated", report, nil, { escalation = escalation })
   tell(ctx, report, percent, step.at.notify)
@@ -97,6 +99,26 @@ local function moved(ctx, report, _, due_ms)
   audit.write(ctx, { action = "report.update", resource_type = RESOURCE, resource_id = report.id,
     old = view.member(report), new = view.member(after) })
   changes.announce(ctx, "report.updated", after)
+end
+
+--- What an escalation was, for the API: {[report id] = {percent, breached, dueAt, createdAt} each
+-- step that was taken, oldest first}.
+function M.list(ctx, ids)
+  local found = {}
+  for _, id in ipairs(ids) do
+    found[id] = json.array({})
+  end
+  for _, step in ipairs(#ids > 0 and audit.list_done(ctx, RESOURCE, ids, ESCALATE) or {}) do
+    local new = step.new
+    table.insert(found[step.id], { percent = new.percent, breached = new.breached,
+      dueAt = new.dueAt, createdAt = step.created_at })
+  end
+  return found
+end
+
+--- SQL that is true when there is something to list for the report of that SQL expression.
+function M.exists(report_id)
+  return clocks.select_taken(RESOURCE, report_id)
 end
 
 --- What services.clocks wants of it.

@@ -123,4 +123,8 @@ M.file_parents = {
   },
 }
 
+function M.start()
+  extensions.register_section("escalations", escalation.list, escalation.exists)
+end
+
 return M

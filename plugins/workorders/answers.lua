@@ -19,6 +19,12 @@ local function named(name, optional)
   return s.object({ id = id(), name = text(true) }, { name = name, optional = optional })
 end
 
+local escalation = s.object({
+  percent = s.integer({ describe = "so much of the time for it was over" }),
+  breached = s.boolean(),
+  createdAt = time(),
+}, { name = "WorkOrderEscalation" })
+
 -- `sparse`: any field but the id may be left out.
 local function order(name, sparse)
   return s.object({
@@ -55,6 +61,7 @@ local function order(name, sparse)
     updatedAt = time(sparse),
     completedAt = time(true),
     attachments = s.array({ of = files.ATTACHMENT, optional = true }),
+    escalations = s.array({ of = escalation, optional = true }),
   }, { name = name })
 end
 

@@ -2,12 +2,14 @@
 -- hours while it is not on hold, and on the way tells people, raises the priority, or gives the
 -- work to another team, as the tenant's policy says.
 
+local json = require("core.json")
 local time = require("core.time")
 local clocks = require("services.clocks")
 local identity = require("services.identity")
 local notifications = require("services.notifications")
 local entity = require("plugins.workorders.entity")
 local states = require("plugins.workorders.rules.states")
+local store = require("plugins.workorders.store")
 local view = require("plugins.workorders.rules.view")
 
 local M = {}
@@ -45,6 +47,21 @@ function M.follow(ctx, order, from)
     local due_ms = clocks.follow(ctx, RESOURCE, order.id, state)
     order.sla_due_at = due_ms and time.iso(due_ms) or order.sla_due_at
   end
+end
+
+--- What an escalation was, for the API: {[work order id] = {percent, breached, createdAt} each step
+-- that was taken, oldest first}.
+function M.list(ctx, ids)
+  local found = {}
+  for _, id in ipairs(ids) do
+    found[id] = json.array({})
+  end
+  for _, row in ipairs(store.list_escalations(ctx, ids)) do
+    local percent = row.details.percent
+    table.insert(found[row.work_order_id], { percent = percent,
+      breached = percent >= BREACH_PERCENT, createdAt = row.created_at })
+  end
+  return found
 end
 
 -- Those who are to be told, as notifications want them. Who has the work may have left.

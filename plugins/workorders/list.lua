@@ -5,6 +5,7 @@ local json = require("core.json")
 local paging = require("core.paging")
 local words = require("core.words")
 local files = require("services.files")
+local escalation = require("plugins.workorders.escalation")
 local schema = require("plugins.workorders.schema")
 local states = require("plugins.workorders.rules.states")
 local store = require("plugins.workorders.store")
@@ -63,14 +64,32 @@ local function ids_of(rows)
   return ids
 end
 
+-- What can be included: function(ctx, ids) -> {[id] = list}.
+local INCLUDED = {
+  attachments = function(ctx, ids)
+    return files.list_all(ctx, "workorder", ids)
+  end,
+  escalations = escalation.list,
+}
+
+local function included(ctx, query, rows)
+  local found, ids = {}, ids_of(rows)
+  for _, name in ipairs(query.include or {}) do
+    found[name] = INCLUDED[name](ctx, ids)
+  end
+  return found
+end
+
 -- The rows as the query wants them: sparse fields, what is included.
 local function shown(ctx, query, rows)
-  local attachments = query.include and files.list_all(ctx, "workorder", ids_of(rows))
+  local more = included(ctx, query, rows)
   local found = json.array({})
   for i, row in ipairs(rows) do
     local order = view.order(row)
     found[i] = query.fields and pick(order, query.fields) or order
-    found[i].attachments = attachments and attachments[row.id]
+    for name, lists in pairs(more) do
+      found[i][name] = lists[row.id]
+    end
   end
   return found
 end

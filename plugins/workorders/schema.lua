@@ -114,7 +114,7 @@ M.filters = {
   q = s.string({ min = 1, max = 200, optional = true, trim = true,
     describe = "words of title, description, place or number" }),
   fields = s.list({ of = s.enum(view.ORDER_FIELDS), optional = true }),
-  include = s.list({ of = s.enum({ "attachments" }), optional = true }),
+  include = s.list({ of = s.enum({ "attachments", "escalations" }), optional = true }),
   view = s.enum({ "list", "kanban", optional = true, default = "list" }),
 }
 

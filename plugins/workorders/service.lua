@@ -212,6 +212,7 @@ function M.get(ctx, id)
   end
   local detail = view.order(order)
   detail.attachments = json.array(files.list(ctx, "workorder", id))
+  detail.escalations = escalation.list(ctx, { id })[id]
   return detail
 end
 
@@ -461,11 +462,17 @@ function M.summaries_of_reports(ctx, report_ids)
   if #report_ids == 0 then
     return found
   end
-  local person = M.person(ctx)
-  for _, row in ipairs(store.find_by_reports(ctx, report_ids)) do
+  local person, ids = M.person(ctx), {}
+  local rows = store.find_by_reports(ctx, report_ids)
+  for i, row in ipairs(rows) do
+    ids[i] = row.id
+  end
+  local escalations = escalation.list(ctx, ids)
+  for _, row in ipairs(rows) do
     if access.can_read(person, row) then
-      local orders = found[row.report_id]
-      orders[#orders + 1] = view.order(row)
+      local orders, order = found[row.report_id], view.order(row)
+      order.escalations = escalations[row.id]
+      orders[#orders + 1] = order
     end
   end
   return found

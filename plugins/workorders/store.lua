@@ -255,6 +255,17 @@ function M.add_history(ctx, change)
     change.reason, json.encode(change.details or {}), change.changed_by, time.db(time.now_ms()))
 end
 
+--- Returns the steps that were taken as the time of these work orders ran out, oldest first:
+-- {work_order_id, details, created_at} each.
+function M.list_escalations(ctx, ids)
+  if #ids == 0 then
+    return {}
+  end
+  return decode_history(db.scope(ctx):query([[SELECT h.work_order_id, h.details, h.created_at
+    FROM work_order_history h WHERE h.tenant_id = :tenant AND h.action = 'escalate'
+      AND h.work_order_id IN (]] .. ("?,"):rep(#ids):sub(1, -2) .. ") ORDER BY h.id", unpack(ids)))
+end
+
 --- Returns the history of a work order, oldest first.
 function M.get_history(ctx, id)
   return decode_history(db.scope(ctx):query([[SELECT h.id, h.action, h.from_status, h.to_status,

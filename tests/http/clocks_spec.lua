@@ -83,6 +83,16 @@ local function escalations(id)
     .. "AND resource_id = '%s'"):format(id)
 end
 
+-- The percentages of the steps that a report or work order shows.
+local function percents(shown)
+  local list = {}
+  for i, step in ipairs(shown.escalations) do
+    assert.same({ step.percent >= 100, true }, { step.breached, seconds(step.createdAt) > 0 })
+    list[i] = step.percent
+  end
+  return list
+end
+
 describe("a due date", function()
   it("lies in the tenant's business hours, zone and no holiday", function()
     local function day(offset, format)
@@ -148,6 +158,10 @@ describe("a report that waits", function()
       admin.user.email, owner.user.email))
     local _, lines = told:gsub("@", "")
     assert.equal(5, lines, told) -- the dispatcher twice, the admin twice, the owner once
+    assert.same({ 50, 100, 150 }, percents(get(made.id)))
+    assert.same({ 50, 100, 150 }, percents(ok(api:get("/reports?limit=1&include=escalations", by(dispatcher)))[1]))
+    assert.is_nil(ok(api:get("/reports?limit=1", by(dispatcher)))[1].escalations)
+    assert.is_nil(ok(api:get("/reports/track/" .. made.trackingCode)).escalations)
     assert.truthy(told:find("is due soon", 1, true) and told:find("is overdue", 1, true))
     -- whoever reported it hears the next change of status, not how long it waits
     ok(api:put("/reports/" .. made.id .. "/status", by(dispatcher, { status = "acknowledged" })))
@@ -209,6 +223,20 @@ describe("a work order that waits", function()
   local function left_s(made)
     return seconds(made.slaDueAt) - seconds(made.createdAt)
   end
+
+  it("shows what was done about that wherever it is read", function()
+    local made = order({ severity = "low", category = "other" })
+    assert.same({}, percents(ok(api:get("/workorders/" .. made.id, by(dispatcher)))))
+    move(made.id, left_s(made) * 1.1)
+    wait_for(2, escalations(made.id))
+    local board = ok(api:get("/workorders?view=kanban&include=escalations", by(dispatcher)))
+    for _, shown in ipairs({ ok(api:get("/workorders/" .. made.id, by(dispatcher))), get(made.reportId).workOrders[1],
+      ok(api:get("/workorders?include=escalations&limit=1", by(dispatcher)))[1], board.columns[1].items[1] }) do
+      assert.equal(made.id, shown.id)
+      assert.same({ 50, 100 }, percents(shown))
+    end
+    assert.is_nil(ok(api:get("/workorders?limit=1", by(dispatcher)))[1].escalations)
+  end)
 
   it("is raised, told of, and given to another team, as the policy says", function()
     local team = ok(api:get("/teams", by(dispatcher)))[1]

@@ -74,6 +74,17 @@ local function shown(ctx, text, person)
   return values and personal.show(ctx, person, values) or json.null
 end
 
+--- What an action did to these things of the tenant, oldest first: {id, new, created_at} each.
+-- @param ids of things whose `new` holds nothing of a person
+function M.list_done(ctx, resource_type, ids, action)
+  local list = {}
+  for i, row in ipairs(store.list_of_resources(ctx, resource_type, ids, action)) do
+    list[i] = { id = row.resource_id, new = json.decode(row.new_values),
+      created_at = row.created_at }
+  end
+  return list
+end
+
 --- Writes one row of the trail.
 -- @param ctx a context with a transaction under way: the row commits with the change
 -- @param entry action ("report.create"), resource_type, resource_id, old, new (tables or nil);

@@ -28,6 +28,15 @@ function M.list_of(ctx, user_id, page)
       .. " LIMIT ? OFFSET ?", unpack(params))
 end
 
+--- The rows of an action on these things of the tenant, oldest first: {resource_id, new_values,
+-- created_at} each.
+function M.list_of_resources(ctx, resource_type, ids, action)
+  return db.scope(ctx):query([[SELECT a.resource_id, a.new_values, a.created_at FROM audit_logs a
+    WHERE a.tenant_id = :tenant AND a.resource_type = ? AND a.action = ? AND a.resource_id IN (]]
+      .. ("?,"):rep(#ids):sub(1, -2) .. ") ORDER BY a.created_at, a.id",
+    resource_type, action, unpack(ids))
+end
+
 function M.count_of(ctx, user_id)
   return db.platform(ctx):one(
     "SELECT COUNT(*) AS entries FROM audit_logs WHERE user_id = ?", user_id).entries

@@ -180,6 +180,10 @@ function M.list(ctx, resource_type, resource_id)
   return list
 end
 
+--- SQL that is true when a step of the clocks of a thing was taken: select_taken(resource_type, SQL
+-- of the thing's id).
+M.select_taken = store.select_taken
+
 M.hooks = { collect = figures.collect, settings_changed = calendars.settings_changed }
 
 function M.start(registry)

@@ -90,4 +90,11 @@ function M.list_running(ctx, kind, after_id, limit)
     ORDER BY id LIMIT ?]], kind, after_id, limit))
 end
 
+--- SQL that is true when a step of the clocks of a thing was taken.
+-- @param id SQL of the thing's id, in a statement that is bound by :tenant
+function M.select_taken(resource_type, id)
+  return ([[EXISTS (SELECT 1 FROM sla_clocks k WHERE k.tenant_id = :tenant
+    AND k.resource_type = '%s' AND k.resource_id = %s AND k.mark > 0)]]):format(resource_type, id)
+end
+
 return M

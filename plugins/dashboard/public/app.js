@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import * as board from "./board.js";
 import * as detail from "./detail.js";
 import { byId } from "./dom.js";
+import { words } from "./escalation.js";
 import * as feed from "./feed.js";
 import * as live from "./live.js";
 
@@ -46,16 +47,23 @@ function showView(name) {
   else setUnseen(0);
 }
 
-function onEvent(name, data) {
+const announce = (text) => { byId("announcer").textContent = text; };
+
+function onEvent(name, data, when) {
   if (name === "report:created") {
     if (!feed.onCreated(data)) return;
-    byId("announcer").textContent = `New ${data.severity} report: ${data.title}`;
+    announce(`New ${data.severity} report: ${data.title}`);
     if (!isWatched()) setUnseen(unseen + 1);
   } else if (name === "report:updated") {
     feed.onUpdated(data);
     if (data.deleted && feed.selectedId() === data.id) detail.close();
     else detail.refresh(data.id);
+  } else if (name === "report:escalated") {
+    feed.onEscalated(data, when);
+    announce(`${words(data.escalation)}: ${data.title}`);
+    detail.refresh(data.id);
   } else if (name.startsWith("workorder:")) {
+    if (data.escalation) announce(`${words(data.escalation)}: ${data.number}, ${data.title}`);
     board.refresh(fail);
     detail.refresh(data.reportId);
   } else if (name === "remediation:completed") {
@@ -83,8 +91,9 @@ function enter(user) {
   byId("user").textContent = user.fullName || user.email;
   document.querySelector('[data-view="board"]').hidden = !permissions.has("workorders.read")
     && !permissions.has("workorders.work");
-  detail.start({ may: (permission) => permissions.has(permission), fail,
-    closed: () => feed.select(null) });
+  const may = (permission) => permissions.has(permission);
+  feed.allow(may);
+  detail.start({ may, fail, closed: () => feed.select(null) });
   showView("feed");
   // Connected before the list is read: what comes in between is there twice rather than never.
   live.start({ event: onEvent, state: onState, resync: readAgain });

@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { byId, el } from "./dom.js";
+import { latest } from "./escalation.js";
 import { badge } from "./feed.js";
 import { ago, place } from "./format.js";
 
@@ -18,12 +19,13 @@ function card(order) {
     el("span", { class: "quiet line" }, order.number, badge("priority", order.priority)),
     el("span", { class: "title" }, order.title),
     el("span", { class: "quiet line" }, [who, place(order.location)].filter(Boolean).join(" · ")),
-    el("span", { class: "quiet line" }, `changed ${ago(order.updatedAt)}`)));
+    el("span", { class: "quiet line" }, `changed ${ago(order.updatedAt)}`),
+    latest(order)));
 }
 
 /** Reads the board again. */
 export async function load() {
-  const { data } = await get("/workorders?view=kanban");
+  const { data } = await get("/workorders?view=kanban&include=escalations");
   board.replaceChildren(...data.columns.map((column) => el("section", { class: "lane" },
     el("h2", {}, badge("status", column.status), el("span", { class: "quiet" }, ` ${column.count}`)),
     column.items.length

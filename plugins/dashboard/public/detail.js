@@ -2,6 +2,7 @@
 
 import { get, picture, post, put } from "./api.js";
 import { byId, el } from "./dom.js";
+import { latest, stepBadge } from "./escalation.js";
 import { badge } from "./feed.js";
 import { ago, at, label, place } from "./format.js";
 
@@ -156,8 +157,39 @@ function orderRow(order, choices) {
     el("p", { class: "line" }, el("strong", {}, order.number), badge("status", order.status),
       badge("priority", order.priority)),
     el("p", { class: "quiet" }, who ? `With ${who}, changed ${ago(order.updatedAt)}` : "With nobody yet"),
+    latest(order),
     order.completionNotes ? el("p", {}, order.completionNotes) : null,
-    el("div", { class: "row" }, buttons));
+    el("div", { class: "row" }, buttons),
+    orderHistory(order));
+}
+
+const openHistories = new Set(); // ids of work orders whose history is unfolded
+
+const moment = (iso) => el("time", { class: "quiet", dateTime: iso }, at(iso));
+
+// A step of a work order: who did what, or how its time ran out.
+function orderChange(change) {
+  const { percent } = change.details ?? {};
+  const what = change.action === "escalate" ? stepBadge({ percent })
+    : el("span", {}, label(change.action));
+  return el("li", {}, el("span", { class: "line" }, what, moment(change.createdAt),
+    change.changedBy ? el("span", { class: "quiet" }, change.changedBy.name) : null),
+  change.reason ? el("p", { class: "quiet" }, change.reason) : null);
+}
+
+// Read when it is unfolded: few are.
+function orderHistory(order) {
+  const list = el("ol", { class: "history" });
+  return el("details", { open: openHistories.has(order.id), ontoggle: async ({ target }) => {
+    openHistories[target.open ? "add" : "delete"](order.id);
+    if (!target.open || list.hasChildNodes()) return;
+    try {
+      const { data } = await get(`/workorders/${order.id}/history`);
+      list.replaceChildren(...data.map(orderChange));
+    } catch (error) {
+      fail(error);
+    }
+  } }, el("summary", {}, "Steps"), list);
 }
 
 function orderForm(report, choices) {
@@ -185,11 +217,15 @@ function orderForm(report, choices) {
   el("button", { class: "primary" }, "Create work order"));
 }
 
+// Where it stood and how its time ran out, oldest first.
 function history(report) {
-  return el("ol", { class: "history" }, report.history.map((change) => el("li", {},
-    el("span", { class: "line" }, badge("status", change.to), el("time", { class: "quiet",
-      dateTime: change.createdAt }, at(change.createdAt))),
-    change.reason ? el("p", { class: "quiet" }, change.reason) : null)));
+  const lines = [
+    ...report.history.map((change) => ({ ...change, badge: badge("status", change.to) })),
+    ...(report.escalations ?? []).map((step) => ({ ...step, badge: stepBadge(step) })),
+  ].sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+  return el("ol", { class: "history" }, lines.map((line) => el("li", {},
+    el("span", { class: "line" }, line.badge, moment(line.createdAt)),
+    line.reason ? el("p", { class: "quiet" }, line.reason) : null)));
 }
 
 function render(report, choices) {
@@ -200,7 +236,8 @@ function render(report, choices) {
       el("button", { type: "button", class: "plain back", onclick: close }, "← Back to the list"),
       el("h2", { tabIndex: -1 }, report.title),
       el("p", { class: "line" }, badge("severity", report.severity), badge("status", report.status),
-        el("span", { class: "quiet" }, label(report.category)))),
+        el("span", { class: "quiet" }, label(report.category))),
+      latest(report)),
     report.attachments.length ? gallery(report) : null,
     report.description ? el("p", { class: "description" }, report.description) : null,
     facts(report),

@@ -2,6 +2,7 @@
 
 import { get, picture } from "./api.js";
 import { byId, el } from "./dom.js";
+import { latest, withStep } from "./escalation.js";
 import { ago, at, label, place } from "./format.js";
 
 const PAGE = 30;
@@ -15,6 +16,7 @@ let filters = { q: "", severity: "", status: "" };
 let selected = null;
 let loading = 0;
 let choose = () => {};
+let may = () => false;
 
 /** A badge of text and colour; the colour never says what the text does not. */
 export const badge = (kind, value) => el("span", { class: `badge ${kind} ${value}` }, label(value));
@@ -48,7 +50,8 @@ function card(report) {
       .filter(Boolean).join(" · ")),
     el("span", { class: "line" }, badge("severity", report.severity), badge("status", report.status),
       el("time", { class: "quiet", dateTime: report.createdAt, title: at(report.createdAt) },
-        ago(report.createdAt)))));
+        ago(report.createdAt))),
+    latest(report)));
 }
 
 function show(report) {
@@ -88,6 +91,7 @@ function refreshEdges() {
 function query(cursor) {
   const parameters = new URLSearchParams({ limit: PAGE, sort: "-createdAt" });
   for (const [name, value] of Object.entries(filters)) if (value) parameters.set(name, value);
+  if (may("reports.read")) parameters.set("include", "escalations");
   if (cursor) parameters.set("cursor", cursor);
   return `/reports?${parameters}`;
 }
@@ -135,6 +139,18 @@ export function onUpdated(report) {
     remove(report.id);
   } else show(report);
   refreshEdges();
+}
+
+/** The time for a report runs out. */
+export function onEscalated(data, when) {
+  const { escalation, ...report } = data;
+  const known = items.get(report.id)?.report.escalations;
+  onUpdated({ ...report, escalations: withStep(known, escalation, when) });
+}
+
+/** Reads the lists as somebody with these rights. */
+export function allow(given) {
+  may = given;
 }
 
 /** Marks a report as chosen and tells whoever shows it. */

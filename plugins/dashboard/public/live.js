@@ -34,7 +34,7 @@ function onFrame(frame) {
         if (position?.epoch === frame.epoch && frame.seq <= position.lastSeq) return;
         position = { epoch: frame.epoch, lastSeq: frame.seq };
       }
-      handlers.event(frame.event, frame.data);
+      handlers.event(frame.event, frame.data, frame.ts);
       break;
     case "resync":
       position = null;
@@ -68,7 +68,7 @@ function open() {
   };
 }
 
-/** Connects and stays connected. handlers: event(name, data), state("connecting"|"live"|"lost"),
+/** Connects and stays connected. handlers: event(name, data, when), state("connecting"|"live"|"lost"),
  *  resync() when the lists must be read again. */
 export function start(given) {
   handlers = given;
