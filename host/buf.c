@@ -19,6 +19,17 @@ char *buf_grow(struct buf *buf, size_t more)
     return buf->data + buf->len;
 }
 
+void buf_put_whole(struct buf *buf, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    buf_append(buf, digits + at, sizeof(digits) - at);
+}
+
 void buf_printf(struct buf *buf, const char *fmt, ...)
 {
     va_list args, again;

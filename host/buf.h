@@ -1,6 +1,7 @@
 /* buf.h - a growable byte buffer. `data` is not NUL-terminated unless buf_cstr() was called. */
 #pragma once
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct buf {
@@ -36,6 +37,9 @@ static inline void buf_putc(struct buf *buf, char byte)
     *buf_reserve(buf, 1) = byte;
     buf->len++;
 }
+
+/* Appends the decimal digits. */
+void buf_put_whole(struct buf *buf, uint64_t number);
 
 void buf_printf(struct buf *buf, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -147,6 +147,9 @@ struct buf;
 int http_lines(const struct http_header *headers, size_t count, struct buf *out,
                struct err *err);
 
+/* Whether a header may have this value: without control characters but tab. */
+bool http_value_is_sound(const char *value, size_t len);
+
 /* As http_req_respond, with `lines` that http_lines made. They hold nothing that depends on the
  * body: no Content-Type, Content-Encoding, Cache-Control or ETag. */
 int http_req_respond_with(struct http_req *req, int status, const char *lines,

@@ -64,17 +64,6 @@ static const char *reason(int status)
     return ""; /* a phrase may be empty, and nobody reads it */
 }
 
-static void put_number(struct buf *out, uint64_t number)
-{
-    char digits[20];
-    size_t at = sizeof(digits);
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number);
-    buf_append(out, digits + at, sizeof(digits) - at);
-}
-
 /* "Date: ...\r\n", made once a second. */
 static void put_date(struct http_server *server, struct buf *out)
 {
@@ -126,8 +115,8 @@ static bool valid_name(const char *name, size_t len)
     return len > 0;
 }
 
-/* No control characters but tab: a line break would begin another header. */
-static bool valid_value(const char *value, size_t len)
+/* A line break would begin another header. */
+bool http_value_is_sound(const char *value, size_t len)
 {
     const char *end = value + len;
     for (const char *at = value; (at = plain_run(at, end)) < end; at++)
@@ -140,7 +129,7 @@ static int check_header(const struct http_header *header, struct err *err)
 {
     if (!valid_name(header->name, header->name_len))
         return err_set(err, ERR_INVALID, "a header name is no token");
-    if (!valid_value(header->value, header->value_len))
+    if (!http_value_is_sound(header->value, header->value_len))
         return err_set(err, ERR_INVALID, "the value of %.*s holds a control character",
                        (int)header->name_len, header->name);
     return 0;
@@ -219,7 +208,7 @@ void http_answer_begin(struct http_server *server, struct buf *out, int status,
                        enum http_coding coding)
 {
     buf_append(out, "HTTP/1.1 ", 9);
-    put_number(out, (uint64_t)status);
+    buf_put_whole(out, (uint64_t)status);
     buf_putc(out, ' ');
     buf_puts(out, reason(status));
     buf_append(out, "\r\n", 2);
@@ -246,7 +235,7 @@ void http_answer_end(const struct http_req *req, struct buf *out, int64_t length
         buf_puts(out, "Connection: keep-alive\r\n");
     if (length >= 0) {
         buf_puts(out, "Content-Length: ");
-        put_number(out, (uint64_t)length);
+        buf_put_whole(out, (uint64_t)length);
         buf_append(out, "\r\n", 2);
     } else if (length == HTTP_CHUNKED) {
         buf_puts(out, "Transfer-Encoding: chunked\r\n");

@@ -270,11 +270,12 @@ bool log_access_enabled(void)
     return state.access.fd >= 0 || log_enabled(LOG_INFO);
 }
 
-void log_access(const char *message, size_t len, const char *fields, size_t fields_len)
+void log_access(const char *fields, size_t len)
 {
+    static const char message[] = "request";
     if (log_access_enabled())
         put_line(state.access.fd >= 0 ? &state.access : &state.log, LOG_INFO, message,
-                 len, fields, fields_len);
+                 sizeof(message) - 1, fields, len);
 }
 
 int log_access_open(const char *path)

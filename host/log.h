@@ -39,7 +39,8 @@ int log_access_open(const char *path);
 int log_access_reopen(void);
 
 bool log_access_enabled(void);
-void log_access(const char *message, size_t len, const char *fields, size_t fields_len);
+/* Its message is "request". `fields` as above. */
+void log_access(const char *fields, size_t len);
 
 void log_printf(enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

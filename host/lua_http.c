@@ -9,13 +9,15 @@
  *
  * The entry point `request(req)` runs as a task as soon as the head of a request is
  * parsed. `req` is over when that task ends; an unanswered request is then answered 500.
+ * It returns status, seconds, count, and names and values (text, nil for none): what its line in
+ * the access log tells, and the series of host.metrics (a histogram, a counter) in which it counts.
  *
  *   req:method() req:path() req:query() req:ip() -> text       path and query raw
  *   req:scheme() -> "http" | "https"
- *   req:head() -> method, path, ip, id, trace, agent, ms    what every request is asked for, in one
- *       call. id: a new UUID, trace: another as 32 hex digits; each nil when a header tells the
+ *   req:head() -> method, path, query, ip, id, trace, agent    what every request is asked for,
+ *       in one call. id: a new UUID, trace: another as 32 hex digits; each nil when a header tells the
  *       client's (x-request-id, traceparent). agent: the user-agent, nil unless it is printable
- *       ASCII. ms: sys.monotonic_ms()
+ *       ASCII
  *   req:header(name) -> text | nil     req:headers() -> {lower-case name = text}
  *   req:has_body() -> boolean          req:content_length() -> number | nil
  *   req:body(limit) -> text | nil, err                                            (waits)
@@ -107,8 +109,9 @@ static int l_head(lua_State *L)
     char id[UUID_TEXT + 1], trace[UUID_HEX + 1];
     bool has_id = http_req_header(req, "x-request-id", NULL);
     bool has_trace = http_req_header(req, "traceparent", NULL);
-    size_t path_len, agent_len = 0;
+    size_t path_len, query_len, agent_len = 0;
     const char *path = http_req_path(req, &path_len);
+    const char *query = http_req_query(req, &query_len);
     const char *agent = http_req_header(req, "user-agent", &agent_len);
     if (!has_id)
         uuid_v7(id);
@@ -116,11 +119,11 @@ static int l_head(lua_State *L)
         uuid_hex(trace);
     lua_pushstring(L, http_req_method(req));
     lua_pushlstring(L, path, path_len);
+    lua_pushlstring(L, query, query_len);
     lua_pushstring(L, http_req_ip(req));
     push_or_nil(L, has_id ? NULL : id, UUID_TEXT);
     push_or_nil(L, has_trace ? NULL : trace, UUID_HEX);
     push_or_nil(L, agent && is_printable(agent, agent_len) ? agent : NULL, agent_len);
-    lua_pushnumber(L, (lua_Number)uv_hrtime() / 1e6);
     return 7;
 }
 
@@ -239,13 +242,13 @@ int exchange_wait(lua_State *L, struct exchange *exchange, task_push_cb push)
 
 static void on_end(void *arg, lua_State *L, const char *problem)
 {
-    (void)L;
     struct exchange *exchange = arg;
-    if (problem)
+    if (!problem)
+        exchange_finish(L, exchange);
+    else
         log_error("%s %s: %s", http_req_method(exchange->req),
                   http_req_path(exchange->req, NULL), problem);
-    *exchange->slot = NULL;
-    luaL_unref(exchange->L, LUA_REGISTRYINDEX, exchange->anchor);
+    exchange->box->pointer = NULL;
     http_req_release(exchange->req);
     upload_free(exchange->upload);
     buf_free(&exchange->body);
@@ -284,11 +287,10 @@ static void push_type(struct vm *vm)
     lua_rawgeti(vm->L, LUA_REGISTRYINDEX, vm->request_type);
 }
 
-/* Pushes a box for the exchange. */
 static void push_box(struct vm *vm, struct exchange *exchange)
 {
-    exchange->slot = lua_newuserdata(vm->L, sizeof(*exchange->slot));
-    *exchange->slot = exchange;
+    exchange->box = lua_newuserdata(vm->L, sizeof(*exchange->box));
+    *exchange->box = (struct box){exchange, REQ_TYPE};
     push_type(vm);
     lua_setmetatable(vm->L, -2);
 }
@@ -299,7 +301,7 @@ static void on_request(void *arg, struct http_req *req)
 {
     struct host *host = arg;
     struct vm *vm = host->vm;
-    if (!vm || !vm_push_request_entry(vm, vm->L)) {
+    if (!vm || !vm_has_request_entry(vm)) {
         http_req_fail(req, 503, "SERVICE_UNAVAILABLE", "the server is starting");
         http_req_release(req);
         return;
@@ -310,12 +312,12 @@ static void on_request(void *arg, struct http_req *req)
     struct exchange *exchange = mem_new(sizeof(*exchange));
     exchange->req = req;
     exchange->host = host;
+    exchange->began = uv_hrtime();
+    /* Held until it is over: a finaliser for each would be most of what collecting costs. */
     push_box(vm, exchange);
-    /* Anchored until it is over: a finaliser for each would be most of what collecting costs. */
-    exchange->L = vm->L;
-    lua_pushvalue(vm->L, -1);
-    exchange->anchor = luaL_ref(vm->L, LUA_REGISTRYINDEX);
-    task_spawn(vm, vm->L, 1, timeout_ms, on_end, exchange);
+    vm_push_request_entry(vm, vm->L);
+    lua_pushvalue(vm->L, -2);
+    task_spawn_holding(vm, vm->L, 1, timeout_ms, on_end, exchange);
 }
 
 static int l_stats(lua_State *L)

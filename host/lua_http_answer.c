@@ -10,7 +10,6 @@
 enum {
     HEADERS_MAX = 64, /* of an answer */
     FIELDS_MAX = 16,  /* of those that are given as arguments */
-    DIGITS_MAX = 20,
 };
 
 static void add_header(lua_State *L, struct http_header *headers, size_t *count,
@@ -24,10 +23,12 @@ static void add_header(lua_State *L, struct http_header *headers, size_t *count,
 /* A header in the text of a frame: "Name: value" and a line end; of a name, without value. */
 struct line {
     size_t start, name_len, end;
+    bool of_body; /* what becomes of the body depends on it */
 };
 
 /* What many answers have in common, checked already. Lua's, freed with it. */
 struct frame {
+    struct box box;      /* of itself */
     size_t count, names; /* of lines, and behind them of names that get values */
     size_t len;          /* of the lines' text */
     uint64_t lengths;    /* of the lines' names, as lengths_of tells them */
@@ -91,11 +92,17 @@ static int add_lines(struct frame *frame, const struct http_header *headers, siz
             return -1;
         if (text->len > start) /* else it is the server's to write */
             frame->lines[frame->count++] =
-                (struct line){start, headers[i].name_len, text->len};
+                (struct line){start, headers[i].name_len, text->len, false};
     }
     frame->len = text->len;
     frame->lengths = lengths_of(headers, count);
     return 0;
+}
+
+static bool is_of_body(const char *name)
+{
+    return strncasecmp(name, "Content-", 8) == 0 || strcasecmp(name, "ETag") == 0 ||
+           strcasecmp(name, "Cache-Control") == 0;
 }
 
 /* Those in the table at `arg`. */
@@ -113,7 +120,7 @@ static int add_names(lua_State *L, int arg, struct frame *frame, struct buf *tex
         if (!header.name || http_lines(&header, 1, text, err) < 0 || text->len == start)
             return err_set(err, ERR_INVALID, "name %zu cannot be one", frame->names + 1);
         frame->lines[frame->count + frame->names] =
-            (struct line){start, header.name_len, text->len};
+            (struct line){start, header.name_len, text->len, is_of_body(header.name)};
         lua_pop(L, 1);
     }
     return 0;
@@ -136,6 +143,7 @@ int lua_http_frame(lua_State *L)
     }
     struct frame *frame = lua_newuserdata(L, sizeof(*frame) + text.len);
     *frame = made;
+    frame->box = (struct box){frame, FRAME_TYPE};
     if (text.len)
         memcpy(frame->text, text.data, text.len);
     buf_free(&text);
@@ -171,22 +179,19 @@ static bool has_line(const struct http_header *headers, size_t count, const char
     return false;
 }
 
-/* The lines of which no header has the name. */
-static const char *lines_of(const struct frame *frame, const struct http_header *headers,
-                            size_t count, size_t *len)
+/* Appends the lines of which no header has the name. */
+static void put_lines(const struct frame *frame, const struct http_header *headers,
+                      size_t count, struct buf *out)
 {
-    static struct buf left; /* of the loop's thread */
-    *len = frame->len;
-    if (!(frame->lengths & lengths_of(headers, count)))
-        return frame->text;
-    buf_clear(&left);
+    if (!(frame->lengths & lengths_of(headers, count))) {
+        buf_append(out, frame->text, frame->len);
+        return;
+    }
     for (size_t i = 0; i < frame->count; i++) {
         const struct line *line = &frame->lines[i];
         if (!has_line(headers, count, frame->text + line->start, line->name_len))
-            buf_append(&left, frame->text + line->start, line->end - line->start);
+            buf_append(out, frame->text + line->start, line->end - line->start);
     }
-    *len = left.len;
-    return left.data;
 }
 
 /* Takes the headers of this name out. */
@@ -201,42 +206,45 @@ static size_t without(struct http_header *headers, size_t count,
     return kept;
 }
 
-/* A whole number as text, written backwards from the end of `digits`. */
-static const char *write_whole(lua_State *L, int arg, char digits[DIGITS_MAX],
-                               size_t *len)
+/* Appends the number or text at `arg`. */
+static void put_value(lua_State *L, int arg, struct buf *out)
 {
-    lua_Number number = lua_tonumber(L, arg);
-    luaL_argcheck(L, number >= 0 && number < 1e15, arg, "a number of 0 to 1e15 expected");
-    uint64_t whole = (uint64_t)number;
-    size_t at = DIGITS_MAX;
-    do {
-        digits[--at] = (char)('0' + whole % 10);
-        whole /= 10;
-    } while (whole);
-    *len = DIGITS_MAX - at;
-    return digits + at;
+    size_t len;
+    if (lua_type(L, arg) == LUA_TNUMBER) {
+        lua_Number number = lua_tonumber(L, arg);
+        luaL_argcheck(L, number >= 0 && number < 1e15, arg,
+                      "a number of 0 to 1e15 expected");
+        buf_put_whole(out, (uint64_t)number);
+        return;
+    }
+    const char *text = luaL_checklstring(L, arg, &len);
+    luaL_argcheck(L, http_value_is_sound(text, len), arg, "holds a control character");
+    buf_append(out, text, len);
 }
 
-/* The frame's names with the values at `first` and behind. */
-static size_t collect_fields(lua_State *L, const struct frame *frame, int first,
-                             struct http_header *headers, size_t count,
-                             char digits[FIELDS_MAX][DIGITS_MAX])
+/* The frame's names with the values at `first` and behind: as lines, or as headers where the body
+ * depends on them. Returns how many headers there are then. */
+static size_t put_fields(lua_State *L, const struct frame *frame, int first,
+                         struct http_header *headers, size_t count, struct buf *out)
 {
     uint64_t lengths = lengths_of(headers, count);
     for (size_t i = 0; i < frame->names; i++) {
-        const struct line *name = &frame->lines[frame->count + i];
-        struct http_header header = {.name = frame->text + name->start,
-                                     .name_len = name->name_len};
-        int value = first + (int)i, type = lua_type(L, value);
-        if (type == LUA_TNIL || type == LUA_TNONE)
+        const struct line *line = &frame->lines[frame->count + i];
+        const char *name = frame->text + line->start;
+        struct http_header header = {.name = name, .name_len = line->name_len};
+        int value = first + (int)i;
+        if (lua_isnoneornil(L, value))
             continue;
-        if (type == LUA_TNUMBER)
-            header.value = write_whole(L, value, digits[i], &header.value_len);
-        else
-            header.value = luaL_checklstring(L, value, &header.value_len);
         if (lengths & lengths_of(&header, 1))
             count = without(headers, count, &header);
-        add_header(L, headers, &count, header);
+        if (line->of_body) {
+            header.value = luaL_checklstring(L, value, &header.value_len);
+            add_header(L, headers, &count, header);
+            continue;
+        }
+        buf_append(out, name, line->name_len + 2);
+        put_value(L, value, out);
+        buf_append(out, "\r\n", 2);
     }
     return count;
 }
@@ -244,25 +252,26 @@ static size_t collect_fields(lua_State *L, const struct frame *frame, int first,
 int lua_http_respond(lua_State *L)
 {
     enum { FRAME = 5 };
+    static struct buf lines; /* of the loop's thread */
     struct http_header headers[HEADERS_MAX];
-    char digits[FIELDS_MAX][DIGITS_MAX];
     struct exchange *exchange = exchange_check(L);
     int status = (int)luaL_checkinteger(L, 2);
-    size_t len, lines_len = 0;
+    size_t len;
     struct err err;
-    const char *body = luaL_optlstring(L, 4, "", &len), *lines = NULL;
+    const char *body = luaL_optlstring(L, 4, "", &len);
     const struct frame *frame =
-        lua_isnoneornil(L, FRAME) ? NULL : luaL_checkudata(L, FRAME, FRAME_TYPE);
+        lua_isnoneornil(L, FRAME) ? NULL : box_check(L, FRAME, FRAME_TYPE);
     int values = frame ? (int)frame->names : 0;
     luaL_argcheck(L, lua_gettop(L) <= FRAME + values, FRAME + values + 1, "has no name");
     lua_settop(L, FRAME + values);
     size_t count = collect_headers(L, 3, headers);
+    buf_clear(&lines);
     if (frame) {
-        lines = lines_of(frame, headers, count, &lines_len);
-        count = collect_fields(L, frame, FRAME + 1, headers, count, digits);
+        put_lines(frame, headers, count, &lines);
+        count = put_fields(L, frame, FRAME + 1, headers, count, &lines);
     }
-    if (http_req_respond_with(exchange->req, status, lines, lines_len, headers, count,
-                              body, len, &err) < 0)
+    if (http_req_respond_with(exchange->req, status, lines.data, lines.len, headers,
+                              count, body, len, &err) < 0)
         return luaL_error(L, "%s", err.message);
     return 0;
 }

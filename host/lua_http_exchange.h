@@ -13,9 +13,8 @@
 struct exchange {
     struct http_req *req;
     struct host *host;
-    void **slot;  /* the box, which `anchor` in the registry of L keeps */
-    lua_State *L; /* the generation's main one */
-    int anchor;
+    uint64_t began;    /* uv_hrtime() when its head was there */
+    struct box *box;   /* which the task holds */
     struct task *task; /* waiting, else NULL */
     bool ended;        /* the operation that may be waited for has its result */
     struct err *err;   /* that result, owned; NULL when it went well */
@@ -45,3 +44,6 @@ int lua_http_respond(lua_State *L);
 int lua_http_frame(lua_State *L); /* of the module */
 int lua_http_own_headers(lua_State *L);
 int lua_http_send_file(lua_State *L);
+
+/* Counts the request and writes its line; L holds what its entry point returned. */
+void exchange_finish(lua_State *L, const struct exchange *exchange);

@@ -184,16 +184,28 @@ static struct task *task_new(struct vm *vm)
     return task;
 }
 
-void task_spawn(struct vm *vm, lua_State *from, int nargs, unsigned timeout_ms,
-                task_end_cb end, void *arg)
+static void spawn(struct vm *vm, lua_State *from, int held, int nargs,
+                  unsigned timeout_ms, task_end_cb end, void *arg)
 {
     struct task *task = task_new(vm);
-    lua_xmove(from, task->L, nargs + 1);
+    lua_xmove(from, task->L, held + 1 + nargs);
     task->end = end;
     task->end_arg = arg;
     if (timeout_ms)
         task_set_deadline(task, timeout_ms);
     resume(task, nargs);
+}
+
+void task_spawn(struct vm *vm, lua_State *from, int nargs, unsigned timeout_ms,
+                task_end_cb end, void *arg)
+{
+    spawn(vm, from, 0, nargs, timeout_ms, end, arg);
+}
+
+void task_spawn_holding(struct vm *vm, lua_State *from, int nargs, unsigned timeout_ms,
+                        task_end_cb end, void *arg)
+{
+    spawn(vm, from, 1, nargs, timeout_ms, end, arg);
 }
 
 static void run_defers(struct task *task)

@@ -31,6 +31,10 @@ typedef void (*task_end_cb)(void *arg, lua_State *L, const char *problem);
 void task_spawn(struct vm *vm, lua_State *from, int nargs, unsigned timeout_ms,
                 task_end_cb end, void *arg);
 
+/* The same with a value below the function: Lua holds it until `end` has run. */
+void task_spawn_holding(struct vm *vm, lua_State *from, int nargs, unsigned timeout_ms,
+                        task_end_cb end, void *arg);
+
 /* The running task. Raises when L is no task's own coroutine (the main state, or a coroutine
  * that the application made itself). */
 struct task *task_current(lua_State *L);

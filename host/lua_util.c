@@ -47,15 +47,18 @@ int lua_fail_code(lua_State *L, const char *code, const char *fmt, ...)
 
 void **box_new(lua_State *L, const char *type)
 {
-    void **slot = lua_newuserdata(L, sizeof(*slot));
-    *slot = NULL;
+    struct box *box = lua_newuserdata(L, sizeof(*box));
+    *box = (struct box){NULL, type};
     luaL_getmetatable(L, type);
     lua_setmetatable(L, -2);
-    return slot;
+    return &box->pointer;
 }
 
 void **box_slot(lua_State *L, int arg, const char *type)
 {
+    struct box *box = lua_touserdata(L, arg);
+    if (box && lua_objlen(L, arg) >= sizeof(*box) && box->type == type)
+        return &box->pointer;
     return luaL_checkudata(L, arg, type);
 }
 

@@ -10,8 +10,13 @@ int lua_fail(lua_State *L, const struct err *err);
 int lua_fail_code(lua_State *L, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A box is userdata {pointer} under the metatable `type` ("host.db.conn"): created empty, then
- * filled, so that __gc is always safe. box_new pushes it and returns the slot. */
+/* A box is userdata that begins with a pointer, under the metatable `type` ("host.db.conn"):
+ * created empty, then filled, so that __gc is always safe. box_new pushes it and returns the slot.
+ * It is known by the address of `type`, which is looked at before its text is. */
+struct box {
+    void *pointer;
+    const char *type;
+};
 void **box_new(lua_State *L, const char *type);
 
 /* The pointer in the box at `arg`; raises when it is another type or was closed (NULL). */

@@ -343,12 +343,14 @@ bool vm_push_entry(struct vm *vm, lua_State *L, const char *name)
     return false;
 }
 
-bool vm_push_request_entry(struct vm *vm, lua_State *L)
+bool vm_has_request_entry(const struct vm *vm)
 {
-    if (vm->request_ref == LUA_NOREF)
-        return false;
+    return vm->request_ref != LUA_NOREF;
+}
+
+void vm_push_request_entry(struct vm *vm, lua_State *L)
+{
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->request_ref);
-    return true;
 }
 
 static void on_grace_closed(uv_handle_t *handle)

@@ -31,7 +31,8 @@ struct host *vm_host(lua_State *L);
 /* Pushes the entry point `name` onto L; false (and nothing pushed) when boot gave none. */
 bool vm_push_entry(struct vm *vm, lua_State *L, const char *name);
 /* The same for the one that every request needs. */
-bool vm_push_request_entry(struct vm *vm, lua_State *L);
+bool vm_has_request_entry(const struct vm *vm);
+void vm_push_request_entry(struct vm *vm, lua_State *L);
 
 /* Called by lua_task.c when a task waits: see vm_collect_always. */
 void vm_collect(struct vm *vm);

@@ -19,7 +19,6 @@ local reply = require("core.reply")
 local request_metrics = require("core.request_metrics")
 local router = require("core.router")
 local static = require("core.static")
-local time = require("core.time")
 local trace = require("core.trace")
 local uuid = require("core.uuid")
 
@@ -75,16 +74,16 @@ local function agent_of(req)
 end
 
 local function new_context(req)
-  local method, path, ip, id, trace_id, agent, started_ms = req:head()
+  local method, path, query, ip, id, trace_id, agent = req:head()
   local fields = {
     request_id = id or id_of(req),
     trace_id = trace_id,
     method = method,
     path = path,
+    query = query,
     ip = ip,
     user_agent = agent and #agent <= USER_AGENT_MAX and agent or agent_of(req),
     req = req,
-    started_ms = started_ms,
     -- Set for every request: the table has room for them, and need not grow.
     actor = false, route = false, status = false, rate_limit = false, rate_remaining = false,
     rate_reset_ms = false,
@@ -381,15 +380,17 @@ local function serve(ctx)
 end
 
 --- The entry point of a request; runs in a task of its own.
+-- @return what the access log and the metrics tell of it: top of host/lua_http.c
 function M.request(req)
   local ctx = new_context(req)
   local ok, err = xpcall(serve, errors.capture, ctx)
   if not ok then
     fail(ctx, err)
   end
-  local ms = time.monotonic_ms() - ctx.started_ms
-  request_metrics.count(ctx, ms)
-  log.access(ctx, ctx.status or SWITCHED, math.floor(ms * 10 + 0.5) / 10)
+  local status, tenant = ctx.status or SWITCHED, ctx.tenant
+  local seconds, count = request_metrics.series(ctx.route, status)
+  return status, seconds, count, "requestId", ctx.request_id, "traceId", ctx.trace_id,
+    "tenantId", tenant and tenant.id, "userId", ctx.actor.user_id
 end
 
 local function has_public(permissions)

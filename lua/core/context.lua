@@ -3,7 +3,6 @@
 
 local new_table = require("table.new")
 local errors = require("core.errors")
-local time = require("core.time")
 local trace = require("core.trace")
 local uuid = require("core.uuid")
 
@@ -21,14 +20,13 @@ local ALL = setmetatable({}, {
   end,
 })
 
---- Makes a context of these fields; a request id, an anonymous actor and the start time are
--- added when missing. `trace` is of core.trace; of one that begins here `trace_id` is enough.
+--- Makes a context of these fields; a request id and an anonymous actor are added when missing.
+-- `trace` is of core.trace; of one that begins here `trace_id` is enough.
 function M.new(fields)
   local ctx = setmetatable(fields or {}, Context)
   ctx.request_id = ctx.request_id or uuid.v7()
   ctx.actor = ctx.actor or ANONYMOUS
   ctx.trace_id = ctx.trace and ctx.trace.id or ctx.trace_id
-  ctx.started_ms = ctx.started_ms or time.monotonic_ms()
   return ctx
 end
 

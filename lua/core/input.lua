@@ -17,6 +17,13 @@ local COERCE_STRICT = { coerce = true, strict = true }
 local NOTHING = s.object({})
 local API_BASE = "^/api"
 
+-- What there is none of is one table for all requests: nobody may write to it.
+local NONE = setmetatable({}, {
+  __newindex = function()
+    error("the parameters of a request are not to be written to", 2)
+  end,
+})
+
 local BODY_ERRORS = {
   TOO_LARGE = "PAYLOAD_TOO_LARGE",
   TOO_MANY = "VALIDATION_ERROR",
@@ -61,6 +68,9 @@ end
 --- The parameters of the path; 404 when they are malformed.
 function M.params(route, values)
   local names = route.param_names
+  if #names == 0 then
+    return NONE
+  end
   local params = {}
   for i = 1, #names do
     local value = router.decode(values[i])
@@ -285,11 +295,10 @@ end
 --- Validates everything, and raises one error with all problems of query and body.
 -- @param body, files, options what read_body returned; body nil when the route takes none
 function M.read(ctx, route, values, body, files, options)
-  local input = { params = M.params(route, values), query = {}, files = files }
+  local input = { params = M.params(route, values), query = NONE, files = files }
   local schema, query_problems, body_problems = route.query_schema, nil, nil
-  local query = schema and ctx.req:query()
-  if schema and (query ~= "" or #schema.names > 0) then
-    input.query, query_problems = schema:validate(M.parse_query(query), COERCE_STRICT)
+  if schema and (ctx.query ~= "" or #schema.names > 0) then
+    input.query, query_problems = schema:validate(M.parse_query(ctx.query), COERCE_STRICT)
   end
   if route.body then
     input.body, body_problems = route.body:validate(body, options)

@@ -79,17 +79,6 @@ function M.error(ctx, message, fields)
   write("error", ctx, message, fields)
 end
 
-local write_access = host.access("request", { "method", "path", "status", "ms", "ip", "requestId",
-  "traceId", "tenantId", "userId" })
-
---- One line about a request that was answered, to the access log. None of its fields is ever
--- secret; put together by the host, since every request has one.
-function M.access(ctx, status, ms)
-  local tenant = ctx.tenant
-  write_access(ctx.method, ctx.path, status, ms, ctx.ip, ctx.request_id, ctx.trace_id,
-    tenant and tenant.id, ctx.actor.user_id)
-end
-
 --- Whether lines of this level are written: to save the work of preparing one.
 M.enabled = host.enabled
 

@@ -1,4 +1,4 @@
--- Counts the answers by route, method and class of status, and how long they took.
+-- Where answers are counted: by route, method and class of status, and how long they took.
 
 local metrics = require("core.metrics")
 
@@ -6,7 +6,6 @@ local M = {}
 
 local TOTAL, TOTAL_HELP = "fixxit_http_requests_total", "Requests answered."
 local TIME, TIME_HELP = "fixxit_http_request_seconds", "Time from head to answer, by route."
-local SWITCHED = 101 -- a WebSocket: its handler answered itself
 
 -- What no route answers: pages, and paths that lead nowhere.
 local other
@@ -31,13 +30,12 @@ function M.build(routes)
   other = new_entry({ route = "other", method = "any" })
 end
 
---- Counts a request that was answered.
--- @param ctx with the route (or none) and the status
--- @param ms since its head was there
-function M.count(ctx, ms)
-  local entry = ctx.route and ctx.route.metrics or other
-  local class = math.floor((ctx.status or SWITCHED) / 100)
-  metrics.observe(entry.time, ms / 1000, entry.by_class[class] or counter(entry, class))
+--- The series of an answer: of its time, and of how many there were.
+-- @param route nil when none answered
+function M.series(route, status)
+  local entry = route and route.metrics or other
+  local class = math.floor(status / 100)
+  return entry.time, entry.by_class[class] or counter(entry, class)
 end
 
 return M

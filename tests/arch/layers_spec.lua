@@ -4,7 +4,9 @@ local sources = require("tests.arch.sources")
 local RUNTIME = { ["lua_vm"] = true, ["lua_task"] = true, ["lua_util"] = true, ["lua_bindings"] = true }
 -- A binding of several files: their shared header, and who they are.
 local SHARED = {
-  ["lua_http_exchange"] = { ["lua_http"] = true, ["lua_http_body"] = true, ["lua_http_answer"] = true },
+  ["lua_http_exchange"] = {
+    ["lua_http"] = true, ["lua_http_access"] = true, ["lua_http_answer"] = true, ["lua_http_body"] = true,
+  },
   ["lua_db"] = { ["lua_db_op"] = true, ["lua_db_rows"] = true, ["lua_db_tx"] = true },
   -- values that leave a sandbox are written by the same codec
   ["lua_json"] = { ["lua_json_encode"] = true, ["lua_sandbox_jobs"] = true, ["lua_sandbox_prelude"] = true },

@@ -4,11 +4,14 @@
 #include "entry.h"
 #include "http.h"
 #include "http_wire.h"
+#include "log.h"
 #include "lua_bindings.h"
 #include "lua_vm.h"
+#include "metrics.h"
 #include "uuid.h"
 #include "ws.h"
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -82,10 +85,15 @@ static const char main_lua[] =
     "    'a', nil, 999999999999999, 'new')\n"
     "end\n"
     "paths['/head'] = function(req)\n"
-    "  local method, path, ip, id, trace, agent, ms = req:head()\n"
-    "  req:respond(200, nil, table.concat({method, path, ip, tostring(id), "
-    "tostring(trace), "
-    "tostring(agent), type(ms)}, '|'))\n"
+    "  local method, path, query, ip, id, trace, agent = req:head()\n"
+    "  req:respond(200, nil, table.concat({method, path, query, ip, tostring(id), "
+    "tostring(trace), tostring(agent)}, '|'))\n"
+    "end\n"
+    "paths['/finish'] = function(req)\n"
+    "  req:respond(200, nil, '')\n"
+    "  if req:query() == 'q' then return 101, 1, 2, 'one', 'r\"1', 'two', nil, 'c', 'u' "
+    "end\n"
+    "  return 404, 2, 1, 'one', 'r', 'two', nil\n" /* not what they are series of */
     "end\n"
     "paths['/split'] = function(req) req:respond(200, {X = 'a\\r\\nY: b'}, '') end\n"
     "paths['/boom'] = function() error('boom') end\n"
@@ -124,7 +132,8 @@ static const char main_lua[] =
     "  assert(ws.send(id, 'e') and ws.close(id, 1000, 'over'))\n"
     "end\n"
     "function M.boot()\n"
-    "  return {request = function(req) paths[req:path()](req) end}\n"
+    "  return {request = function(req) return paths[req:path():match('^/%w+')](req) "
+    "end}\n"
     "end\n"
     "return M\n";
 
@@ -132,6 +141,7 @@ static struct host host;
 static struct http_server *server;
 static char dir[] = "/tmp/test-lua-http-XXXXXX";
 static char main_path[sizeof(dir) + 32];
+static char log_path[sizeof(dir) + 32];
 static struct client client;
 
 /* Sends `text` and returns the body of the answer, whose status is checked. */
@@ -256,18 +266,41 @@ static void tells_the_head_in_one_call(void)
         ask(200, "GET /head?q HTTP/1.1\r\nHost: x\r\nUser-Agent: \"a\" ~\r\n"
                  "X-Request-Id: r-1\r\n\r\n");
     const char *id = strstr(head, "|nil|");
-    CHECK(strncmp(head, "GET|/head|", 10) == 0 && id &&
+    CHECK(strncmp(head, "GET|/head|q|", 12) == 0 && id &&
           strspn(id + 5, "0123456789abcdef") == 32);
-    CHECK(id && strcmp(id + 5 + 32, "|\"a\" ~|number") == 0);
+    CHECK(id && strcmp(id + 5 + 32, "|\"a\" ~") == 0);
     head = ask(200, "GET /head HTTP/1.1\r\nHost: x\r\nUser-Agent: 1234567\xc3\xa9\r\n"
                     "Traceparent: t\r\n\r\n");
-    id = strrchr(head, '|') - strlen("|nil|nil") - UUID_TEXT;
-    CHECK(id > head && uuid_is(id, UUID_TEXT) &&
-          strcmp(id + UUID_TEXT, "|nil|nil|number") == 0);
+    id = strrchr(head, '|') - strlen("|nil") - UUID_TEXT;
+    CHECK(id > head && uuid_is(id, UUID_TEXT) && strcmp(id + UUID_TEXT, "|nil|nil") == 0);
     CHECK(strstr(
         ask(200, "GET /head HTTP/1.1\r\nHost: x\r\nUser-Agent: 12345678\xc3\xa9\r\n\r\n"),
-        "|nil|number"));
-    CHECK(strstr(ask(200, "GET /head HTTP/1.1\r\nHost: x\r\n\r\n"), "|nil|number"));
+        "|nil"));
+    CHECK(strstr(ask(200, "GET /head HTTP/1.1\r\nHost: x\r\n\r\n"), "|nil"));
+}
+
+static void finishes_requests(void)
+{
+    char text[2000];
+    ask(200, "GET /finish?q HTTP/1.1\r\nHost: x\r\n\r\n");
+    ask(200, "GET /finish/%22\"\\ HTTP/1.1\r\nHost: x\r\n\r\n");
+    int fd = open(log_path, O_RDONLY);
+    ssize_t len = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[len > 0 ? len : 0] = '\0';
+    const char *second = strchr(text, '\n');
+    CHECK(second && strcmp(second + 1, "") != 0);
+    CHECK(strstr(text,
+                 "\"level\":\"info\",\"process\":\"http 1\",\"message\":\"request\","
+                 "\"method\":\"GET\",\"path\":\"/finish\",\"status\":101,\"ms\":"));
+    CHECK(strstr(text, ",\"ip\":\"\",\"one\":\"r\\\"1\",\"c\":\"u\"}\n"));
+    CHECK(second && strstr(second, "\"path\":\"/finish/%22\\\"\\\\\",\"status\":404,"));
+    CHECK(second && strstr(second, "\"ip\":\"\",\"one\":\"r\"}\n"));
+    struct buf told = {0};
+    metrics_print(host.metrics, &told);
+    CHECK(strstr(buf_cstr(&told), "a_seconds_count 1\n"));
+    CHECK(strstr(buf_cstr(&told), "a_total 1\n"));
+    buf_free(&told);
 }
 
 static void raises_when_a_request_is_misused(void)
@@ -365,12 +398,18 @@ static void start(void)
     FILE *file = fopen(main_path, "w");
     CHECK(file && fputs(main_lua, file) >= 0);
     fclose(file);
+    snprintf(log_path, sizeof(log_path), "%s/access", dir);
+    log_init(LOG_INFO, true, "http 1");
+    CHECK(log_access_open(log_path) == 0);
     host = (struct host){
         .loop = &loop, .conf = conf_parse(text, (size_t)(out - text)), .role = "http"};
     snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", dir);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
     CHECK(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
     struct err err;
+    host.metrics = metrics_new(8);
+    CHECK(metrics_open(host.metrics, METRIC_HISTOGRAM, "a_seconds", "", "") == 1);
+    CHECK(metrics_open(host.metrics, METRIC_COUNTER, "a_total", "", "") == 2);
     server = host.http = http_server_new(&host);
     host.ws = ws_hub_new(&host);
     lua_http_install(&host);
@@ -397,6 +436,7 @@ static void stop(void)
     for (int i = 0; i < 100 && !gone; i++)
         uv_run(&loop, UV_RUN_ONCE);
     CHECK(gone);
+    metrics_free(host.metrics);
     conf_free((struct conf *)(uintptr_t)host.conf);
     char command[sizeof(dir) + 20];
     snprintf(command, sizeof(command), "rm -r %s", dir);
@@ -413,6 +453,7 @@ int main(void)
     RUN(reads_forms);
     RUN(answers_for_tasks_that_do_not);
     RUN(tells_the_head_in_one_call);
+    RUN(finishes_requests);
     RUN(raises_when_a_request_is_misused);
     RUN(sends_files);
     RUN(ends_the_wait_for_a_body_at_the_deadline);

@@ -7,7 +7,6 @@ local json = require("core.json")
 local registry = require("core.registry")
 local reply = require("core.reply")
 local s = require("core.schema")
-local sys = require("core.sys")
 local uuid = require("core.uuid")
 
 local TENANT = {
@@ -26,11 +25,10 @@ local function fake_request(options)
   local req = {}
   function req.head()
     local agent = headers["user-agent"]
-    return options.method or "GET", options.path, "192.0.2.1",
+    return options.method or "GET", options.path, options.query or "", "192.0.2.1",
       not headers["x-request-id"] and uuid.v7() or nil, not headers.traceparent and uuid.hex() or nil,
-      agent and not agent:find("[^\32-\126]") and agent or nil, sys.monotonic_ms()
+      agent and not agent:find("[^\32-\126]") and agent or nil
   end
-  function req.query() return options.query or "" end
   function req.header(_, name) return headers[name] end
   function req.has_body() return options.body ~= nil end
   function req.responded() return req.status ~= nil end
