@@ -1,4 +1,5 @@
 #include "control.h"
+#include "buf.h"
 #include "conf.h"
 #include "listener.h"
 #include "master_state.h"
@@ -87,7 +88,41 @@ void control_read(struct master *master, int slot)
 
 /* ---- the other side ---- */
 
-int control_command(const struct conf *conf, const char *word)
+/* The lines of answer_status. */
+static void put_processes(struct buf *out, const char *text)
+{
+    buf_putc(out, '[');
+    for (const char *line = text, *pid; (pid = strstr(line, " pid "));) {
+        int number = 0;
+        char state[16] = "";
+        size_t len = (size_t)(pid - line);
+        while (len && line[len - 1] == ' ')
+            len--;
+        sscanf(pid, " pid %d %15s", &number, state);
+        buf_puts(out, line == text ? "{\"name\":" : ",{\"name\":");
+        buf_json_string(out, line, len);
+        buf_printf(out, ",\"pid\":%d,\"state\":\"%s\"}", number, state);
+        line = strchr(pid, '\n');
+        line = line ? line + 1 : "";
+    }
+    buf_putc(out, ']');
+}
+
+static void print_json(const char *text, bool ok, bool is_status)
+{
+    struct buf out = {0};
+    if (ok && is_status) {
+        put_processes(&out, text);
+    } else {
+        buf_printf(&out, "{\"ok\":%s,\"message\":", ok ? "true" : "false");
+        buf_json_string(&out, text, strlen(text));
+        buf_putc(&out, '}');
+    }
+    printf("%s\n", buf_cstr(&out));
+    buf_free(&out);
+}
+
+int control_command(const struct conf *conf, const char *word, bool json)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s/run/control.sock", conf_str(conf, "server.data"));
@@ -108,6 +143,10 @@ int control_command(const struct conf *conf, const char *word)
     }
     close(fd);
     bool ok = strcmp(message.word, "ok") == 0;
+    if (json) {
+        print_json(message.text, ok, strcmp(word, "status") == 0);
+        return ok ? 0 : 1;
+    }
     size_t len = strlen(message.text);
     fprintf(ok ? stdout : stderr, "%s%s", message.text,
             len && message.text[len - 1] == '\n' ? "" : "\n");

@@ -90,9 +90,12 @@ int main(int argc, char **argv)
     raise_file_limit();
     struct handoff *handoff = handoff_take();
     const char *command = argc > 1 ? argv[1] : "help";
-    for (int i = 2; i < argc; i++)
+    bool json = false;
+    for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0)
             command = "help"; /* core.cli explains every command */
+        json = json || strcmp(argv[i], "--json") == 0;
+    }
     struct conf *conf = config_load(root, argc, argv);
     if (!conf)
         return 1;
@@ -100,7 +103,7 @@ int main(int argc, char **argv)
     if (strcmp(command, "serve") == 0)
         code = master_main(conf, root, argc, argv, handoff);
     else if (strcmp(command, "reload") == 0 || strcmp(command, "status") == 0)
-        code = control_command(conf, command);
+        code = control_command(conf, command, json);
     else if (strcmp(command, "image-process") == 0)
         code = image_process(conf);
     else if (strcmp(command, "zygote") == 0)

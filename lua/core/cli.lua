@@ -184,7 +184,7 @@ end
 local function run(name, command, words)
   local args, options
   if command.raw_words then
-    args, options = words, {}
+    args, options = words, { help = words[1] == "--help" }
   else
     args, options = M.parse(command, words)
     if not args then

@@ -43,6 +43,9 @@ local FLAGS = {
   ["--workers"] = "server.workers",
 }
 
+-- Commands that the host answers, so that nobody but us looks at their words.
+local NATIVE = { serve = true, reload = true, status = true }
+
 local UNIT_SECONDS = { s = 1, m = 60, h = 3600, d = 86400 }
 
 local loaded
@@ -219,6 +222,19 @@ local function apply_flags(values, argv)
   end
 end
 
+local function check_words(argv, problems)
+  local i = NATIVE[argv[1]] and 2 or #argv + 1
+  while i <= #argv do
+    local name, value = argv[i]:match("^([^=]+)(=?)")
+    if FLAGS[name] or name == "--env" then
+      i = value == "=" and i or i + 1
+    elseif argv[i] ~= "--json" and argv[i] ~= "--help" then
+      problems[#problems + 1] = argv[i] .. ": is no option of fixxit " .. argv[1]
+    end
+    i = i + 1
+  end
+end
+
 local function absolute(path)
   if path == "" or path:sub(1, 1) == "/" then
     return path
@@ -349,6 +365,7 @@ function M.load(argv, environ)
   apply_environment(values, environ, problems)
   apply_shorthands(values, environ)
   apply_flags(values, argv)
+  check_words(argv, problems)
   local clean, invalid = schema:validate(values, { coerce = true, strict = true })
   for _, problem in ipairs(invalid or {}) do
     problems[#problems + 1] = problem.field .. ": " .. problem.message

@@ -393,7 +393,8 @@ function M.transaction(ctx, fn)
 end
 
 --- What the connection of the transaction takes for now, in milliseconds, until it is told
--- otherwise: for seeds that make a past. Nil: what the clock says; said before the transaction ends.
+-- otherwise: for seeds that make a past. Nil: what the clock says; said before the transaction
+-- ends.
 function M.pretend(ctx, ms)
   assert(ctx.tx, "db.pretend needs a transaction")
   if ms then

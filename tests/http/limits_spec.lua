@@ -43,7 +43,8 @@ describe("limits", function()
 
   setup(function()
     math.randomseed(os.time())
-    server = servers.start({ env = { FIXXIT_LIMITS_SCALE = 1, FIXXIT_SERVER_WORKERS = 2 } })
+    server = servers.start({ env = { FIXXIT_LIMITS_SCALE = 1, FIXXIT_SERVER_WORKERS = 2,
+      FIXXIT_HTTP_TRUSTED_PROXIES = "127.0.0.1" } })
     api = server.api
     token = api:login("dispatcher@riverton.example").token
   end)
@@ -74,6 +75,23 @@ describe("limits", function()
       assert.truthy(retry_after >= 1 and retry_after <= 12)
       assert.equal("5", answer.headers["ratelimit-limit"])
       assert.equal("0", answer.headers["ratelimit-remaining"])
+    end)
+
+    it("are as many as the specification says, at that bound and above", function()
+      for path, most in pairs({ ["/auth/login"] = 10, ["/auth/register"] = 5,
+        ["/auth/forgot-password"] = 5, ["/reports"] = 10 }) do
+        local taken, began = 0, cqueues.monotime()
+        together(most + 5, function(i)
+          local answer = api:post(path, { tenant = "riverton", json = {},
+            headers = { ["x-forwarded-for"] = "203.0.113.7" } })
+          assert.equal(tostring(most), answer.headers["ratelimit-limit"])
+          assert.equal(answer.status == 429 and "RATE_LIMITED" or "VALIDATION_ERROR",
+            answer.json.error.code, path .. " " .. i)
+          taken = taken + (answer.status == 429 and 0 or 1)
+        end)
+        local regained = math.floor((cqueues.monotime() - began) * most / 60)
+        assert.truthy(taken >= most and taken <= most + regained, taken .. " of " .. path)
+      end
     end)
 
     it("tell on every answer where the caller stands", function()

@@ -1,4 +1,5 @@
 -- Saved Lua is seen at once, without a lost request or socket; broken Lua changes nothing.
+local cjson = require("cjson")
 local cqueues = require("cqueues")
 local probes = require("tests.support.probe")
 local servers = require("tests.support.server")
@@ -20,6 +21,12 @@ describe("a reload", function()
 
   local function value()
     return probe:value(api)
+  end
+
+  -- @return the exit code of a command, and the JSON that it printed
+  local function json_of(words)
+    local code, output = server:command(words)
+    return code, cjson.decode(output)
   end
 
   local function becomes(wanted, seconds)
@@ -104,7 +111,7 @@ describe("a reload", function()
     assert.is_true(tag_becomes("one"))
     local running = api:get("/scripts", { token = owner }).json.data.active
     assert.equal("active", running.state)
-    assert.equal(require("cjson").null, running.release)
+    assert.equal(cjson.null, running.release)
     save('before("report.create", function(report) report.tags = { two } end)\n')
     for _ = 1, 200 do
       if server:log_text():find("tenants/riverton/rules/saved.lua:1:62", 1, true) then
@@ -126,12 +133,26 @@ describe("a reload", function()
       probe.root, server.data, servers.BIN))
     assert.equal(1, code, output)
     assert.matches("service%.lua:2", output)
+    local told
+    code, told = json_of("reload --json")
+    assert.same({ 1, false }, { code, told.ok })
+    assert.matches("service%.lua:2", told.message)
     assert.equal("good", value())
     probe:save("return { value = function() return 'mended' end }\n")
     assert.is_true(becomes("mended", 3))
     code, output = servers.shell(("FIXXIT_ROOT=%s FIXXIT_ENV=test FIXXIT_DATA=%s %s reload"):format(
       probe.root, server.data, servers.BIN))
     assert.equal(0, code, output)
+    code, told = json_of("reload --json")
+    assert.same({ 0, true }, { code, told.ok })
+    local names, exit_code, processes = {}, json_of("status --json")
+    for i, process in ipairs(processes) do
+      assert.equal("up", process.state)
+      assert.is_true(require("tests.support.process").lives(process.pid))
+      names[i] = process.name
+    end
+    assert.equal(0, exit_code)
+    assert.matches("http 1 job 1", table.concat(names, " "), 1, true)
   end)
 
   it("answers 500 with a request id for a Lua error, and keeps the traceback in the log", function()

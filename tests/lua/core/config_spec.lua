@@ -25,6 +25,12 @@ describe("the configuration", function()
     assert.equal("/tmp/x/run/image.sock", values.image.socket)
   end)
 
+  it("gives a request the time that the specification says", function()
+    local http = load({}, "serve").http
+    assert.same({ 10000, 30000, 75000 },
+      { http.header_timeout_ms, http.request_timeout_ms, http.keepalive_timeout_ms })
+  end)
+
   it("makes the data folder absolute", function()
     assert.matches("^/.+/somewhere$", load({}, "serve", "--data", "somewhere").server.data)
     assert.matches("^/.+/somewhere$", load({}, "serve", "--data=./somewhere/").server.data)
@@ -33,6 +39,17 @@ describe("the configuration", function()
   it("lets flags go over the environment", function()
     assert.equal(8000, load({ PORT = "8000" }, "serve").http.port)
     assert.equal(9000, load({ PORT = "8000" }, "serve", "--port", "9000").http.port)
+  end)
+
+  it("knows the words of the commands that the host answers", function()
+    for _, command in ipairs({ "serve", "reload", "status" }) do
+      for _, word in ipairs({ "--prot", "--prot=80", "extra", "-p", "" }) do
+        assert.matches(word .. ": is no option of fixxit " .. command,
+          problems({}, command, "--port", "80", word), 1, true)
+      end
+      assert.truthy(load({}, command, "--port", "80", "--env=test", "--json"))
+    end
+    assert.truthy(load({}, "test", "tests/lua", "--filter", "x"))
   end)
 
   it("takes the mail server and the pages by the names that operators know", function()
