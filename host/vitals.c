@@ -1,14 +1,11 @@
-/* The time that a turn of the loop spent outside of poll() is how long something that became
- * ready at its beginning had to wait: the lag. libuv runs the callbacks of I/O inside its poll
- * phase, so it is asked how long it was idle.
- *
- * Counts that a module keeps for itself are followed: what they grew by since the last sample is
+/* Counts that a module keeps for itself are followed: what they grew by since the last sample is
  * added to the node's sum. Numbers that are true of one process only carry its name. */
 #include "vitals.h"
 #include "db_pool.h"
 #include "heartbeat.h"
 #include "http.h"
 #include "image_client.h"
+#include "lag.h"
 #include "log.h"
 #include "mem.h"
 #include "metrics.h"
@@ -19,10 +16,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-enum {
-    SAMPLE_MS = 1000,
-    MAX_SAMPLES = 10, /* the longest turn is that of the last 10 to 20 s */
-};
+enum { SAMPLE_MS = 1000 };
 
 struct followed {
     int series;
@@ -31,17 +25,15 @@ struct followed {
 
 struct vitals {
     struct host *host;
+    char process[64]; /* the label of what is true of this process only */
     uv_timer_t timer;
     uv_check_t check;
     int handles; /* not closed yet */
 
-    uint64_t turn_ns, idle_ns; /* clock and idle time at the end of the last turn */
-    uint64_t longest_us, longest_before_us;
-    int samples; /* since `longest_us` began */
+    struct lag lag;
     uint64_t cpu_us, cpu_at_ns;
 
-    int turns, longest; /* series */
-    int resident, cpu, lua_bytes, generations;
+    int resident, cpu, lua_bytes, generations; /* series */
     int http_connections, ws_connections, ws_rooms;
     int pool_open, pool_idle, pool_waiting;
     struct followed ws_dropped, pool_waits, pool_waited, pool_refused, log_dropped;
@@ -54,10 +46,7 @@ struct vitals {
 
 static int gauge(struct vitals *vitals, const char *name, const char *help)
 {
-    const struct host *host = vitals->host;
-    char labels[64];
-    snprintf(labels, sizeof(labels), "process=\"%s %d\"", host->role, host->index);
-    return metrics_open(host->metrics, METRIC_GAUGE, name, help, labels);
+    return metrics_open(vitals->host->metrics, METRIC_GAUGE, name, help, vitals->process);
 }
 
 static struct followed follow(struct vitals *vitals, const char *name, const char *help,
@@ -93,12 +82,6 @@ static void open_sandbox_series(struct vitals *vitals)
 
 static void open_series(struct vitals *vitals)
 {
-    struct metrics *metrics = vitals->host->metrics;
-    vitals->turns =
-        metrics_open(metrics, METRIC_HISTOGRAM, "fixxit_loop_turn_seconds",
-                     "Work of one turn of an event loop: what others wait for.", "");
-    vitals->longest = gauge(vitals, "fixxit_loop_turn_max_seconds",
-                            "The longest turn of the last 10 to 20 s.");
     vitals->resident = gauge(vitals, "fixxit_process_resident_bytes", "Resident memory.");
     vitals->cpu = gauge(vitals, "fixxit_process_cpu_millicores",
                         "Processor time of the last second, in thousandths of a core.");
@@ -206,25 +189,12 @@ static void sample_sandbox(struct vitals *vitals)
     grow(vitals, &vitals->sandbox_crashes, sandbox.crashes);
 }
 
-static void sample_longest(struct vitals *vitals)
-{
-    uint64_t longest = vitals->longest_us;
-    if (longest < vitals->longest_before_us)
-        longest = vitals->longest_before_us;
-    metrics_set(vitals->host->metrics, vitals->longest, (int64_t)longest);
-    if (++vitals->samples < MAX_SAMPLES)
-        return;
-    vitals->samples = 0;
-    vitals->longest_before_us = vitals->longest_us;
-    vitals->longest_us = 0;
-}
-
 static void sample(struct vitals *vitals)
 {
     sample_process(vitals);
     sample_modules(vitals);
     sample_sandbox(vitals);
-    sample_longest(vitals);
+    lag_sample(&vitals->lag);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -235,16 +205,8 @@ static void on_timer(uv_timer_t *timer)
 static void on_check(uv_check_t *check)
 {
     struct vitals *vitals = check->data;
-    struct host *host = vitals->host;
-    uint64_t now = uv_hrtime(), idle = uv_metrics_idle_time(host->loop);
-    uint64_t elapsed = now - vitals->turn_ns, slept = idle - vitals->idle_ns;
-    uint64_t busy_us = elapsed > slept ? (elapsed - slept) / 1000 : 0;
-    vitals->turn_ns = now;
-    vitals->idle_ns = idle;
-    metrics_observe(host->metrics, vitals->turns, (int64_t)busy_us);
-    if (busy_us > vitals->longest_us)
-        vitals->longest_us = busy_us;
-    heartbeat_beat(host->heart, host->slot);
+    lag_turn(&vitals->lag);
+    heartbeat_beat(vitals->host->heart, vitals->host->slot);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -259,12 +221,15 @@ struct vitals *vitals_start(struct host *host)
     struct vitals *vitals = mem_new(sizeof(*vitals));
     vitals->host = host;
     vitals->handles = 2;
+    snprintf(vitals->process, sizeof(vitals->process), "process=\"%s %d\"", host->role,
+             host->index);
     open_series(vitals);
     uv_loop_configure(host->loop, UV_METRICS_IDLE_TIME);
+    lag_begin(&vitals->lag, host->loop, host->metrics, vitals->process);
     uv_timer_init(host->loop, &vitals->timer);
     uv_check_init(host->loop, &vitals->check);
     vitals->timer.data = vitals->check.data = vitals;
-    vitals->turn_ns = vitals->cpu_at_ns = uv_hrtime();
+    vitals->cpu_at_ns = uv_hrtime();
     uv_timer_start(&vitals->timer, on_timer, 0, SAMPLE_MS);
     uv_check_start(&vitals->check, on_check);
     return vitals;

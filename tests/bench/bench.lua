@@ -190,10 +190,13 @@ local function measure_round(run, scenario, round)
     run.results:add(scenario.name, contestant.name, figures)
     if watches then
       local after = measure.loop_turns(run.servers.ours)
-      local turns = run.turns[scenario.name] or { label = scenario.label, count = 0, slow = 0, longest_ms = 0 }
-      turns.count = turns.count + after.count - before.count
-      turns.slow = turns.slow + after.slow - before.slow
+      local turns = run.turns[scenario.name]
+        or { label = scenario.label, count = 0, slow = 0, longest_ms = 0, cpu_slow = 0, most_ms = 0 }
+      for _, name in ipairs({ "count", "slow", "cpu_slow" }) do
+        turns[name] = turns[name] + after[name] - before[name]
+      end
       turns.longest_ms = math.max(turns.longest_ms, after.longest_ms)
+      turns.most_ms = math.max(turns.most_ms, after.most_ms)
       run.turns[scenario.name] = turns
     end
     say("round %d %-9s %-20s %s", round, scenario.name, contestant.label, figures.cpu_us

@@ -153,16 +153,24 @@ local function number(text)
   return tonumber(text) or 0
 end
 
---- The turns of all of Fixxit's event loops so far: {count, slow (over 5 ms)}.
-function M.loop_turns(server)
-  local text = processes.shell(("curl -sf http://127.0.0.1:%d/metrics"):format(server.port))
-  local count = number(text:match("\nfixxit_loop_turn_seconds_count (%d+)"))
-  local quick = number(text:match('\nfixxit_loop_turn_seconds_bucket{le="0.005"} (%d+)'))
+-- Of one kind of time that turns took: how many, of those over 5 ms, the longest in ms.
+local function turns_by(text, name)
+  local count = number(text:match("\n" .. name .. "_seconds_count (%d+)"))
+  local quick = number(text:match("\n" .. name .. '_seconds_bucket{le="0.005"} (%d+)'))
   local longest = 0
-  for value in text:gmatch("\nfixxit_loop_turn_max_seconds{[^}]*} (%S+)") do
+  for value in text:gmatch("\n" .. name .. "_max_seconds{[^}]*} (%S+)") do
     longest = math.max(longest, number(value))
   end
-  return { count = count, slow = count - quick, longest_ms = longest * 1000 }
+  return count, count - quick, longest * 1000
+end
+
+--- The turns of all of Fixxit's event loops so far.
+-- @return {count, slow (over 5 ms), longest_ms, cpu_slow (over 5 ms of processor time), most_ms}
+function M.loop_turns(server)
+  local text = processes.shell(("curl -sf http://127.0.0.1:%d/metrics"):format(server.port))
+  local count, slow, longest_ms = turns_by(text, "fixxit_loop_turn")
+  local _, cpu_slow, most_ms = turns_by(text, "fixxit_loop_turn_cpu")
+  return { count = count, slow = slow, longest_ms = longest_ms, cpu_slow = cpu_slow, most_ms = most_ms }
 end
 
 return M

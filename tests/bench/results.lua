@@ -151,7 +151,7 @@ end
 
 --- The figures as Markdown.
 -- @param options scenarios, contestants, statements (of statements.compare), turns (array of
---   {scenario, count, slow, longest_ms})
+--   {label, count, slow, longest_ms, cpu_slow, most_ms})
 function Results:markdown(options)
   local lines = {}
   local function add(...)
@@ -176,12 +176,14 @@ function Results:markdown(options)
   end
   if #options.turns > 0 then
     add("## Turns of Fixxit's event loops under this load", "")
-    add(header({ "", "turns", "over 5 ms", "longest of the last seconds, ms" }))
+    add(header({ "", "turns", "over 5 ms", "longest, ms", "over 5 ms of processor time",
+      "most processor time, ms" }))
     for _, turns in ipairs(options.turns) do
       add(row({ turns.label, ("%d"):format(turns.count), ("%d"):format(turns.slow),
-        short(turns.longest_ms) }))
+        short(turns.longest_ms), ("%d"):format(turns.cpu_slow), short(turns.most_ms) }))
     end
-    add("")
+    add("", "What a turn took by the clock contains what the system ran meanwhile. The longest and "
+      .. "the most are those of the last 10 to 20 s, so that the scenario before may show.", "")
   end
   return table.concat(lines, "\n")
 end

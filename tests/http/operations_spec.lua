@@ -47,7 +47,8 @@ describe("an operator", function()
         "fixxit_outbox_oldest_seconds",
         "fixxit_ws_connections", "fixxit_ws_dropped_total", "fixxit_reloads_total",
         "fixxit_lua_generations", "fixxit_lua_bytes", "fixxit_loop_turn_seconds_count",
-        "fixxit_loop_turn_max_seconds", "fixxit_process_restarts_total",
+        "fixxit_loop_turn_max_seconds", "fixxit_loop_turn_cpu_seconds_count",
+        "fixxit_loop_turn_cpu_max_seconds", "fixxit_process_restarts_total",
         "fixxit_log_dropped_total", "fixxit_image_jobs_total", "fixxit_sandbox_processes",
         "fixxit_sandbox_runs_total", "fixxit_sandbox_kills_total", "fixxit_database_up",
       }) do
