@@ -103,9 +103,12 @@ static bool is_printable(const char *text, size_t len)
     return at == end && !memchr(text, 0x7f, len);
 }
 
+/* The first thing that its task asks: what this process does from now on. */
 static int l_head(lua_State *L)
 {
-    const struct http_req *req = exchange_check(L)->req;
+    const struct exchange *exchange = exchange_check(L);
+    const struct http_req *req = exchange->req;
+    const struct host *host = exchange->host;
     char id[UUID_TEXT + 1], trace[UUID_HEX + 1];
     bool has_id = http_req_header(req, "x-request-id", NULL);
     bool has_trace = http_req_header(req, "traceparent", NULL);
@@ -113,6 +116,8 @@ static int l_head(lua_State *L)
     const char *path = http_req_path(req, &path_len);
     const char *query = http_req_query(req, &query_len);
     const char *agent = http_req_header(req, "user-agent", &agent_len);
+    if (host->heart)
+        heartbeat_doing(host->heart, host->slot, http_req_method(req), path);
     if (!has_id)
         uuid_v7(id);
     if (!has_trace)
@@ -306,9 +311,6 @@ static void on_request(void *arg, struct http_req *req)
         http_req_release(req);
         return;
     }
-    if (host->heart)
-        heartbeat_doing(host->heart, host->slot, http_req_method(req),
-                        http_req_path(req, NULL));
     struct exchange *exchange = mem_new(sizeof(*exchange));
     exchange->req = req;
     exchange->host = host;

@@ -13,14 +13,16 @@
  *   signal:notify()                  wakes all that wait now, on the loop's next turn
  *
  * Invariants: `running` is the task whose coroutine executes now. A task waits exactly while
- * `waiting` is set; whoever clears it resumes it. Deadlines are looked at by one timer for the
- * whole process instead of one per task: a request costs no timer call. */
+ * `waiting` is set; whoever clears it has it go on, maybe some turns of the loop later (turn.h):
+ * until then nothing reaches it. Deadlines are looked at by one timer for the whole process instead
+ * of one per task: a request costs no timer call. */
 #include "lua_task.h"
 #include "log.h"
 #include "lua_bindings.h"
 #include "lua_util.h"
 #include "lua_vm.h"
 #include "mem.h"
+#include "turn.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +34,8 @@ enum {
 };
 
 struct task {
+    struct turn_job job; /* while it is about to go on */
+    int nargs;           /* with so many values off its stack */
     struct vm *vm;
     lua_State *L;
     int ref;                   /* anchors L in the registry */
@@ -93,6 +97,22 @@ static void resume(struct task *task, int nargs)
     task_finish(task, status, lua_gettop(task->L));
 }
 
+static void on_turn(struct turn_job *job)
+{
+    struct task *task = (struct task *)job; /* its first member */
+    resume(task, task->nargs);
+}
+
+/* Inside another task at once, from the loop when there is time. */
+static void go_on(struct task *task, int nargs)
+{
+    task->nargs = nargs;
+    if (running)
+        resume(task, nargs);
+    else
+        turn_run(task->vm->host->loop, &task->job);
+}
+
 /* Pushes nil, err: why the task waits no more. */
 static int push_over(lua_State *L, const struct task *task)
 {
@@ -107,7 +127,7 @@ static void interrupt(struct task *task)
         return;
     task->waiting = false;
     task->cancel(task->op);
-    resume(task, push_over(task->L, task));
+    go_on(task, push_over(task->L, task));
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -173,6 +193,7 @@ static struct task *task_new(struct vm *vm)
         task->L = lua_newthread(vm->L);
         task->ref = luaL_ref(vm->L, LUA_REGISTRYINDEX);
         task->vm = vm;
+        task->job.run = on_turn;
     }
     if (!vm->tasks)
         remember_vm(vm);
@@ -193,7 +214,7 @@ static void spawn(struct vm *vm, lua_State *from, int held, int nargs,
     task->end_arg = arg;
     if (timeout_ms)
         task_set_deadline(task, timeout_ms);
-    resume(task, nargs);
+    go_on(task, nargs);
 }
 
 void task_spawn(struct vm *vm, lua_State *from, int nargs, unsigned timeout_ms,
@@ -226,7 +247,8 @@ static void recycle(struct task *task, bool reusable)
         lua_State *L = task->L;
         int ref = task->ref;
         lua_settop(L, 0);
-        *task = (struct task){.vm = vm, .L = L, .ref = ref, .next = vm->spare};
+        *task = (struct task){
+            .job.run = on_turn, .vm = vm, .L = L, .ref = ref, .next = vm->spare};
         vm->spare = task;
     } else {
         luaL_unref(vm->L, LUA_REGISTRYINDEX, task->ref);
@@ -305,7 +327,7 @@ int task_wait(lua_State *L, task_cancel_cb cancel, void *op)
 void task_wake(struct task *task, task_push_cb push, void *op)
 {
     task->waiting = false;
-    resume(task, push(task->L, op));
+    go_on(task, push(task->L, op));
 }
 
 void task_cancel(struct task *task)

@@ -26,8 +26,8 @@ typedef int (*task_push_cb)(lua_State *L, void *op);
 typedef void (*task_end_cb)(void *arg, lua_State *L, const char *problem);
 
 /* Takes a function and `nargs` arguments off the top of `from` (any state of this vm) and runs
- * them as a task until its first wait. `end` (or NULL: errors go to the log) runs once, maybe
- * before this returns. `timeout_ms` 0 means no deadline. */
+ * them as a task until its first wait: now, or when the loop has time for it (turn.h). `end` (or
+ * NULL: errors go to the log) runs once, maybe before this returns. `timeout_ms` 0 means no deadline. */
 void task_spawn(struct vm *vm, lua_State *from, int nargs, unsigned timeout_ms,
                 task_end_cb end, void *arg);
 
@@ -51,7 +51,8 @@ int task_over(lua_State *L);
  * passed already it calls cancel(op) and returns nil, err without waiting. */
 int task_wait(lua_State *L, task_cancel_cb cancel, void *op);
 
-/* Ends the wait: resumes the task with what `push` pushes. */
+/* Ends the wait: pushes now what `push` pushes, and has the task go on with it when the loop has
+ * time for it. */
 void task_wake(struct task *task, task_push_cb push, void *op);
 
 /* The current wait and every later one return nil, {code = "CANCELLED"}. */
