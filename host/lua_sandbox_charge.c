@@ -52,6 +52,12 @@ static void over_budget(lua_State *L, const struct sandbox_activity *activity)
     sandbox_raise_limit(L, "LIMIT_CPU", what);
 }
 
+/* When to look at the CPU clock again, which has so much to go and is no faster. */
+static int64_t next_look(int64_t now, int64_t left_us)
+{
+    return now + (left_us * 1000 < LOOK_NS ? left_us * 1000 : LOOK_NS);
+}
+
 /* Raises when the budget is used up; says whether the turn is. */
 static bool look(lua_State *L, struct sandbox_vm *vm)
 {
@@ -65,10 +71,10 @@ static bool look(lua_State *L, struct sandbox_vm *vm)
     if (now < vm->look_at_ns)
         return false;
     int64_t turn = thread_us() - activity->since_us;
-    int64_t left = (activity->cpu_limit_us - activity->cpu_used_us - turn) * 1000;
+    int64_t left = activity->cpu_limit_us - activity->cpu_used_us - turn;
     if (left < 0)
         over_budget(L, activity);
-    vm->look_at_ns = now + (left < LOOK_NS ? left : LOOK_NS);
+    vm->look_at_ns = next_look(now, left);
     return turn >= TURN_US;
 }
 
@@ -128,11 +134,12 @@ void sandbox_enter(struct sandbox_vm *vm, struct sandbox_activity *activity)
     vm->now = activity;
     vm->depth = 0;
     vm->units = UNITS;
-    vm->look_at_ns = 0;
     vm->refused = false;
     if (resting == activity) {
         resting = NULL;
     } else {
+        vm->look_at_ns = next_look(clock_ns(CLOCK_MONOTONIC),
+                                   activity->cpu_limit_us - activity->cpu_used_us);
         activity->since_us = thread_us();
         stop_resting(activity->since_us);
     }

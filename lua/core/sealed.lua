@@ -6,12 +6,18 @@ local crypto = require("core.crypto")
 
 local M = {}
 
+local known, known_secret = {}, nil -- purpose -> its key, under that secret
+
 --- The 32 bytes of a purpose's key.
--- @param purpose such as "reports.contact"; another one is another key
+-- @param purpose such as "reports.contact", one of a few; another one is another key
 function M.key(purpose)
   local auth = config.get().auth
   local secret = auth.data_secret ~= "" and auth.data_secret or auth.secret
-  return crypto.hmac("sha256", secret, purpose)
+  if secret ~= known_secret then
+    known, known_secret = {}, secret
+  end
+  known[purpose] = known[purpose] or crypto.hmac("sha256", secret, purpose)
+  return known[purpose]
 end
 
 --- Seals a text. It opens only with the same purpose and the same `bound_to` (an id): what is

@@ -24,9 +24,6 @@ local TOO_LARGE = json.encode({ code = "LIMIT_INPUT",
 local FETCHES = { field = "fetches", what = "requests to other servers" }
 local WRITES = { field = "writes", what = "changes" }
 
-local Run = {}
-Run.__index = Run
-
 local function stop(code, message)
   errors.raise(code, message, { status = 422 })
 end
@@ -272,7 +269,7 @@ local function recall(run, at)
   if origin then
     run.journal = origin.journal or journals.open(run.ctx, origin)
   end
-  run.began_at = at or run.journal and run.journal.began_at or time.now()
+  run.began_at = at or run.journal and run.journal.began_at or run.started_at
 end
 
 -- What the run ends with before it begins, or nil.
@@ -314,14 +311,13 @@ end
 -- @return {status = "ok" | "error" | "limit", value, error, permanent = no use in another attempt,
 --   log, actions, cpu_us, wall_us, memory, calls, started_at}
 function M.perform(ctx, spec)
-  local run = setmetatable({
+  local began = time.monotonic_ms()
+  local run = { -- with room for what becomes of it: more than 16 fields
     ctx = ctx, hook = spec.hook, limits = spec.limits, lane = spec.lane, dry = spec.dry,
     origin = spec.origin, new_id = spec.new_id, calls = 0, writes = 0, fetches = 0, ordinal = 0,
-    cpu_us = 0, memory = 0,
+    cpu_us = 0, wall_us = 0, memory = 0, status = "ok", until_ms = began + spec.limits.wall_ms,
     log = json.array({}), actions = json.array({}), started_at = time.now(),
-  }, Run)
-  local began = time.monotonic_ms()
-  run.until_ms = began + run.limits.wall_ms
+  }
   local went, err = xpcall(begin, errors.capture, run, spec)
   if not went then
     note_failure(run, err)
