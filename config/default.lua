@@ -66,7 +66,7 @@ return {
   },
   image = {
     socket = "", -- "": run/image.sock in the data folder
-    processes = 1,
+    processes = 0, -- 0: one for two cores, 1 to 16; 8 MiB each
     max_pixels = 50000000, -- width x height x pages, looked at before decoding
     timeout_ms = 15000,
     queue_max = 32, -- pictures waiting; more is 503

@@ -1,5 +1,5 @@
 /* A job's way: opening (pool) -> queued -> sent -> hashing its output (pool) -> done. One
- * job is sent at a time, so a lost connection blames at most one, and only if the image
+ * job is sent at a time, each by a connection of its own, so a lost connection blames at most one, and only if the image
  * process said that it had started it. One ticking timer, running while jobs are queued
  * or sent, watches their deadlines and connects again.
  *
@@ -413,6 +413,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
             continue;
         }
         client->sent = NULL;
+        drop_link(client);
         pump(client);
         complete(job, &reply);
         return; /* the callback may have closed the client */

@@ -1,8 +1,8 @@
 /* image_client.h - a worker's side of the image process: a bounded queue and one
  * connection.
  *
- * Files are opened, hashed and removed in the thread pool. The connection is made when
- * there is work and made again when the image process died. A picture that killed it
+ * Files are opened, hashed and removed in the thread pool. Each job has a connection of its
+ * own, which the image process that is idle takes, where there are several. A picture that killed it
  * fails with INVALID and is not tried again; one that was still waiting its turn is sent
  * to the next process. */
 #pragma once

@@ -5,7 +5,7 @@
  * IMAGE_THUMBNAIL the output to write. The process answers IMAGE_STARTED when it takes
  * the request up, and once more when it is done. A worker whose connection breaks thus
  * knows whether its picture was the one under work. A connection has one request under
- * way at a time.
+ * way at a time; a worker makes one for each, which an idle process accepts.
  *
  * The process has seen hostile bytes: the worker checks every field of a reply. */
 #pragma once

@@ -17,12 +17,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { METRICS_MAX = 4096 };
+enum { METRICS_MAX = 4096, IMAGES_MAX = 16 };
 
 /* ---- paths and files of the data folder ---- */
 
@@ -164,6 +165,8 @@ int setup_open(struct master *master, const struct handoff *handoff, struct err 
 {
     const struct conf *conf = master->conf;
     int64_t workers = conf_int(conf, "server.workers");
+    int64_t images = conf_int(conf, "image.processes");
+    int64_t cores = sysconf(_SC_NPROCESSORS_ONLN);
     master->signals = open_signals();
     if (make_folders(master, err) < 0)
         return -1;
@@ -172,8 +175,9 @@ int setup_open(struct master *master, const struct handoff *handoff, struct err 
     open_shared(master, handoff);
     if (conf_bool(conf, "server.reload_watch"))
         master->watch = watch_new(master->root, conf_str(conf, "server.reload_folders"));
-    add_children(master, CHILD_IMAGE, conf_int(conf, "image.processes"));
-    add_children(master, CHILD_HTTP, workers ? workers : sysconf(_SC_NPROCESSORS_ONLN));
+    add_children(master, CHILD_IMAGE,
+                 images ? images : MIN(MAX(cores / 2, 1), IMAGES_MAX));
+    add_children(master, CHILD_HTTP, workers ? workers : cores);
     add_children(master, CHILD_JOB, conf_int(conf, "server.job_workers"));
     add_children(master, CHILD_ZYGOTE, 1);
     return 0;

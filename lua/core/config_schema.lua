@@ -87,7 +87,7 @@ return s.object({
   }),
   image = s.object({
     socket = text(),
-    processes = count(1, 64),
+    processes = count(0, 64),
     max_pixels = count(1, 1000000000),
     timeout_ms = milliseconds(),
     queue_max = count(1, 10000),

@@ -85,6 +85,26 @@ static pid_t start_supervisor(int listen_fd, const struct conf *conf, bool tell)
     }
 }
 
+/* Two processes of one socket. */
+static pid_t pair[2];
+
+static void start_pair(int listen_fd, const struct conf *conf)
+{
+    for (int i = 0; i < 2; i++) {
+        pair[i] = fork();
+        if (pair[i] == 0)
+            _exit(image_process_main(listen_fd, conf));
+    }
+}
+
+static void end_pair(void)
+{
+    for (int i = 0; i < 2; i++) {
+        kill(pair[i], SIGKILL);
+        waitpid(pair[i], NULL, 0);
+    }
+}
+
 /* The pid of the image process that was started last. */
 static pid_t image_pid(void)
 {
@@ -638,6 +658,18 @@ static void the_alarm_ends_the_process_and_the_job_is_not_tried_again(void)
     CHECK(access(in_dir("out"), F_OK) < 0);
 }
 
+/* One that is stopped is as one that is busy. */
+static void a_job_goes_to_the_process_that_is_idle(void)
+{
+    use_client(in_dir("pair"), 10000);
+    for (int i = 0; i < 4; i++) {
+        kill(pair[i % 2], SIGSTOP);
+        CHECK_STR(inspect(in_dir("photo.jpg")).code, "ok");
+        kill(pair[i % 2], SIGCONT);
+    }
+    use_usual_client();
+}
+
 /* A script for a process of our own: what it does with each connection in turn. */
 enum act {
     HANG_UP,
@@ -812,6 +844,8 @@ int main(void)
     pid_t supervisor =
         start_supervisor(listen_fd, conf, true); /* vips has no thread here yet */
     pid_t hasty_supervisor = start_supervisor(hasty_fd, hasty_conf, false);
+    int pair_fd = listen_at(in_dir("pair"), SOCK_NONBLOCK);
+    start_pair(pair_fd, conf);
     setenv("VIPS_WARNING", "0", 1);
     if (VIPS_INIT("test") != 0)
         return 1;
@@ -840,6 +874,7 @@ int main(void)
     make_slow_picture();
     RUN(a_job_that_takes_too_long_is_a_timeout);
     RUN(the_alarm_ends_the_process_and_the_job_is_not_tried_again);
+    RUN(a_job_goes_to_the_process_that_is_idle);
     RUN(a_process_that_lies_or_dies_costs_one_job_each);
     RUN(without_a_process_it_is_unavailable);
     RUN(closing_fails_what_is_under_way);
@@ -850,8 +885,10 @@ int main(void)
     kill(hasty_supervisor, SIGKILL);
     waitpid(supervisor, NULL, 0);
     waitpid(hasty_supervisor, NULL, 0);
+    end_pair();
     close(listen_fd);
     close(hasty_fd);
+    close(pair_fd);
     conf_free(conf);
     conf_free(hasty_conf);
     vips_shutdown();
