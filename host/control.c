@@ -38,20 +38,6 @@ void control_answer_waiting(struct master *master, const char *word, const char 
             answer(master, i, word, text);
 }
 
-void control_accept(struct master *master)
-{
-    int fd = accept4(master->control, NULL, NULL, SOCK_CLOEXEC);
-    if (fd < 0)
-        return;
-    for (int i = 0; i < CLIENTS_MAX; i++)
-        if (master->clients[i] < 0) {
-            master->clients[i] = fd;
-            return;
-        }
-    channel_send(fd, "failed", 0, "too many commands at once");
-    close(fd);
-}
-
 static void answer_status(struct master *master, int slot)
 {
     char text[CHANNEL_TEXT_MAX] = "";
@@ -84,6 +70,39 @@ void control_read(struct master *master, int slot)
     } else {
         answer(master, slot, "failed", "unknown command");
     }
+}
+
+/* A free place, for which one who has said nothing yet makes way: eight that are silent would
+ * keep everybody from a reload. -1 while all wait for theirs. */
+static int take_slot(struct master *master)
+{
+    for (int i = 0; i < CLIENTS_MAX; i++)
+        if (master->clients[i] < 0)
+            return i;
+    for (int i = 0; i < CLIENTS_MAX; i++) {
+        if (!master->client_waits[i])
+            control_read(master, i); /* its word may be there */
+        if (master->client_waits[i])
+            continue;
+        if (master->clients[i] >= 0)
+            hang_up(master, i);
+        return i;
+    }
+    return -1;
+}
+
+void control_accept(struct master *master)
+{
+    int fd = accept4(master->control, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0)
+        return;
+    int slot = take_slot(master);
+    if (slot >= 0) {
+        master->clients[slot] = fd;
+        return;
+    }
+    channel_send(fd, "failed", 0, "too many commands at once");
+    close(fd);
 }
 
 /* ---- the other side ---- */

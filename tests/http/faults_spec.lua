@@ -44,6 +44,11 @@ describe("bad luck", function()
     assert.equal(503, answer.status, answer.body)
     assert.equal("SERVICE_UNAVAILABLE", answer.json.error.code)
     assert.truthy(tonumber(answer.headers["retry-after"]))
+    for path, root in pairs({ ["/ready"] = true, ["/system/health"] = false }) do
+      answer = api:get(path, { root = root })
+      assert.equal(503, answer.status, answer.body)
+      assert.truthy(tonumber(answer.headers["retry-after"]), path)
+    end
     assert.equal(200, api:get("/health", { root = true }).status)
     servers.shell("kill -CONT " .. pid)
     assert.truthy(within(10, function()

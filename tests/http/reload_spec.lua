@@ -1,6 +1,7 @@
 -- Saved Lua is seen at once, without a lost request or socket; broken Lua changes nothing.
 local cjson = require("cjson")
 local cqueues = require("cqueues")
+local cqueues_socket = require("cqueues.socket")
 local probes = require("tests.support.probe")
 local servers = require("tests.support.server")
 
@@ -153,6 +154,20 @@ describe("a reload", function()
     end
     assert.equal(0, exit_code)
     assert.matches("http 1 job 1", table.concat(names, " "), 1, true)
+  end)
+
+  it("is not kept waiting by those who are connected to the master and say nothing", function()
+    local silent = {}
+    for i = 1, 20 do
+      silent[i] = cqueues_socket.connect({ path = server.data .. "/run/control.sock",
+        type = cqueues_socket.SOCK_SEQPACKET })
+      assert(silent[i]:connect(5))
+    end
+    local code, output = server:command("reload")
+    assert.equal(0, code, output)
+    for _, each in ipairs(silent) do
+      each:close()
+    end
   end)
 
   it("answers 500 with a request id for a Lua error, and keeps the traceback in the log", function()
