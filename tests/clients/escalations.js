@@ -61,8 +61,14 @@ await cases({
     await page.locator("#detail header .escalation.overdue").waitFor();
     await page.locator("#detail .order-row > .escalated .overdue").waitFor();
     equal((await texts(page.locator("#detail > .history .escalation"))).join(), `${HALF},${ALL}`);
-    match(await page.locator("#announcer[aria-live]").textContent(), (text) => text.startsWith(ALL) && text.includes(title));
+    match(await page.locator("#escalated[role=status]").textContent(), (text) => text.startsWith(ALL) && text.includes(title));
     await shoot("light");
+  },
+  "leads to what it says": async () => {
+    await page.keyboard.press("Escape");
+    await page.locator("#detail header").waitFor({ state: "detached" });
+    await page.click("#escalated button");
+    await page.locator("#detail h2", { hasText: title }).waitFor();
   },
   "shows the steps of the work order": async () => {
     await page.click("#detail .order-row summary");

@@ -3,13 +3,14 @@
 import * as api from "./api.js";
 import * as board from "./board.js";
 import * as detail from "./detail.js";
-import { byId } from "./dom.js";
-import { words } from "./escalation.js";
+import { byId, el } from "./dom.js";
+import { stepBadge } from "./escalation.js";
 import * as feed from "./feed.js";
 import * as live from "./live.js";
 
 const STATES = { live: "Live", connecting: "Connecting…", lost: "Connection lost, trying again…" };
 const ALERT_MS = 10_000;
+const ESCALATED_MS = 60_000;
 
 let permissions = new Set();
 let unseen = 0;
@@ -47,12 +48,25 @@ function showView(name) {
   else setUnseen(0);
 }
 
-const announce = (text) => { byId("announcer").textContent = text; };
+let barTimer = 0;
+
+// Says whose time is running out, also of what is further down than the list goes; leads there.
+function showEscalation(escalation, title, reportId) {
+  const bar = byId("escalated");
+  const clear = () => bar.replaceChildren();
+  bar.replaceChildren(el("button", { type: "button", class: "plain line", onclick: () => {
+    clear();
+    showView("feed");
+    if (reportId) feed.select(reportId);
+  } }, stepBadge(escalation), el("span", { class: "title" }, title)));
+  clearTimeout(barTimer);
+  barTimer = setTimeout(clear, ESCALATED_MS);
+}
 
 function onEvent(name, data, when) {
   if (name === "report:created") {
     if (!feed.onCreated(data)) return;
-    announce(`New ${data.severity} report: ${data.title}`);
+    byId("announcer").textContent = `New ${data.severity} report: ${data.title}`;
     if (!isWatched()) setUnseen(unseen + 1);
   } else if (name === "report:updated") {
     feed.onUpdated(data);
@@ -60,10 +74,10 @@ function onEvent(name, data, when) {
     else detail.refresh(data.id);
   } else if (name === "report:escalated") {
     feed.onEscalated(data, when);
-    announce(`${words(data.escalation)}: ${data.title}`);
+    showEscalation(data.escalation, data.title, data.id);
     detail.refresh(data.id);
   } else if (name.startsWith("workorder:")) {
-    if (data.escalation) announce(`${words(data.escalation)}: ${data.number}, ${data.title}`);
+    if (data.escalation) showEscalation(data.escalation, `${data.number} ${data.title}`, data.reportId);
     board.refresh(fail);
     detail.refresh(data.reportId);
   } else if (name === "remediation:completed") {
@@ -102,6 +116,7 @@ function enter(user) {
 
 function leave(message) {
   live.stop();
+  byId("escalated").replaceChildren();
   detail.close();
   byId("shell").hidden = true;
   byId("signin").hidden = false;

@@ -1,5 +1,4 @@
-// How the time for a report or a work order runs out: its steps as badges, and as words for those who
-// hear the page.
+// How the time for a report or a work order runs out: its steps as badges.
 
 import { el } from "./dom.js";
 import { ago, at } from "./format.js";
@@ -11,10 +10,7 @@ const isBreached = (step) => step.breached ?? step.percent >= 100;
 const level = (step) => `${isBreached(step) ? "Overdue" : "Due soon"} · ${step.percent} %`;
 const REST = " of the time is over";
 
-/** "Overdue · 150 % of the time is over" */
-export const words = (step) => level(step) + REST;
-
-/** A badge of one step: the level is seen, all of it is read aloud. */
+/** A badge of one step, "Overdue · 150 %"; read aloud it says of what. */
 export const stepBadge = (step) => el("span", {
   class: `badge escalation ${isBreached(step) ? "overdue" : "due"}`,
 }, level(step), el("span", { class: "visually-hidden" }, REST));
