@@ -35,7 +35,7 @@ test: ## everything: C, Lua, HTTP, kill -9, once more under ASan and UBSan (unde
 	$(Q)$(MAKE) --no-print-directory test-asan
 	@echo "make test: all passed"
 
-test-release: test-arch test-host test-fuzz test-lua test-served
+test-release: lint test-arch test-host test-fuzz test-lua test-served
 
 test-asan: ## the same suites on a binary with ASan and UBSan, which tells of leaks, too
 	$(Q)$(ASAN) $(MAKE) --no-print-directory FLAVOUR=asan test-host test-lua test-http
