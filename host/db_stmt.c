@@ -6,20 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+static uint64_t mixed(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
+    return hash ^ hash >> 32;
+}
+
 /* Statements are hundreds of bytes and hashed for each query: eight bytes at a time. */
 static uint64_t hash_text(const char *text, size_t len)
 {
-    uint64_t hash = len;
-    while (len) {
-        uint64_t word = 0;
-        size_t take = len < sizeof(word) ? len : sizeof(word);
-        memcpy(&word, text, take);
-        hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
-        hash ^= hash >> 32;
-        text += take;
-        len -= take;
+    uint64_t hash = len, word;
+    for (; len >= sizeof(word); len -= sizeof(word), text += sizeof(word)) {
+        memcpy(&word, text, sizeof(word));
+        hash = mixed(hash, word);
     }
-    return hash;
+    word = 0;
+    memcpy(&word, text, len);
+    return mixed(hash, word);
 }
 
 static void unlink_order(struct db_stmts *stmts, struct db_stmt *stmt)
@@ -74,38 +77,30 @@ void db_stmts_remove(struct db_stmts *stmts, struct db_stmt *stmt)
     stmts->count--;
 }
 
+/* Sets the same fields for every kind; the others stay zero. */
+static void bind_value(MYSQL_BIND *bind, const struct db_value *value)
+{
+    static const enum enum_field_types types[] = {
+        [DB_NULL] = MYSQL_TYPE_NULL,        [DB_BOOLEAN] = MYSQL_TYPE_LONGLONG,
+        [DB_INTEGER] = MYSQL_TYPE_LONGLONG, [DB_NUMBER] = MYSQL_TYPE_DOUBLE,
+        [DB_TEXT] = MYSQL_TYPE_STRING,
+    };
+    bool is_text = value->kind == DB_TEXT;
+    bind->buffer_type = types[value->kind];
+    bind->buffer = is_text ? (void *)value->text : (void *)&value->integer;
+    bind->buffer_length = is_text ? value->len : 0;
+    bind->length_value = bind->buffer_length;
+    bind->length = is_text ? &bind->length_value : NULL;
+}
+
 void db_stmt_bind(struct db_stmt *stmt, const struct db_value *params, unsigned count)
 {
     if (!count)
         return;
     if (!stmt->binds)
         stmt->binds = mem_new(count * sizeof(*stmt->binds));
-    memset(stmt->binds, 0, count * sizeof(*stmt->binds));
-    for (unsigned i = 0; i < count; i++) {
-        const struct db_value *value = &params[i];
-        MYSQL_BIND *bind = &stmt->binds[i];
-        switch (value->kind) {
-        case DB_NULL:
-            bind->buffer_type = MYSQL_TYPE_NULL;
-            break;
-        case DB_BOOLEAN:
-        case DB_INTEGER:
-            bind->buffer_type = MYSQL_TYPE_LONGLONG;
-            bind->buffer = (void *)&value->integer;
-            break;
-        case DB_NUMBER:
-            bind->buffer_type = MYSQL_TYPE_DOUBLE;
-            bind->buffer = (void *)&value->number;
-            break;
-        case DB_TEXT:
-            bind->buffer_type = MYSQL_TYPE_STRING;
-            bind->buffer = (void *)value->text;
-            bind->buffer_length = value->len;
-            bind->length_value = value->len;
-            bind->length = &bind->length_value;
-            break;
-        }
-    }
+    for (unsigned i = 0; i < count; i++)
+        bind_value(&stmt->binds[i], &params[i]);
     mysql_stmt_bind_param(stmt->handle, stmt->binds);
 }
 

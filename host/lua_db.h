@@ -52,6 +52,10 @@ void op_cancel(void *arg);
 
 /* ---- lua_db_op.c ---- */
 
+/* The arguments from `arg` on, until the next call (an op takes copies): their texts are Lua's.
+ * `bytes` of text in all. Raises on what is no value for the database. */
+const struct db_value *lua_db_values(lua_State *L, int arg, unsigned count,
+                                     size_t *bytes);
 /* An op with the statement at `arg` and the parameters behind it; raises on what is
  * wrong. */
 struct op *op_new(lua_State *L, enum op_kind kind, struct db_pool *pool, int arg);
@@ -69,6 +73,7 @@ void op_free(struct op *op);
 /* Pushes the result of a query and ends it; returns how many values. */
 int push_result(lua_State *L, const struct op *op);
 int lua_db_shape(lua_State *L);
+int lua_db_text_of(lua_State *L);
 struct db_shape *lua_db_check_shape(lua_State *L, int arg);
 void lua_db_shape_register(lua_State *L);
 

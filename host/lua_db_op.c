@@ -51,20 +51,32 @@ static bool has_marks(const char *sql, size_t len, unsigned count)
     return seen[at].marks == count;
 }
 
-/* Whether the argument can be a parameter; raises if not. Returns the bytes of its text.
- */
-static size_t check_param(lua_State *L, int arg)
+/* The argument as a parameter, whose text is Lua's still; raises when it can be none. */
+static struct db_value param_of(lua_State *L, int arg)
 {
-    size_t len = 0;
+    struct db_value value = {.kind = DB_NULL};
     switch (lua_type(L, arg)) {
     case LUA_TSTRING:
-        lua_tolstring(L, arg, &len);
+        value.kind = DB_TEXT;
+        value.text = lua_tolstring(L, arg, &value.len);
         break;
-    case LUA_TNUMBER:
-        luaL_argcheck(L, isfinite(lua_tonumber(L, arg)), arg, "not a finite number");
+    case LUA_TNUMBER: {
+        double number = lua_tonumber(L, arg);
+        luaL_argcheck(L, isfinite(number), arg, "not a finite number");
+        if (number == floor(number) && fabs(number) < 9.2e18) {
+            value.kind = DB_INTEGER;
+            value.integer = (int64_t)number;
+        } else {
+            value.kind = DB_NUMBER;
+            value.number = number;
+        }
         break;
+    }
     case LUA_TNIL:
+        break;
     case LUA_TBOOLEAN:
+        value.kind = DB_BOOLEAN;
+        value.integer = lua_toboolean(L, arg);
         break;
     case LUA_TLIGHTUSERDATA:
         luaL_argcheck(L, !lua_touserdata(L, arg), arg, "not a value for the database");
@@ -72,39 +84,23 @@ static size_t check_param(lua_State *L, int arg)
     default:
         luaL_argerror(L, arg, "not a value for the database");
     }
-    return len;
+    return value;
 }
 
-/* Copies the argument; its text goes to `text`, whose end is returned. */
-static char *take_param(lua_State *L, int arg, struct db_value *value, char *text)
+const struct db_value *lua_db_values(lua_State *L, int arg, unsigned count, size_t *bytes)
 {
-    switch (lua_type(L, arg)) {
-    case LUA_TSTRING: {
-        const char *data = lua_tolstring(L, arg, &value->len);
-        value->kind = DB_TEXT;
-        value->text = text;
-        memcpy(text, data, value->len);
-        return text + value->len;
+    static struct db_value *taken;
+    static unsigned room;
+    if (count > room) {
+        room = count + 64;
+        taken = mem_resize(taken, room * sizeof(*taken));
     }
-    case LUA_TNUMBER: {
-        double number = lua_tonumber(L, arg);
-        if (number == floor(number) && fabs(number) < 9.2e18) {
-            value->kind = DB_INTEGER;
-            value->integer = (int64_t)number;
-        } else {
-            value->kind = DB_NUMBER;
-            value->number = number;
-        }
-        return text;
+    *bytes = 0;
+    for (unsigned i = 0; i < count; i++) {
+        taken[i] = param_of(L, arg + (int)i);
+        *bytes += taken[i].len;
     }
-    case LUA_TBOOLEAN:
-        value->kind = DB_BOOLEAN;
-        value->integer = lua_toboolean(L, arg);
-        return text;
-    default:
-        value->kind = DB_NULL;
-        return text;
-    }
+    return taken;
 }
 
 struct op *op_new(lua_State *L, enum op_kind kind, struct db_pool *pool, int arg)
@@ -113,13 +109,14 @@ struct op *op_new(lua_State *L, enum op_kind kind, struct db_pool *pool, int arg
     size_t len;
     const char *sql = luaL_checklstring(L, arg, &len);
     unsigned count = (unsigned)(lua_gettop(L) - arg);
-    size_t bytes = len;
-    for (unsigned i = 0; i < count; i++)
-        bytes += check_param(L, arg + 1 + (int)i);
+    size_t bytes;
+    const struct db_value *params = lua_db_values(L, arg + 1, count, &bytes);
     if (kind != OP_SCRIPT && !has_marks(sql, len, count))
         luaL_error(L, "%d parameters for %d placeholders: %s", (int)count,
                    (int)count_marks(sql, sql + len), sql);
-    struct op *op = mem_new(sizeof(*op) + count * sizeof(op->params[0]) + bytes);
+    struct op *op =
+        mem_resize(NULL, sizeof(*op) + count * sizeof(op->params[0]) + len + bytes);
+    *op = (struct op){0}; /* and not what is behind it: all of that is written here */
     char *text = (char *)&op->params[count];
     op->kind = kind;
     op->task = task;
@@ -128,8 +125,14 @@ struct op *op_new(lua_State *L, enum op_kind kind, struct db_pool *pool, int arg
     op->len = len;
     op->count = count;
     text += len;
-    for (unsigned i = 0; i < count; i++)
-        text = take_param(L, arg + 1 + (int)i, &op->params[i], text);
+    for (unsigned i = 0; i < count; i++) {
+        struct db_value *param = &op->params[i];
+        *param = params[i];
+        if (param->kind == DB_TEXT) {
+            param->text = memcpy(text, param->text, param->len);
+            text += param->len;
+        }
+    }
     return op;
 }
 
