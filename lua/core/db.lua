@@ -12,6 +12,7 @@
 -- commits all.
 
 local new_table = require("table.new")
+local compound = require("core.db_compound")
 local db_scope = require("core.db_scope")
 local errors = require("core.errors")
 local host = require("host.db")
@@ -25,6 +26,7 @@ local ATTEMPTS = 3
 local RETRY_PAUSE_MS = 10
 local PLANS_MAX = 4000
 local LEARN_MS = 5000
+local START, COMMIT = compound.START, compound.COMMIT
 local PARAMS = 80 -- that the queue of a transaction has room for
 
 -- Learned from information_schema on first use; nil until then.
@@ -40,16 +42,6 @@ local LEARN_KEYS = [[
 SELECT TABLE_NAME AS name, INDEX_NAME AS key_name, COLUMN_NAME AS column_name
 FROM information_schema.STATISTICS
 WHERE TABLE_SCHEMA = DATABASE() AND NON_UNIQUE = 0]]
-
-local START, COMMIT = "START TRANSACTION;\n", "; COMMIT"
-
--- The queued statements as one, between a first and a last. @return sql, parameters...
-local function compound(queue, first, last)
-  local sql = queue.sql
-  local text = #sql == 1 and first .. last == "" and sql[1]
-    or "BEGIN NOT ATOMIC " .. first .. table.concat(sql, ";\n") .. last .. "; END"
-  return text, unpack(queue.params, 1, queue.count)
-end
 
 local function roll_back(tx)
   tx.queue = nil
@@ -67,9 +59,9 @@ local function flush(tx)
   if tx.failed then
     return false
   elseif queue and tx.handle then
-    tx.failed = select(2, tx.handle:query(compound(queue, "", "")))
+    tx.failed = select(2, tx.handle:query(compound.of(queue, "", "")))
   elseif queue then
-    tx.handle, tx.failed = host.begin(compound(queue, START, ""))
+    tx.handle, tx.failed = host.begin(compound.of(queue, START, ""))
   elseif not tx.handle then
     tx.handle, tx.failed = host.begin()
   end
@@ -90,9 +82,9 @@ local function commit(tx)
     return nil, tx.failed
   end
   if queue and tx.handle then
-    return tx.handle:commit(compound(queue, "", COMMIT))
+    return tx.handle:commit(compound.of(queue, "", COMMIT))
   elseif queue then
-    return host.transact(compound(queue, START, COMMIT))
+    return host.transact(compound.of(queue, START, COMMIT))
   elseif tx.handle then
     return tx.handle:commit()
   end
