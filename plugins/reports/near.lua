@@ -24,18 +24,21 @@ end
 --- Returns reports that may be the same hazard as this row, nearest first, as JSON: one bounded
 -- query to find them, one to show them.
 function M.possible_duplicates(ctx, report)
-  local since = time.iso(time.now_ms() - DUPLICATE_DAYS * 24 * HOUR_MS)
+  local since = time.now_ms() - DUPLICATE_DAYS * 24 * HOUR_MS
   local own_words = words.list(report.title)
   local candidates = similar_store.find(ctx, report, { since = since, words = own_words,
     radius = DUPLICATE_RADIUS_M, words_radius = SIMILAR_RADIUS_M })
   local alike = words.matcher(own_words)
   local found, seen = {}, {}
   for _, candidate in ipairs(candidates) do
-    if #found < MAX_DUPLICATES and not seen[candidate.id]
-      and is_duplicate(report, candidate, alike) then
-      found[#found + 1] = candidate.id
+    local id = candidate.id
+    if not seen[id] and is_duplicate(report, candidate, alike) then
+      found[#found + 1] = id
+      if #found == MAX_DUPLICATES then
+        break
+      end
     end
-    seen[candidate.id] = true
+    seen[id] = true
   end
   return json.raw(#found == 0 and "[]"
     or "[" .. store.show_all(ctx, found, report, view.NEAR) .. "]")

@@ -8,7 +8,6 @@
 local new_table = require("table.new")
 local db = require("core.db")
 local time = require("core.time")
-local words = require("core.words")
 local geo = require("plugins.reports.rules.geo")
 local states = require("plugins.reports.rules.states")
 
@@ -98,11 +97,11 @@ local function add_around(params, report, since, areas, box)
   params[n + 3], params[n + 4] = box.west, box.east
 end
 
--- What ALIKE binds.
+-- What ALIKE binds. The words are letters and digits: nothing in them is to be escaped.
 local function patterns_of(list)
   local patterns = {}
   for i = 1, ALIKE_WORDS do
-    patterns[i] = list[i] and words.pattern(list[i]) or NO_WORD
+    patterns[i] = list[i] and "%" .. list[i] .. "%" or NO_WORD
   end
   patterns[ALIKE_WORDS + 1] = math.max(1, 2 * math.min(#list, ALIKE_WORDS) - #list)
   return patterns
