@@ -129,6 +129,14 @@ unsigned db_shape_kept(const struct db_shape *shape)
     return shape->kept_count;
 }
 
+unsigned db_shape_fields(const struct db_shape *shape)
+{
+    unsigned fields = 0;
+    for (unsigned i = 0; i < shape->count; i++)
+        fields += shape->steps[i].kind == STEP_FIELD;
+    return fields;
+}
+
 static bool is_at(const struct column *column, const struct db_conn *conn, unsigned index)
 {
     size_t len;
@@ -220,8 +228,9 @@ static void write_value(struct buf *out, const struct step *step,
     }
 }
 
-void db_shape_write(const struct db_shape *shape, const struct db_value *cells,
-                    struct buf *out)
+/* The value of a field is in `cells` by its column, else in `values` by its own place. */
+static void write_object(const struct db_shape *shape, const struct db_value *cells,
+                         const struct db_value *values, struct buf *out)
 {
     bool first = true;
     buf_putc(out, '{');
@@ -232,7 +241,9 @@ void db_shape_write(const struct db_shape *shape, const struct db_value *cells,
             first = false;
             continue;
         }
-        const struct db_value *cell = &cells[step->column.index];
+        const struct db_value *cell = cells ? &cells[step->column.index]
+                                      : step->kind == STEP_FIELD ? values++
+                                                                 : NULL;
         bool is_null = step->kind == STEP_FIELD && cell->kind == DB_NULL;
         if (is_null && step->field != DB_FIELD_IS_NULL)
             continue;
@@ -248,6 +259,18 @@ void db_shape_write(const struct db_shape *shape, const struct db_value *cells,
             write_value(out, step, cell);
     }
     buf_putc(out, '}');
+}
+
+void db_shape_write(const struct db_shape *shape, const struct db_value *cells,
+                    struct buf *out)
+{
+    write_object(shape, cells, NULL, out);
+}
+
+void db_shape_write_values(const struct db_shape *shape, const struct db_value *values,
+                           struct buf *out)
+{
+    write_object(shape, NULL, values, out);
 }
 
 void db_shape_write_line(const struct db_shape *shape, const struct db_value *cells,

@@ -56,6 +56,12 @@ int db_shape_bind(struct db_shape *shape, const struct db_conn *conn, struct err
 void db_shape_write(const struct db_shape *shape, const struct db_value *cells,
                     struct buf *out);
 
+/* How many fields there are, not counting objects; and an object of as many values in their order,
+ * wherever those are from: nothing need be bound. */
+unsigned db_shape_fields(const struct db_shape *shape);
+void db_shape_write_values(const struct db_shape *shape, const struct db_value *values,
+                           struct buf *out);
+
 /* The kept cell of a row, and its column's name. */
 const struct db_value *db_shape_kept_at(const struct db_shape *shape,
                                         const struct db_value *cells, unsigned index,

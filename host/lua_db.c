@@ -18,6 +18,8 @@
  *                                                 rows as JSON objects, in this order of keys.
  *       A field is {key, column, json =, is_null =, before =, after =} (see
  *       db_shape.h; `json` and `is_null` are booleans) or {key, {fields}} for an object in it
+ *   db.text_of(shape, ...) -> text                an object of these values, one for each field
+ *                                                 but objects; as parameters are, JSON as text
  *   db.query_shaped(shape, max, sql, ...) -> text, count, kept, lines | nil, err (waits)
  *       text: the objects of the first `max` rows with commas between them; count: of all rows;
  *       kept: {column = value} of the last row that was written, nil without one. A shape with
@@ -244,10 +246,15 @@ static int l_stats(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"query", l_query},       {"query_shaped", l_query_shaped},
-    {"transact", l_transact}, {"begin", l_begin},
-    {"stats", l_stats},       {"execute_script", l_execute_script},
-    {"shape", lua_db_shape},  {NULL, NULL},
+    {"query", l_query},
+    {"query_shaped", l_query_shaped},
+    {"transact", l_transact},
+    {"begin", l_begin},
+    {"stats", l_stats},
+    {"execute_script", l_execute_script},
+    {"shape", lua_db_shape},
+    {"text_of", lua_db_text_of},
+    {NULL, NULL},
 };
 
 int luaopen_host_db(lua_State *L)

@@ -216,3 +216,16 @@ void lua_db_shape_register(lua_State *L)
     static const luaL_Reg meta[] = {{"__gc", shape_gc}, {NULL, NULL}};
     box_type(L, SHAPE_TYPE, methods, meta);
 }
+
+int lua_db_text_of(lua_State *L)
+{
+    const struct db_shape *shape = lua_db_check_shape(L, 1);
+    unsigned count = db_shape_fields(shape);
+    size_t bytes;
+    luaL_checkstack(L, (int)count, "shape");
+    lua_settop(L, 1 + (int)count);
+    buf_clear(&text);
+    db_shape_write_values(shape, lua_db_values(L, 2, count, &bytes), &text);
+    push_buf(L, &text);
+    return 1;
+}

@@ -10,9 +10,11 @@
 --     { "url", "file_id", before = "/files/", after = "/raw" },
 --   }, { keep = { "version" } })                         columns that Lua wants to see as well
 --
--- What is NULL is left out. In rows that become tables JSON columns are decoded already.
+-- What is NULL is left out. In rows that become tables JSON columns are decoded already; such a row
+-- may also be written at once (shape:text), with no object made of it first.
 
 local host = require("host.db")
+local json = require("core.json")
 local new_table = require("table.new")
 
 local M = {}
@@ -86,6 +88,36 @@ end
 --- The object of a row.
 function Shape:of(row)
   return object_of(self.fields, row)
+end
+
+local function add_values(list, fields)
+  for _, field in ipairs(fields) do
+    local column = field[2]
+    if type(column) == "table" then
+      add_values(list, column)
+    else
+      list[#list + 1] = (field.json and "encoded(row[%q])" or "row[%q]"):format(column)
+    end
+  end
+  return list
+end
+
+local function encoded(value)
+  return value ~= nil and json.encode(value) or nil
+end
+
+-- fn(row) -> text, which gives the host the values in the order of the fields.
+local function writer(shape)
+  local values = table.concat(add_values({}, shape.fields), ", ")
+  return loadstring(("local text_of, shape, encoded = ...\n"
+    .. "return function(row) return text_of(shape, %s) end"):format(values))(
+    host.text_of, shape.compiled, encoded)
+end
+
+--- The same as JSON text.
+function Shape:text(row)
+  self.write = self.write or writer(self)
+  return self.write(row)
 end
 
 return M

@@ -16,23 +16,17 @@ function M.not_found()
   errors.raise("NOT_FOUND", "No such report")
 end
 
--- What the event log keeps: no contact, since that is read with the detail by those who may.
-local function snapshot(report, attachments)
-  local data = view.full(report)
-  data.thumbnailUrl = attachments and attachments[1] and attachments[1].thumbnailUrl or nil
-  return data
-end
-
---- Emits an event of a report, inside the transaction that changes it.
+--- Emits an event of a report, inside the transaction that changes it. The event log keeps no
+-- contact, since that is read with the detail by those who may.
 -- @param attachments the list of the report's as it is answered, or nil to read it
 -- @param extra fields of the event that are not the report's, or nil
 function M.announce(ctx, name, report, attachments, extra)
-  local data = snapshot(report, attachments or files.list(ctx, "report", report.id))
-  for key, value in pairs(extra or {}) do
-    data[key] = value
-  end
+  local cover = (attachments or files.list(ctx, "report", report.id))[1]
+  local more = extra or {}
+  more.thumbnailUrl = cover and cover.thumbnailUrl
   stamps.touch(ctx, report.id)
-  events.emit(ctx, name, { resource_type = "report", resource_id = report.id, data = data })
+  events.emit(ctx, name, { resource_type = "report", resource_id = report.id,
+    data = view.full_json(report, more) })
 end
 
 --- Raises 412 when the row is of none of the versions that the caller names (core.etag).

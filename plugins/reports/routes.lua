@@ -11,6 +11,7 @@ local near = require("plugins.reports.near")
 local reading = require("plugins.reports.reading")
 local service = require("plugins.reports.service")
 local status = require("plugins.reports.status")
+local view = require("plugins.reports.rules.view")
 
 local PATH = "/api/v1/reports/"
 
@@ -22,8 +23,9 @@ end
 
 local function create(ctx, input)
   local photos = input.files and input.files.photos
-  local report, meta = service.create(ctx, input.body, photos)
-  return reply.created(PATH .. report.id, report, { meta = meta })
+  local row, attachments, meta = service.store(ctx, input.body, photos)
+  return reply.created(PATH .. row.id, view.full_json(row, { attachments = attachments }),
+    { meta = meta })
 end
 
 return {

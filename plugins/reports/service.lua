@@ -57,6 +57,11 @@ local function new_row(ctx, id, input, category)
   }, target_ms, now_ms
 end
 
+-- Of what members see only the metadata has names that somebody made up, and may hold a secret.
+local function audited(row)
+  return next(row.metadata) and view.member(row) or json.raw(view.member_text(row))
+end
+
 local function store_new(ctx, row, target_ms, now_ms, prepared)
   row.tracking_code = tracking.make(crypto.random)
   return db.transaction(ctx, function(tx)
@@ -68,7 +73,7 @@ local function store_new(ctx, row, target_ms, now_ms, prepared)
     escalation.begin(tx, row.id, target_ms, now_ms)
     local attachments = files.attach(tx, "report", row.id, prepared)
     audit.write(tx, { action = "report.create", resource_type = "report", resource_id = row.id,
-      new = view.member(row) })
+      new = audited(row) })
     changes.announce(tx, "report.created", row, attachments)
     return attachments
   end)
@@ -82,8 +87,8 @@ end
 --- Stores a report with its pictures.
 -- @param input as schema.create cleans it
 -- @param uploads list of uploaded files, or nil
--- @return what the reporter is answered, and the answer's meta
-function M.create(ctx, input, uploads)
+-- @return its row, its attachments, the answer's meta
+function M.store(ctx, input, uploads)
   local id = uuid.v7()
   input = scripts.before(ctx, "report.create", input, { id = id, schema = schema.create,
     check = categories.check })
@@ -92,18 +97,26 @@ function M.create(ctx, input, uploads)
   local prepared = files.prepare(ctx, uploads, { kinds = "picture", field = "photos",
     max = config.get().files.report_photos })
   local row, target_ms, now_ms = new_row(ctx, id, input, category)
+  row.shown = view.member_text(row)
   local ok, attachments = pcall(store_new, ctx, row, target_ms, now_ms, prepared)
   if not ok and is_taken_code(attachments) then
     attachments = store_new(ctx, row, target_ms, now_ms, prepared)
   elseif not ok then
     error(attachments, 0)
   end
-  local answer = view.full(row)
-  answer.attachments = json.array(attachments)
   local meta = { possibleDuplicates = near.possible_duplicates(ctx, row) }
   for _, file in ipairs(prepared) do
     meta.exifLocation = meta.exifLocation or file.gps
   end
+  return row, attachments, meta
+end
+
+--- The same.
+-- @return what the reporter is answered, and the answer's meta
+function M.create(ctx, input, uploads)
+  local row, attachments, meta = M.store(ctx, input, uploads)
+  local answer = view.full(row)
+  answer.attachments = attachments
   return answer, meta
 end
 

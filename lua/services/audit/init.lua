@@ -89,7 +89,7 @@ end
 -- @param ctx a context with a transaction under way: the row commits with the change
 -- @param entry action ("report.create"), resource_type, resource_id, old, new (tables or nil);
 --   person = the user whose names, addresses and numbers are in old and new: they are encrypted
---   with that person's key
+--   with that person's key. Without one, old and new may be json.raw of what holds no secrets
 -- @usage audit.write(ctx, { action = "user.update", resource_type = "user", resource_id = id,
 --   old = before, new = after })
 function M.write(ctx, entry)

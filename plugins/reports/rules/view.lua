@@ -1,6 +1,7 @@
 -- What each kind of reader is shown of a report. Views are of the row that the store returns
 -- (snake_case, JSON columns decoded); names outside are camelCase.
 
+local json = require("core.json")
 local shape = require("core.shape")
 local files = require("services.files")
 
@@ -130,7 +131,21 @@ function M.full(report, contact)
   return view
 end
 
--- What an event's data, made by M.full, keeps for those who may see less.
+--- The same as JSON text. A row that is written several times has it as `shown`.
+function M.member_text(report)
+  return report.shown or member:text(report)
+end
+
+--- What staff and the reporter see without the contact, as JSON.
+-- @param more further fields, as a table that is the view's from here on
+function M.full_json(report, more)
+  more.trackingCode = report.tracking_code
+  more.followerCount = report.follower_count or 0
+  more.reporter = M.reporter(report)
+  return json.raw(M.member_text(report):sub(1, -2) .. "," .. json.encode(more):sub(2))
+end
+
+-- What an event's data, made by M.full_json, keeps for those who may see less.
 local PUBLIC = {
   "id", "title", "description", "category", "severity", "status", "location", "createdAt",
   "updatedAt", "resolvedAt", "previousStatus", "deleted",

@@ -10,6 +10,7 @@ local reading = require("plugins.reports.reading")
 local service = require("plugins.reports.service")
 local status = require("plugins.reports.status")
 local store = require("plugins.reports.store")
+local view = require("plugins.reports.rules.view")
 
 local function raised(code, fn, ...)
   local ok, err = pcall(fn, ...)
@@ -65,6 +66,29 @@ describe("reports", function()
       assert.equal("submitted", detail.history[1].to)
       assert.equal(made.id, tracked(within(nil, {}), made.trackingCode).id)
     end)
+
+  it("tell the same in the answer, the event and the audit trail, which keeps no secret", function()
+    for _, metadata in ipairs({ {}, { lamp = 7, apiKey = "s3cret" } }) do
+      local row, attachments = service.store(anonymous, input({ metadata = metadata,
+        reporter = { email = "ada@example.org" } }))
+      local answer = json.decode(json.encode(view.full_json(row, { attachments = attachments })))
+      assert.same(json.decode(json.encode(view.full(row))).location, answer.location)
+      local event = json.decode(db.scope(anonymous):one([[SELECT payload FROM outbox
+        WHERE tenant_id = :tenant AND resource_id = ?]], row.id).payload)
+      local audited = json.decode(db.platform(anonymous):one(
+        "SELECT new_values FROM audit_logs WHERE resource_id = ?", row.id).new_values)
+      assert.same(metadata, event.metadata)
+      assert.same({ lamp = metadata.lamp }, audited.metadata)
+      answer.attachments = nil
+      assert.same(answer, event)
+      for _, name in ipairs({ "trackingCode", "followerCount", "reporter" }) do
+        assert.is_not_nil(answer[name])
+        answer[name] = nil
+      end
+      answer.metadata, audited.metadata = nil, nil
+      assert.same(answer, audited)
+    end
+  end)
 
   it("keep the reporter's contact sealed, and show it to staff only", function()
     local made = service.create(anonymous, input({ reporter = { email = "ada@example.org" } }))

@@ -101,4 +101,23 @@ describe("a shape", function()
     assert.same({ "text", "tags" },
       shape.names(shape.pick(FIELDS, { tags = true, text = true })))
   end)
+
+  it("writes a row that is a table as it writes one of the database", function()
+    local made = shape.new(FIELDS)
+    local row = db.platform(ctx):one(ROW, 'say "é" \\ \1', 7)
+    row.j = json.decode(row.j)
+    assert.equal((write(made, 1, ROW, 'say "é" \\ \1', 7)), made:text(row))
+    assert.equal('{"nested":{},"missing":true,"present":true}', made:text({}))
+    assert.equal('{"nested":{"whole":false},"tags":[],"missing":true,"present":false}',
+      made:text({ t = json.null, i = false, j = json.array({}) }))
+    assert.same(json.decode(made:text(row)), json.decode(json.encode(made:of(row))))
+  end)
+
+  it("raises on what is no value, and goes on afterwards", function()
+    local made = shape.new({ { "a", "a", json = true }, { "odd name", "no name" } })
+    assert.is_false(pcall(made.text, made, { ["no name"] = 0 / 0 }))
+    assert.is_false(pcall(made.text, made, { ["no name"] = {} }))
+    assert.is_false(pcall(made.text, made, { a = print }))
+    assert.equal('{"a":[2],"odd name":1.5}', made:text({ a = { 2 }, ["no name"] = 1.5 }))
+  end)
 end)
