@@ -4,8 +4,10 @@
 local background = require("core.background")
 local context = require("core.context")
 local db = require("core.db")
+local errors = require("core.errors")
 local json = require("core.json")
 local sys = require("core.sys")
+local task = require("core.task")
 local trace = require("core.trace")
 local uuid = require("core.uuid")
 local figures = require("services.events.figures")
@@ -18,6 +20,8 @@ local store = require("services.events.store")
 local M = {}
 
 M.hooks = { collect = figures.collect }
+
+local LOOK_MS = 10
 
 local started = {} -- what start made and stop ends
 local epoch -- does not change while a generation lives: a restore restarts the server
@@ -100,6 +104,15 @@ function M.can_resume(ctx, tenant_id, seq, limits)
   end
   local next_one = store.find_age_s(ctx, tenant_id, seq + 1)
   return next_one ~= nil and next_one.age_s <= limits.seconds
+end
+
+--- Waits until this worker has handed on a tenant's events up to `seq`: a number may come from a
+-- worker that is ahead of this one. Raises when the task is to end.
+function M.await(ctx, tenant_id, seq)
+  local last = store.find_id(ctx, tenant_id, seq) -- nil: none yet, or no longer kept
+  while last and follower.position() < last do
+    errors.check(task.sleep(LOOK_MS))
+  end
 end
 
 --- A tenant's events after `seq` that this worker has handed on already, oldest first.

@@ -147,6 +147,13 @@ function M.find_age_s(ctx, tenant_id, seq)
       WHERE tenant_id = ? AND seq = ?]], tenant_id, seq)
 end
 
+--- Returns the id of a tenant's event by its number, or nil.
+function M.find_id(ctx, tenant_id, seq)
+  local row = db.platform(ctx):one("SELECT id FROM event_log WHERE tenant_id = ? AND seq = ?",
+    tenant_id, seq)
+  return row and row.id
+end
+
 function M.find_epoch(ctx)
   return db.platform(ctx):one("SELECT epoch FROM event_epochs ORDER BY id DESC LIMIT 1").epoch
 end

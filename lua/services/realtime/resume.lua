@@ -30,10 +30,12 @@ local function await_reader(id)
   end
 end
 
--- Sends what the state's rooms heard after `seq`, and then joins them.
+-- Sends what the state's rooms heard after `seq`, and then joins them. What was heard up to there
+-- must not come again when this worker broadcasts it.
 local function replay(id, state, ctx, seq)
   local hears = connection.rooms(state)
   connection.mute(id)
+  events.await(ctx, state.tenant_id, seq)
   local list, position
   repeat
     list, position = events.list_since(ctx, state.tenant_id, seq, BATCH)

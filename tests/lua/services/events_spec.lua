@@ -5,6 +5,7 @@ local registry = require("core.registry")
 local trace = require("core.trace")
 local uuid = require("core.uuid")
 local events = require("services.events")
+local follower = require("services.events.follower")
 local jobs = require("services.events.jobs")
 local relay = require("services.events.relay")
 local store = require("services.events.store")
@@ -224,6 +225,27 @@ describe("the follower", function()
     local list, position = events.list_since(ctx, ctx.tenant.id, 1, 10)
     assert.equal(2, #list)
     assert.equal(events.position(), position)
+  end)
+
+  it("is waited for by who has heard more of another worker", function()
+    local ctx, heard_again = new_tenant(), nil
+    emit(ctx, 2)
+    relay.number("a", lead("a")) -- nobody follows: this worker has handed nothing on
+    require("core.sys").shared_set("events.cursor", 0)
+    require("core.task").spawn(function()
+      events.await(ctx, ctx.tenant.id, 2)
+      heard_again = follower.position() < store.find_id(system, ctx.tenant.id, 2)
+    end)
+    events.await(ctx, ctx.tenant.id, 3) -- there is no such event
+    require("core.task").sleep(100)
+    assert.is_nil(heard_again)
+    follow(ctx, function()
+      return true
+    end)
+    await(function()
+      return heard_again ~= nil
+    end)
+    assert.is_false(heard_again)
   end)
 
   it("takes a number from a worker that is ahead of this one", function()
