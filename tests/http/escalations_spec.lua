@@ -161,7 +161,9 @@ escalate{ of = "workorder", name = "urgent",
     ok(api:put("/workorders/" .. made.id, by(dispatcher, { title = "mended" })))
     move(made.id, 0)
     wait_clock(made.id, "running", 1)
-    assert.is_true(#runs("error") > 0)
+    wait_until(function() -- records are gathered
+      return #runs("error") > 0
+    end, "no record of the run that failed")
     assert.equal(1, count(("FROM audit_logs WHERE resource_id = '%s' AND action = 'workorder.update' "
       .. "AND actor LIKE 'script:%%'"):format(made.id)))
   end)
