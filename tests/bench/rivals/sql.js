@@ -29,6 +29,9 @@ const CHANGE = `h.id AS change_id, h.from_status, h.to_status, h.reason,
   IF(h.to_status = 'rejected', h.reason, NULL) AS public_reason, h.changed_by,
   h.created_at AS changed_at`;
 
+const HAS_ESCALATIONS = `, EXISTS (SELECT 1 FROM sla_clocks k
+  WHERE k.tenant_id = ? AND k.resource_type = 'report' AND k.resource_id = r.id AND k.mark > 0)
+  AS has_escalations`;
 const HAS_WORK_ORDERS = `, EXISTS (SELECT 1 FROM work_orders w USE INDEX (work_orders_report)
   WHERE w.tenant_id = ? AND w.report_id = r.id AND w.deleted_at IS NULL) AS has_workOrders`;
 
@@ -56,7 +59,7 @@ module.exports = {
   getReport: `SELECT ${REPORT} FROM reports r
     WHERE r.tenant_id = ? AND r.id = ? AND r.deleted_at IS NULL`,
 
-  getDetail: detail(HAS_WORK_ORDERS),
+  getDetail: detail(HAS_ESCALATIONS + HAS_WORK_ORDERS),
   getTracked: detail(''),
 
   listAttachments: `${ATTACHMENTS}?) AND a.deleted_at IS NULL AND f.deleted_at IS NULL
