@@ -75,8 +75,8 @@ test-fuzz: deps ## every parser of outside bytes, FUZZ_SECONDS (5) each
 	$(Q)sh tests/support/run-fuzzers $(BUILD)/obj/fuzz/fuzz $(FUZZ_SECONDS)
 
 # Valgrind cannot run what needs pidfd_open (test_process), nor inside a jail (the others), and is
-# too slow for the milliseconds of a bad script (test_sandbox_corpus); test_image_codec decodes the
-# same pictures without a jail, and ASan runs all.
+# too slow for the milliseconds of a bad script (test_sandbox_corpus) and of a turn (test_lag);
+# test_image_codec decodes the same pictures without a jail, and ASan runs all.
 # libjpeg's SIMD reckons with what lies beside a line, which counts as uninitialised.
 # Long blocks of a decoder's code exhaust valgrind's memory: hence the limit of instructions.
 VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
@@ -85,7 +85,7 @@ VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-k
 test-valgrind: test-deps $(BIN) ## the C unit tests under valgrind
 	$(Q)sh tests/support/install-packages valgrind
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) -f host/build.mk BUILD=$(BUILD) FLAVOUR=$(FLAVOUR) BIN=$(BIN) OBJ=$(OBJ) LIBS="$(LIBS)" tests
-	$(Q)SKIP="test_process test_image test_lua_files test_sandbox_process test_sandbox_corpus" TEST_PATIENCE=10 JSIMD_FORCENONE=1 JOBS=$(shell nproc) RUNNER="$(VALGRIND)" \
+	$(Q)SKIP="test_process test_lag test_image test_lua_files test_sandbox_process test_sandbox_corpus" TEST_PATIENCE=10 JSIMD_FORCENONE=1 JOBS=$(shell nproc) RUNNER="$(VALGRIND)" \
 		sh tests/support/run-host-tests $(OBJ)/tests
 
 # The bindings' C tests do so always. Lua's memory is malloc's then, so that ASan sees a use of
