@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static bool has_half_samples(const uint8_t *data, size_t len)
 {
-    for (size_t i = 0; i + 16 < len; i++)
+    for (size_t i = 0; i + 17 < len; i++)
         if (data[i] == 0xff && (data[i + 1] == 0xc0 || data[i + 1] == 0xc1) &&
             data[i + 9] == 3 &&
             (data[i + 11] != data[i + 14] || data[i + 11] != data[i + 17]))
