@@ -226,19 +226,23 @@ describe("the queue", function()
   end)
 
   it("gives back what has not ended when it is stopped, uncounted, after it was cut", function()
-    local begun, cut = 0, nil
+    local begun, cut, stopping = 0, nil, false
     handle("t.slow", function()
       begun = begun + 1
       local _, err = task.sleep(20000)
       cut = err and err.code
     end)
     handle("t.short", function()
+      while not stopping do
+        task.sleep(10)
+      end
       task.sleep(100)
     end)
     local slow, short = enqueue("t.slow"), enqueue("t.short")
     local first = runner.start()
     wait_for(slow, "running")
     wait_for(short, "running")
+    stopping = true
     first:stop(600)
     assert.equal("running", jobs.find(system, slow).state)
     local job = wait_for(slow, "waiting")
