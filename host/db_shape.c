@@ -26,6 +26,7 @@ struct step {
 struct db_shape {
     unsigned refs;
     unsigned count, kept_count;
+    bool stays_open;
     struct step *steps;
     struct column *kept;
     struct db_shape *lines; /* or NULL */
@@ -105,6 +106,11 @@ void db_shape_open(struct db_shape *shape, const char *key)
 void db_shape_close(struct db_shape *shape)
 {
     add(shape, STEP_CLOSE, NULL);
+}
+
+void db_shape_leave_open(struct db_shape *shape)
+{
+    shape->stays_open = true;
 }
 
 void db_shape_set_lines(struct db_shape *shape, struct db_shape *lines, const char *when)
@@ -258,7 +264,8 @@ static void write_object(const struct db_shape *shape, const struct db_value *ce
         else
             write_value(out, step, cell);
     }
-    buf_putc(out, '}');
+    if (!shape->stays_open)
+        buf_putc(out, '}');
 }
 
 void db_shape_write(const struct db_shape *shape, const struct db_value *cells,

@@ -36,6 +36,9 @@ void db_shape_field(struct db_shape *shape, const char *key, const char *column,
 void db_shape_open(struct db_shape *shape, const char *key);
 void db_shape_close(struct db_shape *shape);
 
+/* Objects are written without their last brace: the caller adds further fields, and closes them. */
+void db_shape_leave_open(struct db_shape *shape);
+
 /* For results whose rows tell of one thing and of many: the object comes from the first row, and
  * each row that has a value in the column `when` is an object of the shape `lines` besides. Takes
  * a reference to `lines`. */

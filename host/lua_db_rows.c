@@ -202,6 +202,8 @@ int lua_db_shape(lua_State *L)
         db_shape_keep(shape, luaL_checkstring(L, -1));
         lua_pop(L, 1);
     }
+    if (opt_boolean(L, 1, "open", 0))
+        db_shape_leave_open(shape);
     lua_getfield(L, 1, "lines");
     if (!lua_isnil(L, -1))
         db_shape_set_lines(shape, lua_db_check_shape(L, lua_gettop(L)),

@@ -165,6 +165,10 @@ static int l_decode(lua_State *L)
 static int l_encode(lua_State *L)
 {
     luaL_checkany(L, 1);
+    if (lua_istable(L, 1) && lua_json_mark(L, 1) == LUA_JSON_MARK_RAW) {
+        lua_rawgeti(L, 1, 1); /* Lua has this text already */
+        return 1;
+    }
     struct lua_json_options options = {.sorted = opt_boolean(L, 2, "sorted", 0)};
     struct buf *buf = buffer(L);
     lua_json_encode(L, 1, buf, &options);

@@ -14,11 +14,10 @@ function M.success(data, meta)
   if data == nil then
     data = json.null
   end
-  local text = '{"success":true,"data":' .. json.encode(data)
-  if meta ~= nil then
-    text = text .. ',"meta":' .. json.encode(meta)
+  if meta == nil then -- at once: each text on the way would be copied, hashed and kept
+    return '{"success":true,"data":' .. json.encode(data) .. "}"
   end
-  return text .. "}"
+  return '{"success":true,"data":' .. json.encode(data) .. ',"meta":' .. json.encode(meta) .. "}"
 end
 
 --- The body of a failure.

@@ -36,8 +36,23 @@ local function not_found()
   errors.raise("NOT_FOUND", "There is nothing here")
 end
 
-local function is_id(name)
+-- By its name, where no schema describes it; else by the schema, where that asks for a UUID alone.
+local function is_id(name, described)
+  if described then
+    return described.format == "uuid" and not (described.pattern or described.min or described.max
+      or described.trim)
+  end
   return name == "id" or name:find("_id$") ~= nil or name:find("Id$") ~= nil
+end
+
+-- Whether reading the parameters as ids leaves nothing for their schema to say.
+local function are_ids(params, names, ids)
+  for i = 1, #names do
+    if not ids[i] then
+      return false
+    end
+  end
+  return #params.names == #names and not params.check
 end
 
 -- How many files a part takes: a number, or the setting that says it ("files.report_photos").
@@ -56,13 +71,31 @@ end
 function M.compile(route, names)
   local ids = {}
   for i, name in ipairs(names) do
-    local described = route.params and route.params.fields[name]
-    ids[i] = not described and is_id(name)
+    ids[i] = is_id(name, route.params and route.params.fields[name])
   end
   route.param_names, route.param_ids = names, ids
+  if route.params and not are_ids(route.params, names, ids) then
+    route.param_schema = route.params
+  end
   route.query_schema = route.query or route.base:find(API_BASE) and NOTHING or nil
   compile_parts(route)
   route.takes_body = route.body ~= nil or route.multipart ~= nil
+end
+
+-- An id is taken as it is written; only what is none may be an encoded one.
+local function read_param(value, is_an_id)
+  if is_an_id and uuid.is(value) then
+    return value:lower()
+  end
+  local decoded = router.decode(value)
+  if not decoded or not text.is_utf8(decoded) then
+    not_found()
+  elseif not is_an_id then
+    return decoded
+  elseif not uuid.is(decoded) then
+    not_found()
+  end
+  return decoded:lower()
 end
 
 --- The parameters of the path; 404 when they are malformed.
@@ -73,20 +106,10 @@ function M.params(route, values)
   end
   local params = {}
   for i = 1, #names do
-    local value = router.decode(values[i])
-    if not value or not text.is_utf8(value) then
-      not_found()
-    end
-    if route.param_ids[i] then
-      if not uuid.is(value) then
-        not_found()
-      end
-      value = value:lower()
-    end
-    params[names[i]] = value
+    params[names[i]] = read_param(values[i], route.param_ids[i])
   end
-  if route.params then
-    local clean, problems = route.params:validate(params, COERCE)
+  if route.param_schema then
+    local clean, problems = route.param_schema:validate(params, COERCE)
     if problems then
       not_found()
     end

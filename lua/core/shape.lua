@@ -24,11 +24,12 @@ Shape.__index = Shape
 
 --- Makes a shape.
 -- @param fields list as above
--- @param options { keep = list of columns; lines = shape of what each row tells besides, if its
+-- @param options { keep = list of columns; open = whether the text lacks its last brace, so that
+--   further fields can follow; lines = shape of what each row tells besides, if its
 --   column `when` is no NULL: the object then comes from the first row }
 function M.new(fields, options)
   options = options or {}
-  local description = { keep = options.keep, when = options.when,
+  local description = { keep = options.keep, open = options.open, when = options.when,
     lines = options.lines and options.lines.compiled }
   for i, field in ipairs(fields) do
     description[i] = field

@@ -30,33 +30,21 @@ function M.find(ctx, id, code)
   end
 end
 
--- Texts of JSON as further fields of an object's text. In this order: the same state has the same
--- text, and so the same tag, in every process.
-local function extended(text, ...)
-  local parts = { text:sub(1, -2) }
-  for i = 1, select("#", ...), 2 do
-    local name, value = select(i, ...)
-    parts[#parts + 1] = ',"' .. name .. '":' .. value
-  end
-  parts[#parts + 1] = "}"
-  return table.concat(parts)
-end
-
 local function attachments_of(ctx, kept)
   return kept.has_attachments == 1 and json.encode(files.list(ctx, "report", kept.id), SORTED)
     or "[]"
 end
 
-local PRESENCE = "has_"
-
--- How a detail is read: the statement, which tells what sections have something to read, and the
--- shapes. Made at the first use: by then the plugins have registered their sections.
+-- How a detail is read: the statement, which tells what sections have something to read, the
+-- shapes, and the sections: {name, column, key} each. Made at the first use: by then the plugins
+-- have registered their sections.
 local plan
 local function detail_plan()
   if not plan then
-    local columns, sql = {}, {}
+    local columns, sql, sections = {}, {}, {}
     for i, name in ipairs(extensions.section_names()) do
-      columns[i] = PRESENCE .. name
+      columns[i] = "has_" .. name
+      sections[i] = { name = name, column = columns[i], key = ',"' .. name .. '":' }
       sql[i] = ", " .. extensions.section_exists(name, "r.id") .. " AS " .. columns[i]
     end
     plan = {
@@ -64,19 +52,28 @@ local function detail_plan()
       reporter = view.detail_shape(false, {}),
       staff_sql = store.show_sql(table.concat(sql)),
       sql = store.show_sql(""),
+      sections = sections,
     }
   end
   return plan
 end
 
-local function with_sections(ctx, text, kept)
-  for _, name in ipairs(extensions.section_names()) do
-    local section = kept[PRESENCE .. name] == 1
-      and json.encode(extensions.read_section(ctx, name, { kept.id })[kept.id], SORTED) or "[]"
-    text = extended(text, name, section)
+local function section_of(ctx, section, kept)
+  return kept[section.column] == 1
+    and json.encode(extensions.read_section(ctx, section.name, { kept.id })[kept.id], SORTED)
+    or "[]"
+end
+
+local function sections_of(ctx, sections, kept)
+  local text = ""
+  for i = 1, #sections do
+    text = text .. sections[i].key .. section_of(ctx, sections[i], kept)
   end
   return text
 end
+
+-- A long text is put together at once and in one order: each on the way would be copied, hashed and
+-- kept, and the same state has the same text, and so the same tag, in every process.
 
 --- Returns one report with everything the caller may see of it, as JSON text, and its version.
 function M.show(ctx, id)
@@ -88,11 +85,10 @@ function M.show(ctx, id)
   if not text or not access.can_read(person, kept) then
     changes.not_found()
   end
-  text = extended(text,
-    "reporter", json.encode(view.reporter(kept, contact.open(ctx, kept)), SORTED),
-    "attachments", attachments_of(ctx, kept),
-    "history", "[" .. history .. "]")
-  return is_staff and with_sections(ctx, text, kept) or text, kept.version
+  return text .. ',"reporter":' .. view.reporter_json(kept, contact.open(ctx, kept))
+    .. ',"attachments":' .. attachments_of(ctx, kept)
+    .. ',"history":[' .. history .. "]"
+    .. (is_staff and sections_of(ctx, how.sections, kept) or "") .. "}", kept.version
 end
 
 -- The tenant in which a code was found, whom whoever has the code need not name; nil when they name
@@ -121,8 +117,8 @@ end
 local function read_tracked(ctx, found)
   local text, kept, history = store.show(ctx, found.id, view.TRACKED, detail_plan().sql)
   if text then
-    text = extended(text, "attachments", attachments_of(ctx, kept),
-      "history", "[" .. history .. "]")
+    text = text .. ',"attachments":' .. attachments_of(ctx, kept)
+      .. ',"history":[' .. history .. "]}"
     return { text = text, tag = etag.of_text(text), tenant_id = found.tenant_id }
   end
 end

@@ -7,6 +7,8 @@ local files = require("services.files")
 
 local M = {}
 
+local SORTED = { sorted = true }
+
 -- What anybody may see: nothing that leads to a person, and not the tracking code either, which is
 -- the reporter's key.
 local PUBLIC_FIELDS = {
@@ -76,7 +78,8 @@ local PUBLIC_CHANGE = shape.new({
 local DETAIL_KEPT = { "id", "reporter_id", "reporter_contact", "tracking_code", "version",
   "has_attachments" }
 
---- The shape of a detail with its history. `more` are columns to keep besides.
+--- The shape of a detail with its history, open for further fields. `more` are columns to keep
+-- besides.
 function M.detail_shape(is_staff, more)
   local keep = {}
   for _, columns in ipairs({ DETAIL_KEPT, more }) do
@@ -84,13 +87,13 @@ function M.detail_shape(is_staff, more)
       keep[#keep + 1] = column
     end
   end
-  return shape.new(FULL_FIELDS, { keep = keep, when = "change_id",
+  return shape.new(FULL_FIELDS, { keep = keep, open = true, when = "change_id",
     lines = is_staff and STAFF_CHANGE or PUBLIC_CHANGE })
 end
 
---- The shape of what whoever has a tracking code sees.
+--- The shape of what whoever has a tracking code sees, open for further fields.
 M.TRACKED = shape.new(shape.join(PUBLIC_FIELDS, CODE), { keep = { "id", "has_attachments" },
-  when = "change_id", lines = PUBLIC_CHANGE })
+  open = true, when = "change_id", lines = PUBLIC_CHANGE })
 
 --- The shape of a line of a list, with the fields of the set `names` and the id, or all.
 function M.list_shape(names)
@@ -120,6 +123,14 @@ function M.reporter(report, contact)
     email = contact.email,
     phone = contact.phone,
   }
+end
+
+--- The same as JSON text; without a contact, as most are, there is an id or nothing.
+function M.reporter_json(report, contact)
+  if contact then
+    return json.encode(M.reporter(report, contact), SORTED)
+  end
+  return report.reporter_id and '{"userId":"' .. report.reporter_id .. '"}' or "{}"
 end
 
 --- What staff and the reporter see.

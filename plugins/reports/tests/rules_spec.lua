@@ -1,5 +1,6 @@
 local access = require("plugins.reports.rules.access")
 local geo = require("plugins.reports.rules.geo")
+local json = require("core.json")
 local states = require("plugins.reports.rules.states")
 local tracking = require("plugins.reports.rules.tracking")
 local view = require("plugins.reports.rules.view")
@@ -179,6 +180,14 @@ describe("what is shown of a report", function()
     for _, secret in ipairs({ "ada@example.org", "Ada", "+4412345678", "ann", "ACDEFGHJ" }) do
       assert.is_false(holds(view.public(row), secret), secret)
       assert.is_false(holds(view.for_anybody(view.full(row, contact)), secret), secret)
+    end
+  end)
+
+  it("tells who reported in one way, as a table and as text", function()
+    local anonymous = { id = "2" }
+    for _, case in ipairs({ { row, contact }, { row, {} }, { row }, { anonymous, contact }, { anonymous } }) do
+      assert.equal(json.encode(view.reporter(case[1], case[2]), { sorted = true }),
+        view.reporter_json(case[1], case[2]))
     end
   end)
 

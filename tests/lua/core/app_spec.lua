@@ -99,6 +99,10 @@ describe("a request", function()
     end
     registry.routes = {
       route({ method = "GET", path = "/things/:id" }),
+      route({ method = "GET", path = "/described/:id/:part", params = s.object({
+        id = s.string({ format = "uuid" }), part = s.string({ format = "uuid" }) }) }),
+      route({ method = "GET", path = "/numbered/:id/:n", params = s.object({
+        id = s.string({ format = "uuid" }), n = s.integer({ min = 1 }) }) }),
       route({ method = "GET", path = "/things", query = s.object({
         limit = s.integer({ min = 1, max = 100, default = 20 }) }) }),
       route({ method = "POST", path = "/things", permission = "things.create",
@@ -204,6 +208,21 @@ describe("a request", function()
     local status, data = ask({ path = "/api/v1/things/0192F1A4-7C3E-7000-8000-0123456789AB" })
     assert.equal(200, status)
     assert.equal("0192f1a4-7c3e-7000-8000-0123456789ab", data.data.params.id)
+  end)
+
+  it("has ids read as a schema says that describes them", function()
+    local upper, escaped = "0192F1A4-7C3E-7000-8000-0123456789AB", "0192f1a4-7c3e-7000-8000%2D0123456789ab"
+    local status, data = ask({ path = "/api/v1/described/" .. upper .. "/" .. escaped })
+    assert.equal(200, status)
+    assert.same({ id = upper:lower(), part = upper:lower() }, data.data.params)
+    assert.equal(404, (ask({ path = "/api/v1/described/" .. upper .. "/17" })))
+    assert.equal(404, (ask({ path = "/api/v1/described/%zz/" .. upper })))
+    assert.equal(404, (ask({ path = "/api/v1/described/%C3%28/" .. upper })))
+    status, data = ask({ path = "/api/v1/numbered/" .. upper .. "/7" })
+    assert.equal(200, status)
+    assert.same({ id = upper:lower(), n = 7 }, data.data.params)
+    assert.equal(404, (ask({ path = "/api/v1/numbered/" .. upper .. "/0" })))
+    assert.equal(404, (ask({ path = "/api/v1/numbered/17/7" })))
   end)
 
   it("is refused with all its faults", function()

@@ -67,6 +67,13 @@ describe("a shape", function()
     assert.same({ n = 7 }, kept)
   end)
 
+  it("leaves its object open where further fields follow, and closes those in it", function()
+    local made = shape.new({ { "a", "seq" }, { "b", { { "c", "seq" } } } },
+      { open = true, when = "seq", lines = shape.new({ { "n", "seq" } }) })
+    local text, _, _, lines = write(made, 1, "SELECT seq FROM seq_1_to_2 ORDER BY seq")
+    assert.same({ '{"a":1,"b":{"c":1}', '{"n":1},{"n":2}' }, { text, lines })
+  end)
+
   it("works in a transaction, and finds its columns wherever they are", function()
     local made = shape.new({ { "a", "a" }, { "b", "b" } })
     db.transaction(ctx, function(tx)
