@@ -289,11 +289,6 @@ function Scope:queue(sql, ...)
   append(tx.queue, plan.sql, bound(ctx, plan, ...))
 end
 
---- Sends what is queued in the transaction of the context, for who must know that it went well.
-function M.flush(ctx)
-  handle_of(ctx.tx)
-end
-
 --- Statements of the context's tenant: `:tenant` stands for its id, and every tenant-owned table
 -- must be bound by it (see core.db_scope).
 function M.scope(ctx)

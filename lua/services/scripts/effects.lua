@@ -11,7 +11,6 @@ local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
 local journals = require("services.scripts.journal")
-local store = require("services.scripts.runs_store")
 
 local M = {}
 
@@ -62,22 +61,19 @@ local function join(known, effect)
   return result_of(known)
 end
 
--- Takes the place, does what is to be done there, and writes down what that gave.
+-- Does what is to be done at a place, and takes the place with it. Where another attempt has done
+-- it meanwhile this one fails: at its end, since the place is taken, or before, since what is done
+-- cannot be done again.
 local function within_transaction(ctx, journal, effect, fn)
-  local has_place
   local ok, result = xpcall(db.transaction, errors.capture, ctx, function(tx_ctx)
-    has_place = false
-    store.claim_effect(tx_ctx, effect)
-    db.flush(tx_ctx)
-    has_place = true
     local value = fn(tx_ctx)
-    journal:keep(tx_ctx, effect.ordinal, value ~= nil and json.encode(value) or nil)
+    journal:take(tx_ctx, effect, value ~= nil and json.encode(value) or nil)
     return value
   end)
   if ok then
     return result
   end
-  local known = not has_place and errors.is(result, "CONFLICT") and journal:find(ctx, effect)
+  local known = journal:find(ctx, effect)
   if not known then
     error(result, 0)
   end

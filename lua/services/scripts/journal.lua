@@ -173,12 +173,10 @@ function Journal:find(ctx, effect)
   return row and M.read(ctx, self, row)
 end
 
---- Keeps in the row of a place what has been read since the last write, and what this one gave
--- back; in the transaction of the write. That may begin anew: nothing here changes.
--- @param result JSON text, or nil
-function Journal:keep(ctx, ordinal, result)
+-- What is kept with a place, sealed, and of whom it tells; nil, nil when there is nothing.
+local function sealed_answers(ctx, journal, ordinal, result)
   local entries, people, ids = json.array({}), {}, {}
-  for i, read in ipairs(self.unkept) do
+  for i, read in ipairs(journal.unkept) do
     entries[i] = { digest_of(read.call), read.text }
     add_people_of(read.text, people)
   end
@@ -187,14 +185,22 @@ function Journal:keep(ctx, ordinal, result)
     add_people_of(result, people)
   end
   if #entries == 0 then
-    return
+    return nil, nil
   end
   for id in pairs(people) do
     ids[#ids + 1] = id
   end
   local answers, of = persons.seal_together(ctx, ids, PURPOSE, json.encode(entries),
-    bound_to(ctx, self, ordinal))
-  store.put_answers(ctx, self, ordinal, answers, #of > 0 and json.encode(of) or nil)
+    bound_to(ctx, journal, ordinal))
+  return answers, #of > 0 and json.encode(of) or nil
+end
+
+--- Takes the place of a write, with what has been read since the last one and what this one gave
+-- back; as the end of its transaction, which fails when the place is taken (CONFLICT). It may begin
+-- anew, too: nothing here changes.
+-- @param result JSON text, or nil
+function Journal:take(ctx, effect, result)
+  store.insert_effect(ctx, effect, sealed_answers(ctx, self, effect.ordinal, result))
 end
 
 --- A write is done: what is read from here on comes before the next one.

@@ -86,16 +86,18 @@ end
 
 -- Effects -----------------------------------------------------------------------
 
---- Takes the place of an effect, as the beginning of a transaction (db.flush). That fails when it
--- was taken before, and waits while another transaction has taken it and has not ended.
+--- Takes the place of an effect. Its transaction fails at its end, at the latest, when that was
+-- taken before, and waits while another one that has taken it has not ended.
 -- @param effect with began_at, the time by which its run goes
-function M.claim_effect(ctx, effect)
+-- @param answers, persons what was read before it and what it gave back, sealed, and of whom that
+--   tells; each may be nil
+function M.insert_effect(ctx, effect, answers, persons)
   db.scope(ctx):queue(
     [[INSERT INTO script_effects
-        (tenant_id, cause, handler, ordinal, capability, digest, created_at)
-      VALUES (:tenant, ?, ?, ?, ?, ?, ?)]],
+        (tenant_id, cause, handler, ordinal, capability, digest, created_at, answers, persons)
+      VALUES (:tenant, ?, ?, ?, ?, ?, ?, ?, ?)]],
     effect.cause, effect.handler, effect.ordinal, effect.capability, effect.digest,
-    time.db(effect.began_at))
+    time.db(effect.began_at), answers, persons)
 end
 
 --- What a handler has done because of a cause, in order.
@@ -113,15 +115,6 @@ function M.find_effect(ctx, effect)
     [[SELECT ordinal, capability, digest, result, answers, persons, ended FROM script_effects
       WHERE tenant_id = :tenant AND cause = ? AND handler = ? AND ordinal = ?]],
     effect.cause, effect.handler, effect.ordinal)
-end
-
---- Keeps what was read before an effect and what that gave back, sealed, and of whom it tells.
--- @param origin cause, handler
-function M.put_answers(ctx, origin, ordinal, answers, persons)
-  db.scope(ctx):queue(
-    [[UPDATE script_effects SET answers = ?, persons = ?
-      WHERE tenant_id = :tenant AND cause = ? AND handler = ? AND ordinal = ?]],
-    answers, persons, origin.cause, origin.handler, ordinal)
 end
 
 --- Notes that all is done, and forgets what was read and given for it.

@@ -42,8 +42,10 @@ local CAPABILITIES = {
   { name = "t.write", writes = true, arguments = s.object({ title = s.string({}) }),
     run = function(ctx, arguments)
       assert(ctx.tx)
-      table.insert(asked, arguments.title)
-      return { id = "made " .. #asked, by = ctx.actor.name }
+      db.after_commit(ctx, function() -- what is rolled back was not done
+        table.insert(asked, arguments.title)
+      end)
+      return { id = "made " .. #asked + 1, by = ctx.actor.name }
     end,
     made_up = function(arguments) return { id = "made up " .. arguments.title } end },
   { name = "t.outside", outside = true, arguments = s.object({ to = s.string({}) }),
@@ -417,6 +419,58 @@ log(t.count{})
     end
     assert.same({ "ok", "ok", "ok" }, statuses)
     assert.same({ "one" }, asked)
+  end)
+
+  it("joins another attempt that has done the same while its own could not be done again", function()
+    local origin = { cause = uuid.v7(), handler = "h" }
+    local is_done, entered, count, messages, logs = false, 0, 0, {}, {}
+    local both, ended, entry = task.signal(), task.signal(), registry.capabilities["t.write"]
+    local write = entry.run
+    finally(function()
+      entry.run = write
+    end)
+    entry.run = function(tx, arguments, call) -- as who goes from a state that is left only once
+      entered = entered + 1
+      if entered == 1 then
+        both:wait(5000)
+        db.after_commit(tx, function()
+          is_done = true
+        end)
+      else
+        both:notify()
+        while not is_done do
+          task.sleep(5)
+        end
+        errors.raise("INVALID_TRANSITION", "it is done already")
+      end
+      return write(tx, arguments, call)
+    end
+    for i = 1, 2 do
+      task.spawn(function()
+        local outcome = on("log(t.write{ title = 'one' }.id) error('late')", { origin = origin })
+        messages[i], logs[i], count = outcome.error.message, outcome.log[1], count + 1
+        ended:notify()
+      end)
+    end
+    while count < 2 do
+      assert(ended:wait(5000))
+    end
+    assert.same({ { "late", "late" }, { "made 1", "made 1" }, { "one" } }, { messages, logs, asked })
+  end)
+
+  it("is told why its write failed where nobody else has done it", function()
+    local origin = { cause = uuid.v7(), handler = "h" }
+    local entry = registry.capabilities["t.write"]
+    local write = entry.run
+    finally(function()
+      entry.run = write
+    end)
+    entry.run = function()
+      errors.raise("INVALID_TRANSITION", "not from here")
+    end
+    local outcome = on("t.write{ title = 'one' }", { origin = origin })
+    assert.same({ "INVALID_TRANSITION", "not from here" }, { outcome.error.code, outcome.error.message })
+    assert.same({}, { unpack(kept(origin)) })
   end)
 
   it("fails alone when its process is killed, and the next one has a fresh one", function()
