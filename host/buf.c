@@ -23,10 +23,14 @@ void buf_put_whole(struct buf *buf, uint64_t number)
 {
     char digits[20];
     size_t at = sizeof(digits);
-    do {
+    for (; number >= 100; number /= 100) {
+        unsigned pair = (unsigned)(number % 100);
+        digits[--at] = (char)('0' + pair % 10);
+        digits[--at] = (char)('0' + pair / 10);
+    }
+    if (number >= 10)
         digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number);
+    digits[--at] = (char)('0' + (number >= 10 ? number / 10 : number));
     buf_append(buf, digits + at, sizeof(digits) - at);
 }
 

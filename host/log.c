@@ -22,6 +22,8 @@
 
 enum { PENDING_MAX = 1024 * 1024, GATHER_MS = 20 };
 
+#define NS_PER_S UINT64_C(1000000000)
+
 struct stream {
     int fd;
     struct buf pending;
@@ -175,30 +177,29 @@ bool log_enabled(enum log_level level)
 }
 
 /* The second's text is kept: most lines share it with the one before. */
-static void put_time(struct buf *line, bool with_date)
+static void put_time(struct buf *line, struct timespec at, bool with_date)
 {
     static __thread time_t second;
     static __thread char text[32];
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (now.tv_sec != second) {
+    if (at.tv_sec != second) {
         struct tm parts;
-        second = now.tv_sec;
+        second = at.tv_sec;
         gmtime_r(&second, &parts);
         strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
     }
-    unsigned ms = (unsigned)(now.tv_nsec / 1000000);
+    unsigned ms = (unsigned)(at.tv_nsec / 1000000);
     char rest[] = {'.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10),
                    (char)('0' + ms % 10), 'Z'};
     buf_puts(line, with_date ? text : text + 11);
     buf_append(line, rest, sizeof(rest));
 }
 
-static void put_json(struct buf *line, enum log_level level, const char *message,
-                     size_t len, const char *fields, size_t fields_len)
+static void put_json(struct buf *line, struct timespec at, enum log_level level,
+                     const char *message, size_t len, const char *fields,
+                     size_t fields_len)
 {
     buf_puts(line, "{\"timestamp\":\"");
-    put_time(line, true);
+    put_time(line, at, true);
     buf_puts(line, state.middles[level]);
     buf_json_string(line, message, len);
     if (fields_len) {
@@ -208,13 +209,14 @@ static void put_json(struct buf *line, enum log_level level, const char *message
     buf_puts(line, "}\n");
 }
 
-static void put_text(struct buf *line, enum log_level level, const char *message,
-                     size_t len, const char *fields, size_t fields_len)
+static void put_text(struct buf *line, struct timespec at, enum log_level level,
+                     const char *message, size_t len, const char *fields,
+                     size_t fields_len)
 {
     static int colour = -1;
     if (colour < 0)
         colour = isatty(STDERR_FILENO);
-    put_time(line, false);
+    put_time(line, at, false);
     buf_printf(line, " %s%-5s%s %s: ", colour ? level_colours[level] : "",
                level_names[level], colour ? "\x1b[0m" : "", state.process);
     buf_append(line, message, len);
@@ -225,12 +227,14 @@ static void put_text(struct buf *line, enum log_level level, const char *message
     buf_putc(line, '\n');
 }
 
-static void put_line(struct stream *stream, enum log_level level, const char *message,
-                     size_t len, const char *fields, size_t fields_len)
+static void put_line(struct stream *stream, struct timespec at, enum log_level level,
+                     const char *message, size_t len, const char *fields,
+                     size_t fields_len)
 {
     static __thread struct buf line; /* reused; the lines come from the loop's thread */
     line.len = 0;
-    (state.json ? put_json : put_text)(&line, level, message, len, fields, fields_len);
+    (state.json ? put_json : put_text)(&line, at, level, message, len, fields,
+                                       fields_len);
     if (!state.running) {
         write_all(stream->fd, line.data, line.len);
         buf_free(&line);
@@ -261,8 +265,11 @@ static void put_line(struct stream *stream, enum log_level level, const char *me
 void log_line(enum log_level level, const char *message, size_t len, const char *fields,
               size_t fields_len)
 {
-    if (log_enabled(level))
-        put_line(&state.log, level, message, len, fields, fields_len);
+    struct timespec now;
+    if (!log_enabled(level))
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    put_line(&state.log, now, level, message, len, fields, fields_len);
 }
 
 bool log_access_enabled(void)
@@ -270,11 +277,13 @@ bool log_access_enabled(void)
     return state.access.fd >= 0 || log_enabled(LOG_INFO);
 }
 
-void log_access(const char *fields, size_t len)
+void log_access(uint64_t wall_ns, const char *fields, size_t len)
 {
     static const char message[] = "request";
+    struct timespec at = {.tv_sec = (time_t)(wall_ns / NS_PER_S),
+                          .tv_nsec = (long)(wall_ns % NS_PER_S)};
     if (log_access_enabled())
-        put_line(state.access.fd >= 0 ? &state.access : &state.log, LOG_INFO, message,
+        put_line(state.access.fd >= 0 ? &state.access : &state.log, at, LOG_INFO, message,
                  sizeof(message) - 1, fields, len);
 }
 

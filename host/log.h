@@ -8,6 +8,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
@@ -39,8 +40,8 @@ int log_access_open(const char *path);
 int log_access_reopen(void);
 
 bool log_access_enabled(void);
-/* Its message is "request". `fields` as above. */
-void log_access(const char *fields, size_t len);
+/* Its message is "request". `fields` as above, `wall_ns` since 1970. */
+void log_access(uint64_t wall_ns, const char *fields, size_t len);
 
 void log_printf(enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

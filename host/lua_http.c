@@ -49,6 +49,7 @@
 #include "lua_vm.h"
 #include "mem.h"
 #include "plain.h"
+#include "turn.h"
 #include "uuid.h"
 #include <stdlib.h>
 
@@ -314,7 +315,7 @@ static void on_request(void *arg, struct http_req *req)
     struct exchange *exchange = mem_new(sizeof(*exchange));
     exchange->req = req;
     exchange->host = host;
-    exchange->began = uv_hrtime();
+    exchange->began = turn_time().steady;
     /* Held until it is over: a finaliser for each would be most of what collecting costs. */
     push_box(vm, exchange);
     vm_push_request_entry(vm, vm->L);

@@ -4,6 +4,7 @@
 #include "log.h"
 #include "lua_http_exchange.h"
 #include "metrics.h"
+#include "turn.h"
 
 /* What the entry point returned, behind what the task held; from FIRST on names and values. */
 enum { STATUS = 2, SECONDS, COUNT, FIRST };
@@ -38,7 +39,8 @@ static void put_field(lua_State *L, int arg, struct buf *line)
     buf_json_string(line, text, len);
 }
 
-static void write_line(lua_State *L, const struct http_req *req, uint64_t ns)
+static void write_line(lua_State *L, const struct http_req *req, uint64_t ns,
+                       uint64_t wall_ns)
 {
     static struct buf line; /* of the loop's thread */
     size_t path_len;
@@ -57,14 +59,15 @@ static void write_line(lua_State *L, const struct http_req *req, uint64_t ns)
     buf_putc(&line, '"');
     for (int i = FIRST, top = lua_gettop(L); i < top; i += 2)
         put_field(L, i, &line);
-    log_access(line.data, line.len);
+    log_access(wall_ns, line.data, line.len);
     buf_clear(&line);
 }
 
 void exchange_finish(lua_State *L, const struct exchange *exchange)
 {
     struct metrics *metrics = exchange->host->metrics;
-    uint64_t ns = uv_hrtime() - exchange->began;
+    struct turn_time turn = turn_time();
+    uint64_t now = uv_hrtime(), ns = now - exchange->began;
     int seconds = (int)lua_tointeger(L, SECONDS), count = (int)lua_tointeger(L, COUNT);
     if (lua_gettop(L) < COUNT)
         return; /* not core.app: tests */
@@ -73,5 +76,5 @@ void exchange_finish(lua_State *L, const struct exchange *exchange)
     if (metrics_is(metrics, count, METRIC_COUNTER))
         metrics_add(metrics, count, 1);
     if (log_access_enabled())
-        write_line(L, exchange->req, ns);
+        write_line(L, exchange->req, ns, turn.wall + (now - turn.steady));
 }

@@ -13,7 +13,7 @@
 struct exchange {
     struct http_req *req;
     struct host *host;
-    uint64_t began;    /* uv_hrtime() when its head was there */
+    uint64_t began;    /* turn_time() when its head was there */
     struct box *box;   /* which the task holds */
     struct task *task; /* waiting, else NULL */
     bool ended;        /* the operation that may be waited for has its result */

@@ -14,6 +14,7 @@
 #include "lua_util.h"
 #include "lua_vm.h"
 #include "rate_limits.h"
+#include "turn.h"
 
 enum { PERIOD_MAX_MS = 86400000, NODES_MAX = 10000 };
 
@@ -21,7 +22,7 @@ enum { PERIOD_MAX_MS = 86400000, NODES_MAX = 10000 };
 
 static int64_t now_ms(void)
 {
-    return (int64_t)(uv_hrtime() / 1000000);
+    return (int64_t)(turn_time().steady / 1000000);
 }
 
 static int l_take(lua_State *L)

@@ -4,6 +4,7 @@
  * The clock is read for the first job and for each fourth: a short request takes microseconds. */
 #include "turn.h"
 #include <stdbool.h>
+#include <time.h>
 
 enum { LOOK_EVERY = 4 };
 
@@ -11,16 +12,32 @@ static struct {
     uv_prepare_t poll; /* comes next */
     uv_idle_t line;    /* runs while somebody stands in line: then poll() does not wait */
     bool ready;        /* the handles are */
-    unsigned jobs;     /* since the time began */
-    uint64_t end_ns;   /* of the time; when there were jobs */
-    bool over;         /* when it was looked last */
+    struct turn_time time; /* of this turn, when known */
+    bool known;
+    unsigned jobs;   /* since the time began */
+    uint64_t end_ns; /* of the time; when there were jobs */
+    bool over;       /* when it was looked last */
     struct turn_job *first, **last;
 } turn = {.last = &turn.first};
+
+struct turn_time turn_time(void)
+{
+    if (!turn.known) {
+        struct timespec wall;
+        clock_gettime(CLOCK_REALTIME, &wall);
+        turn.time = (struct turn_time){
+            uv_hrtime(),
+            (uint64_t)wall.tv_sec * UINT64_C(1000000000) + (uint64_t)wall.tv_nsec,
+        };
+        turn.known = turn.ready; /* else nobody tells when it is over */
+    }
+    return turn.time;
+}
 
 static bool is_over(unsigned look_every)
 {
     if (turn.jobs++ % look_every == 0) {
-        uint64_t now = uv_hrtime();
+        uint64_t now = turn.jobs == 1 ? turn_time().steady : uv_hrtime();
         if (turn.jobs == 1)
             turn.end_ns = now + TURN_US * UINT64_C(1000);
         turn.over = now >= turn.end_ns;
@@ -32,11 +49,13 @@ static void on_poll(uv_prepare_t *handle)
 {
     (void)handle;
     turn.jobs = 0;
+    turn.known = false;
 }
 
 static void on_line(uv_idle_t *handle)
 {
     turn.jobs = 0;
+    turn.known = false;
     while (turn.first && !is_over(1)) {
         struct turn_job *job = turn.first;
         turn.first = job->next;

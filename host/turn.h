@@ -19,3 +19,11 @@ struct turn_job {
  * stand in line, in one of the next, in the order of these calls. Always with the same loop, which
  * must go on turning, and from its thread. */
 void turn_run(uv_loop_t *loop, struct turn_job *job);
+
+/* When a turn's poll() had told what is ready: of both clocks, in ns. Read by the first who asks
+ * in a turn and kept for the others, who came no later. From the loop's thread. */
+struct turn_time {
+    uint64_t steady; /* as uv_hrtime() */
+    uint64_t wall;   /* since 1970 */
+};
+struct turn_time turn_time(void);

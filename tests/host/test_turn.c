@@ -106,6 +106,18 @@ static void lets_the_loop_end(void)
     CHECK(done == JOBS);
 }
 
+static void tells_one_time_for_a_turn(void)
+{
+    struct turn_time first = turn_time();
+    turn_run(loop, &jobs[0].turn); /* takes a while */
+    CHECK(turn_time().steady == first.steady);
+    CHECK(turn_time().wall == first.wall);
+    uint64_t now = uv_hrtime();
+    make_ready();
+    CHECK(turn_time().steady >= now);
+    CHECK(turn_time().wall > first.wall);
+}
+
 int main(void)
 {
     loop = uv_default_loop();
@@ -116,5 +128,6 @@ int main(void)
     RUN(puts_what_they_cause_behind_them);
     RUN(lets_the_loop_end);
     RUN(does_the_first_at_once);
+    RUN(tells_one_time_for_a_turn);
     return check_result("turn");
 }
