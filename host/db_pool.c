@@ -30,6 +30,7 @@ struct db_pool {
     const char *host;
     unsigned max, wait_ms;
     struct slot *all, *idle;
+    struct slot *back;   /* while it is being given back */
     unsigned open;       /* slots, those connecting included */
     unsigned connecting; /* of these, or looking the host name up */
     unsigned free;       /* length of idle */
@@ -249,10 +250,11 @@ static void on_retry(uv_timer_t *timer)
         attempt(pool);
 }
 
-/* A free connection that the server has not closed. */
+/* A free connection that the server has not closed. One that comes back has just answered: who
+ * stands in line gets it without another look. */
 static struct slot *find_idle(struct db_pool *pool)
 {
-    while (pool->idle && !db_conn_alive(pool->idle->conn))
+    while (pool->idle && pool->idle != pool->back && !db_conn_alive(pool->idle->conn))
         drop_slot(pool->idle);
     return pool->idle;
 }
@@ -366,8 +368,10 @@ void db_pool_release(struct db_pool *pool, struct db_conn *conn)
             return;
     } else {
         put_idle(slot);
+        pool->back = slot;
     }
     serve(pool);
+    pool->back = NULL;
 }
 
 struct db_pool_stats db_pool_stats(const struct db_pool *pool)

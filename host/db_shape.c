@@ -21,6 +21,8 @@ struct step {
     struct column column;
     struct buf key; /* "key": with its quotes and the colon */
     char *before, *after;
+    struct column only; /* without a name: always */
+    char *begins;
 };
 
 struct db_shape {
@@ -55,6 +57,8 @@ void db_shape_unref(struct db_shape *shape)
         free(step->column.name);
         free(step->before);
         free(step->after);
+        free(step->only.name);
+        free(step->begins);
         buf_free(&step->key);
     }
     for (unsigned i = 0; i < shape->kept_count; i++)
@@ -96,6 +100,9 @@ void db_shape_field(struct db_shape *shape, const char *key, const char *column,
     step->field = options->kind;
     step->before = copy(options->before);
     step->after = copy(options->after);
+    if (options->only)
+        step->only = column_of(options->only);
+    step->begins = copy(options->begins ? options->begins : "");
 }
 
 void db_shape_open(struct db_shape *shape, const char *key)
@@ -164,11 +171,19 @@ static int bind_column(struct column *column, const struct db_conn *conn, struct
     return err_set(err, DB_SQL, "the result has no column %s", column->name);
 }
 
+static int bind_step(struct step *step, const struct db_conn *conn, struct err *err)
+{
+    if (step->kind != STEP_FIELD)
+        return 0;
+    if (step->only.name && bind_column(&step->only, conn, err) < 0)
+        return -1;
+    return bind_column(&step->column, conn, err);
+}
+
 int db_shape_bind(struct db_shape *shape, const struct db_conn *conn, struct err *err)
 {
     for (unsigned i = 0; i < shape->count; i++)
-        if (shape->steps[i].kind == STEP_FIELD &&
-            bind_column(&shape->steps[i].column, conn, err) < 0)
+        if (bind_step(&shape->steps[i], conn, err) < 0)
             return -1;
     for (unsigned i = 0; i < shape->kept_count; i++)
         if (bind_column(&shape->kept[i], conn, err) < 0)
@@ -234,6 +249,16 @@ static void write_value(struct buf *out, const struct step *step,
     }
 }
 
+static bool is_left_out(const struct step *step, const struct db_value *cells)
+{
+    if (!cells || !step->only.name)
+        return false;
+    const struct db_value *cell = &cells[step->only.index];
+    size_t len = strlen(step->begins);
+    return cell->kind != DB_TEXT || cell->len < len ||
+           memcmp(cell->text, step->begins, len) != 0;
+}
+
 /* The value of a field is in `cells` by its column, else in `values` by its own place. */
 static void write_object(const struct db_shape *shape, const struct db_value *cells,
                          const struct db_value *values, struct buf *out)
@@ -252,6 +277,8 @@ static void write_object(const struct db_shape *shape, const struct db_value *ce
                                                                  : NULL;
         bool is_null = step->kind == STEP_FIELD && cell->kind == DB_NULL;
         if (is_null && step->field != DB_FIELD_IS_NULL)
+            continue;
+        if (is_left_out(step, cells))
             continue;
         if (!first)
             buf_putc(out, ',');

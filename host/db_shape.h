@@ -23,6 +23,8 @@ enum db_field {
 struct db_field_options {
     enum db_field kind;
     const char *before, *after; /* put around a text; NULL: nothing */
+    /* With `only` the key is left out unless the text of that column begins with `begins`. */
+    const char *only, *begins;
 };
 
 /* Reference counted: new gives one, the last db_shape_unref frees it. */
@@ -60,7 +62,7 @@ void db_shape_write(const struct db_shape *shape, const struct db_value *cells,
                     struct buf *out);
 
 /* How many fields there are, not counting objects; and an object of as many values in their order,
- * wherever those are from: nothing need be bound. */
+ * wherever those are from: nothing need be bound, and `only` is the caller's to look at. */
 unsigned db_shape_fields(const struct db_shape *shape);
 void db_shape_write_values(const struct db_shape *shape, const struct db_value *values,
                            struct buf *out);

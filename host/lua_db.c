@@ -16,7 +16,7 @@
  *   db.null                                      NULL among the parameters, like nil
  *   db.shape{fields, keep = {columns}, lines = shape, when = column, open =} -> shape
  *                                                 rows as JSON objects, in this order of keys.
- *       A field is {key, column, json =, is_null =, before =, after =} (see
+ *       A field is {key, column, json =, is_null =, before =, after =, only =, begins =} (see
  *       db_shape.h; `json` and `is_null` are booleans) or {key, {fields}} for an object in it.
  *       With `open` an object lacks its last brace, for whoever adds fields to the text
  *   db.text_of(shape, ...) -> text                an object of these values, one for each field

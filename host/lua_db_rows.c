@@ -170,6 +170,8 @@ static void add_field(lua_State *L, struct db_shape *shape, int depth)
                                                           : DB_FIELD_VALUE,
             .before = opt_string(L, field, "before", NULL, NULL),
             .after = opt_string(L, field, "after", NULL, NULL),
+            .only = opt_string(L, field, "only", NULL, NULL),
+            .begins = opt_string(L, field, "begins", NULL, NULL),
         };
         db_shape_field(shape, key, luaL_checkstring(L, field + 2), &options);
     }

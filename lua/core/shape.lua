@@ -8,6 +8,7 @@
 --     { "tags", "tags", json = true },                   a JSON column, embedded as it is
 --     { "isAnonymous", "reporter_id", is_null = true },  true or false
 --     { "url", "file_id", before = "/files/", after = "/raw" },
+--     { "thumbnail", "file_id", only = "type", begins = "image/" },   of rows whose type does so
 --   }, { keep = { "version" } })                         columns that Lua wants to see as well
 --
 -- What is NULL is left out. In rows that become tables JSON columns are decoded already; such a row
@@ -68,6 +69,10 @@ function M.names(fields)
   return names
 end
 
+local function begins(value, text)
+  return type(value) == "string" and value:sub(1, #text) == text
+end
+
 local function object_of(fields, row)
   local object = new_table(0, #fields) -- with room: it need not grow
   for i = 1, #fields do
@@ -75,6 +80,8 @@ local function object_of(fields, row)
     local column = field[2]
     if type(column) == "table" then
       object[field[1]] = object_of(column, row)
+    elseif field.only and not begins(row[field.only], field.begins) then
+      object[field[1]] = nil
     elseif field.is_null then
       object[field[1]] = row[column] == nil
     elseif field.before and row[column] then
@@ -97,7 +104,9 @@ local function add_values(list, fields)
     if type(column) == "table" then
       add_values(list, column)
     else
-      list[#list + 1] = (field.json and "encoded(row[%q])" or "row[%q]"):format(column)
+      local value = (field.json and "encoded(row[%q])" or "row[%q]"):format(column)
+      list[#list + 1] = field.only and ("begins(row[%q], %q) and %s or nil"):format(field.only,
+        field.begins, value) or value
     end
   end
   return list
@@ -110,9 +119,9 @@ end
 -- fn(row) -> text, which gives the host the values in the order of the fields.
 local function writer(shape)
   local values = table.concat(add_values({}, shape.fields), ", ")
-  return loadstring(("local text_of, shape, encoded = ...\n"
+  return loadstring(("local text_of, shape, encoded, begins = ...\n"
     .. "return function(row) return text_of(shape, %s) end"):format(values))(
-    host.text_of, shape.compiled, encoded)
+    host.text_of, shape.compiled, encoded, begins)
 end
 
 --- The same as JSON text.

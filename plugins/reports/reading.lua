@@ -31,8 +31,7 @@ function M.find(ctx, id, code)
 end
 
 local function attachments_of(ctx, kept)
-  return kept.has_attachments == 1 and json.encode(files.list(ctx, "report", kept.id), SORTED)
-    or "[]"
+  return kept.has_attachments == 1 and files.list_text(ctx, "report", kept.id) or "[]"
 end
 
 -- How a detail is read: the statement, which tells what sections have something to read, the

@@ -9,6 +9,7 @@ return {
   prepare = service.prepare,
   attach = service.attach,
   list = service.list,
+  list_text = service.list_text,
   list_all = service.list_all,
   covers = service.covers,
   ATTACHMENT = answers.ATTACHMENT,

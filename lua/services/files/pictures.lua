@@ -110,9 +110,12 @@ function M.make_square(upload, field, options)
   }
 end
 
+--- What the types of files begin with that can be decoded.
+M.TYPES = "image/"
+
 --- Whether files of this type can be decoded.
 function M.is_picture(type)
-  return type:find("^image/") ~= nil
+  return type:sub(1, #M.TYPES) == M.TYPES
 end
 
 return M

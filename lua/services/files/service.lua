@@ -8,6 +8,7 @@ local registry = require("core.registry")
 local reply = require("core.reply")
 local uuid = require("core.uuid")
 local audit = require("services.audit")
+local shape = require("core.shape")
 local pictures = require("services.files.pictures")
 local store = require("services.files.store")
 
@@ -19,25 +20,24 @@ M.THUMBNAIL_BEFORE, M.THUMBNAIL_AFTER = "/api/v1/files/thumbnail/", "?w=320&h=32
 local NAME_MAX = 255
 local KINDS_MESSAGE = "must have at most %d files"
 
-local function url_of(file_id)
-  return URL .. file_id
-end
+-- In the order of their names, as JSON is written where equal states must have equal texts.
+local ATTACHMENT = shape.new({
+  { "caption", "caption" },
+  { "fileId", "file_id" },
+  { "height", "height" },
+  { "id", "id" },
+  { "kind", "kind" },
+  { "position", "position" },
+  { "size", "file_size" },
+  { "thumbnailUrl", "file_id", before = M.THUMBNAIL_BEFORE, after = M.THUMBNAIL_AFTER,
+    only = "file_type", begins = pictures.TYPES },
+  { "type", "file_type" },
+  { "url", "file_id", before = URL },
+  { "width", "width" },
+})
 
 local function shown(row)
-  return {
-    id = row.id,
-    fileId = row.file_id,
-    url = url_of(row.file_id),
-    thumbnailUrl = pictures.is_picture(row.file_type)
-      and M.THUMBNAIL_BEFORE .. row.file_id .. M.THUMBNAIL_AFTER or nil,
-    type = row.file_type,
-    size = row.file_size,
-    width = row.width,
-    height = row.height,
-    caption = row.caption,
-    position = row.position,
-    kind = row.kind,
-  }
+  return ATTACHMENT:of(row)
 end
 
 --- Checks and stores the contents of uploads, outside any transaction: what is never attached is
@@ -132,6 +132,11 @@ function M.list(ctx, parent_type, parent_id)
     attachments[i] = shown(row)
   end
   return attachments
+end
+
+--- The same as the text of a JSON array.
+function M.list_text(ctx, parent_type, parent_id)
+  return "[" .. store.list_shaped(ctx, parent_type, parent_id, ATTACHMENT) .. "]"
 end
 
 --- SQL for a statement that reads a parent: whether it has attachments, the id of its first

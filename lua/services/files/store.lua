@@ -30,16 +30,26 @@ function M.next_position(ctx, parent_type, parent_id)
     parent_type, parent_id).position
 end
 
---- The attachments of these parents (at most a page of them) with their files, in order.
-function M.list(ctx, parent_type, parent_ids)
-  return db.scope(ctx):query(
-    [[SELECT a.id, a.parent_id, a.file_id, a.kind, a.caption, a.position, f.file_type, f.file_size,
-        f.width, f.height
+local function list_sql(count)
+  return [[SELECT a.id, a.parent_id, a.file_id, a.kind, a.caption, a.position, f.file_type,
+        f.file_size, f.width, f.height
       FROM attachments a JOIN files f ON f.id = a.file_id AND f.tenant_id = :tenant
       WHERE a.tenant_id = :tenant AND a.parent_type = ? AND a.parent_id IN (]]
-      .. ("?,"):rep(#parent_ids):sub(1, -2) .. [[)
+      .. ("?,"):rep(count):sub(1, -2) .. [[)
         AND a.deleted_at IS NULL AND f.deleted_at IS NULL
-      ORDER BY a.parent_id, a.position, a.id]], parent_type, unpack(parent_ids))
+      ORDER BY a.parent_id, a.position, a.id]]
+end
+
+--- The attachments of these parents (at most a page of them) with their files, in order.
+function M.list(ctx, parent_type, parent_ids)
+  return db.scope(ctx):query(list_sql(#parent_ids), parent_type, unpack(parent_ids))
+end
+
+local LIST_ONE, ALL = list_sql(1), 1e9
+
+--- The attachments of one parent as JSON objects of a shape, with commas between them.
+function M.list_shaped(ctx, parent_type, parent_id, shape)
+  return (db.scope(ctx):shaped(shape.compiled, ALL, LIST_ONE, parent_type, parent_id))
 end
 
 -- The inside of a subquery on the attachments of the parent whose id is the SQL expression

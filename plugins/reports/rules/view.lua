@@ -75,8 +75,7 @@ local PUBLIC_CHANGE = shape.new({
 })
 
 -- What Lua opens, checks and adds to a detail.
-local DETAIL_KEPT = { "id", "reporter_id", "reporter_contact", "tracking_code", "version",
-  "has_attachments" }
+local DETAIL_KEPT = { "id", "reporter_id", "reporter_contact", "version", "has_attachments" }
 
 --- The shape of a detail with its history, open for further fields. `more` are columns to keep
 -- besides.

@@ -19,6 +19,9 @@ describe("a shape", function()
     { "present", "i", is_null = true },
     { "url", "t", before = "/files/", after = "?w=1" },
     { "at", "at" },
+    { "said", "i", only = "t", begins = "say" },
+    { "unsaid", "i", only = "t", begins = "say so and not otherwise" },
+    { "never", "i", only = "n", begins = "x" },
   }
   local ROW = [[SELECT ? AS t, CAST(? AS SIGNED) AS i, 51.4545e0 AS d, NULL AS n,
     '["a",{"b":null}]' AS j, TIMESTAMP'2026-11-20 09:12:44.120' AS at]]
@@ -38,6 +41,8 @@ describe("a shape", function()
       assert.equal('/files/say "é" \\ \1?w=1', value.url)
       assert.equal("2026-11-20T09:12:44.120Z", value.at)
       assert.is_nil(text:match('"none"'))
+      assert.equal(value.nested.whole, value.said)
+      assert.is_nil(text:match('"unsaid"') or text:match('"never"'))
     end)
 
   it("gives the same rows the same text, in the order of its fields", function()
