@@ -97,6 +97,9 @@ bool http_req_has_body(const struct http_req *req);
  * X-Forwarded-Proto or Forwarded, to it. The Host that http_req_header returns is likewise
  * what a trusted peer tells. */
 const char *http_req_scheme(const struct http_req *req);
+/* What the request is called: by the client (X-Request-Id of 1 to 100 letters, digits, '.', '_',
+ * ':' and '-'), else a new UUID, made when it is first asked for. `ours`: it is that. */
+const char *http_req_id(struct http_req *req, size_t *len, bool *ours);
 /* -1 when the head does not say (no body, or chunked). */
 int64_t http_req_content_length(const struct http_req *req);
 

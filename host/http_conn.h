@@ -10,6 +10,7 @@
 #pragma once
 #include "buf.h"
 #include "http.h"
+#include "uuid.h"
 #include <llhttp.h>
 #include <sys/stat.h>
 #include <zlib.h>
@@ -109,6 +110,7 @@ struct http_req {
     struct err *sink_err;   /* what sink->data refused with, or NULL; owned */
     struct http_file *file; /* being opened */
     char ip[46];
+    char id[UUID_TEXT + 1]; /* ours, once http_req_id has made it */
 };
 
 struct http_network; /* http_peer.c */

@@ -8,6 +8,7 @@
 enum {
     SPARES_MAX = 64,
     SPARE_TEXT_MAX = 8 * 1024,
+    ID_MAX = 100,
 };
 
 static const char continue_line[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -99,6 +100,27 @@ bool http_req_header_at(const struct http_req *req, size_t index, struct http_he
 const char *http_req_ip(const struct http_req *req)
 {
     return req->ip;
+}
+
+static bool is_id(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!(text[i] >= 'a' && text[i] <= 'z') && !(text[i] >= 'A' && text[i] <= 'Z') &&
+            !(text[i] >= '0' && text[i] <= '9') && !strchr("-_.:", text[i]))
+            return false;
+    return len > 0 && len <= ID_MAX;
+}
+
+const char *http_req_id(struct http_req *req, size_t *len, bool *ours)
+{
+    const char *given = *req->id ? NULL : http_req_header(req, "x-request-id", len);
+    *ours = !given || !is_id(given, *len);
+    if (!*ours)
+        return given;
+    if (!*req->id)
+        uuid_v7(req->id);
+    *len = UUID_TEXT;
+    return req->id;
 }
 
 const char *http_req_scheme(const struct http_req *req)

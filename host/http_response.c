@@ -4,7 +4,6 @@
 #include "http_conn.h"
 #include "mem.h"
 #include "plain.h"
-#include "uuid.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,7 +11,6 @@
 enum {
     ONE_BUFFER_MAX = 8 * 1024,
     DISCARD_MAX = 64 * 1024, /* of an unread body, rather than closing the connection */
-    ID_MAX = 100,            /* as core.app takes them */
 };
 
 static const char *reason(int status)
@@ -357,26 +355,12 @@ int http_req_respond_with(struct http_req *req, int status, const char *lines,
     return 0;
 }
 
-static bool sane_id(const char *id, size_t len)
+static struct http_header id_header(struct http_req *req)
 {
-    for (size_t i = 0; i < len; i++)
-        if (!(id[i] >= 'a' && id[i] <= 'z') && !(id[i] >= 'A' && id[i] <= 'Z') &&
-            !(id[i] >= '0' && id[i] <= '9') && !strchr("-_.:", id[i]))
-            return false;
-    return len > 0 && len <= ID_MAX;
-}
-
-/* Of the id that the client gave the request, or a new one, which is put into `made`. */
-static struct http_header id_header(const struct http_req *req, char made[UUID_TEXT + 1])
-{
-    size_t len = 0;
-    const char *id = http_req_header(req, "x-request-id", &len);
-    if (!id || !sane_id(id, len)) {
-        uuid_v7(made);
-        id = made;
-        len = UUID_TEXT;
-    }
-    return (struct http_header){"X-Request-Id", 12, id, len};
+    bool ours;
+    struct http_header header = {.name = "X-Request-Id", .name_len = 12};
+    header.value = http_req_id(req, &header.value_len, &ours);
+    return header;
 }
 
 static void respond_own(struct http_req *req, int status,
@@ -390,10 +374,9 @@ static void respond_own(struct http_req *req, int status,
 
 void http_answer_asterisk(struct http_req *req)
 {
-    char made[UUID_TEXT + 1];
     const struct http_header headers[] = {
         {"Allow", 5, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", 44},
-        id_header(req, made),
+        id_header(req),
     };
     respond_own(req, 204, headers, 2, &(struct buf){0});
 }
@@ -422,8 +405,7 @@ void http_req_fail(struct http_req *req, int status, const char *code,
 {
     if (req->responded)
         return;
-    char made[UUID_TEXT + 1];
-    const struct http_header id = id_header(req, made),
+    const struct http_header id = id_header(req),
                              headers[] = {
                                  {"Content-Type", 12, "application/json", 16},
                                  id,

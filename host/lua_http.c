@@ -9,14 +9,18 @@
  *
  * The entry point `request(req)` runs as a task as soon as the head of a request is
  * parsed. `req` is over when that task ends; an unanswered request is then answered 500.
- * It returns status, seconds, count, and names and values (text, nil for none): what its line in
- * the access log tells, and the series of host.metrics (a histogram, a counter) in which it counts.
+ * It returns status, seconds, count, the trace's id (nil for req:trace()), and names and values
+ * (text, nil for none): what its line in the access log tells besides req:id(), and the series of
+ * host.metrics (a histogram, a counter) in which it counts.
  *
  *   req:method() req:path() req:query() req:ip() -> text       path and query raw
  *   req:scheme() -> "http" | "https"
- *   req:head() -> method, path, query, ip, id, trace, agent    what every request is asked for,
- *       in one call. id: a new UUID, trace: another as 32 hex digits; each nil when a header tells the
- *       client's (x-request-id, traceparent). agent: the user-agent, nil unless it is printable
+ *   req:head() -> method, path, query, ip, parent    what every request is asked for, in one call.
+ *       parent: the header traceparent, or nil
+ *   req:id() -> text           what the request is called: by the client's x-request-id when that
+ *       is 1 to 100 letters, digits, ".", "_", ":" and "-", else a new UUID
+ *   req:trace() -> text        32 hex digits: the trace that begins with it
+ *   req:agent() -> text|nil    300 bytes of the user-agent at most, "?" for what is not printable
  *       ASCII
  *   req:header(name) -> text | nil     req:headers() -> {lower-case name = text}
  *   req:has_body() -> boolean          req:content_length() -> number | nil
@@ -31,8 +35,8 @@
  *   req:keep(path) -> boolean          the file of that form outlives the task
  *   req:respond(status, headers|nil, body, frame|nil, ...)
  *       headers {name = text | number | {text...}}, which go over the frame's lines of the same
- *       names. Behind the frame a value (text, a whole number, or nil for none) for each of its
- *       names, which goes over the one of the same name in `headers`
+ *       names. Behind the frame a value (text, a whole number, true for req:id(), or nil for none)
+ *       for each of its names, which goes over the one of the same name in `headers`
  *   req:send_file(status, headers, path, offset, length) -> true | nil, err      (waits)
  *       err.code NOT_FOUND, INVALID (slice outside of the file), CLOSED, IO
  *   req:responded() -> boolean
@@ -48,12 +52,12 @@
 #include "lua_util.h"
 #include "lua_vm.h"
 #include "mem.h"
-#include "plain.h"
 #include "turn.h"
-#include "uuid.h"
 #include <stdlib.h>
 
 #define REQ_TYPE "host.http.request"
+
+enum { AGENT_MAX = 300 };
 
 struct exchange *exchange_check(lua_State *L)
 {
@@ -95,42 +99,72 @@ static void push_or_nil(lua_State *L, const char *text, size_t len)
         lua_pushnil(L);
 }
 
-/* All of 0x20 to 0x7e. */
-static bool is_printable(const char *text, size_t len)
-{
-    const char *at = text, *end = text + len;
-    while ((at = plain_run(at, end)) < end && (*at == '"' || *at == '\\'))
-        at++;
-    return at == end && !memchr(text, 0x7f, len);
-}
-
 /* The first thing that its task asks: what this process does from now on. */
 static int l_head(lua_State *L)
 {
     const struct exchange *exchange = exchange_check(L);
     const struct http_req *req = exchange->req;
     const struct host *host = exchange->host;
-    char id[UUID_TEXT + 1], trace[UUID_HEX + 1];
-    bool has_id = http_req_header(req, "x-request-id", NULL);
-    bool has_trace = http_req_header(req, "traceparent", NULL);
-    size_t path_len, query_len, agent_len = 0;
+    size_t path_len, query_len, parent_len = 0;
     const char *path = http_req_path(req, &path_len);
     const char *query = http_req_query(req, &query_len);
-    const char *agent = http_req_header(req, "user-agent", &agent_len);
+    const char *parent = http_req_header(req, "traceparent", &parent_len);
     if (host->heart)
         heartbeat_doing(host->heart, host->slot, http_req_method(req), path);
-    if (!has_id)
-        uuid_v7(id);
-    if (!has_trace)
-        uuid_hex(trace);
     lua_pushstring(L, http_req_method(req));
     lua_pushlstring(L, path, path_len);
     lua_pushlstring(L, query, query_len);
     lua_pushstring(L, http_req_ip(req));
-    push_or_nil(L, has_id ? NULL : id, UUID_TEXT);
-    push_or_nil(L, has_trace ? NULL : trace, UUID_HEX);
-    push_or_nil(L, agent && is_printable(agent, agent_len) ? agent : NULL, agent_len);
-    return 7;
+    push_or_nil(L, parent, parent_len);
+    return 5;
+}
+
+static int l_id(lua_State *L)
+{
+    size_t len;
+    bool ours;
+    const char *id = http_req_id(exchange_check(L)->req, &len, &ours);
+    lua_pushlstring(L, id, len);
+    return 1;
+}
+
+/* One number for the request and its trace, unless the client chose that of the request. */
+const char *exchange_trace(struct exchange *exchange)
+{
+    size_t len;
+    bool ours;
+    char *out = exchange->trace;
+    if (*out)
+        return out;
+    const char *id = http_req_id(exchange->req, &len, &ours);
+    if (!ours) {
+        uuid_hex(out);
+        return out;
+    }
+    for (size_t i = 0; i < len; i++)
+        if (id[i] != '-')
+            *out++ = id[i];
+    *out = '\0';
+    return exchange->trace;
+}
+
+static int l_trace(lua_State *L)
+{
+    lua_pushlstring(L, exchange_trace(exchange_check(L)), UUID_HEX);
+    return 1;
+}
+
+static int l_agent(lua_State *L)
+{
+    char text[AGENT_MAX];
+    size_t len = 0;
+    const char *agent = http_req_header(exchange_check(L)->req, "user-agent", &len);
+    if (len > AGENT_MAX)
+        len = AGENT_MAX;
+    for (size_t i = 0; i < len; i++)
+        text[i] = agent[i] >= 0x20 && agent[i] < 0x7f ? agent[i] : '?';
+    push_or_nil(L, agent ? text : NULL, len);
+    return 1;
 }
 
 static int l_query(lua_State *L)
@@ -264,6 +298,9 @@ static void on_end(void *arg, lua_State *L, const char *problem)
 
 static const luaL_Reg methods[] = {
     {"head", l_head},
+    {"id", l_id},
+    {"trace", l_trace},
+    {"agent", l_agent},
     {"method", l_method},
     {"path", l_path},
     {"query", l_query},

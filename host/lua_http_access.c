@@ -7,7 +7,7 @@
 #include "turn.h"
 
 /* What the entry point returned, behind what the task held; from FIRST on names and values. */
-enum { STATUS = 2, SECONDS, COUNT, FIRST };
+enum { STATUS = 2, SECONDS, COUNT, TRACE, FIRST };
 
 #define NS_PER_US 1000
 #define NS_PER_TENTH UINT64_C(100000) /* of a ms */
@@ -39,11 +39,13 @@ static void put_field(lua_State *L, int arg, struct buf *line)
     buf_json_string(line, text, len);
 }
 
-static void write_line(lua_State *L, const struct http_req *req, uint64_t ns,
+static void write_line(lua_State *L, struct exchange *exchange, uint64_t ns,
                        uint64_t wall_ns)
 {
     static struct buf line; /* of the loop's thread */
-    size_t path_len;
+    struct http_req *req = exchange->req;
+    size_t path_len, id_len, trace_len;
+    bool ours;
     const char *path = http_req_path(req, &path_len);
     line.len = 0;
     PUT(&line, "\"method\":\"");
@@ -56,6 +58,13 @@ static void write_line(lua_State *L, const struct http_req *req, uint64_t ns,
     put_ms(&line, ns);
     PUT(&line, ",\"ip\":\"");
     buf_puts(&line, http_req_ip(req));
+    PUT(&line, "\",\"requestId\":\"");
+    const char *id = http_req_id(req, &id_len, &ours);
+    buf_append(&line, id, id_len);
+    PUT(&line, "\",\"traceId\":\"");
+    const char *trace = lua_tolstring(L, TRACE, &trace_len);
+    buf_append(&line, trace ? trace : exchange_trace(exchange),
+               trace ? trace_len : UUID_HEX);
     buf_putc(&line, '"');
     for (int i = FIRST, top = lua_gettop(L); i < top; i += 2)
         put_field(L, i, &line);
@@ -63,7 +72,7 @@ static void write_line(lua_State *L, const struct http_req *req, uint64_t ns,
     buf_clear(&line);
 }
 
-void exchange_finish(lua_State *L, const struct exchange *exchange)
+void exchange_finish(lua_State *L, struct exchange *exchange)
 {
     struct metrics *metrics = exchange->host->metrics;
     struct turn_time turn = turn_time();
@@ -76,5 +85,5 @@ void exchange_finish(lua_State *L, const struct exchange *exchange)
     if (metrics_is(metrics, count, METRIC_COUNTER))
         metrics_add(metrics, count, 1);
     if (log_access_enabled())
-        write_line(L, exchange->req, ns, turn.wall + (now - turn.steady));
+        write_line(L, exchange, ns, turn.wall + (now - turn.steady));
 }

@@ -206,10 +206,16 @@ static size_t without(struct http_header *headers, size_t count,
     return kept;
 }
 
-/* Appends the number or text at `arg`. */
-static void put_value(lua_State *L, int arg, struct buf *out)
+/* Appends the number or text at `arg`; for true the request's id. */
+static void put_value(lua_State *L, struct exchange *exchange, int arg, struct buf *out)
 {
     size_t len;
+    if (lua_type(L, arg) == LUA_TBOOLEAN && lua_toboolean(L, arg)) {
+        bool ours;
+        const char *id = http_req_id(exchange->req, &len, &ours);
+        buf_append(out, id, len);
+        return;
+    }
     if (lua_type(L, arg) == LUA_TNUMBER) {
         lua_Number number = lua_tonumber(L, arg);
         luaL_argcheck(L, number >= 0 && number < 1e15, arg,
@@ -224,7 +230,8 @@ static void put_value(lua_State *L, int arg, struct buf *out)
 
 /* The frame's names with the values at `first` and behind: as lines, or as headers where the body
  * depends on them. Returns how many headers there are then. */
-static size_t put_fields(lua_State *L, const struct frame *frame, int first,
+static size_t put_fields(lua_State *L, struct exchange *exchange,
+                         const struct frame *frame, int first,
                          struct http_header *headers, size_t count, struct buf *out)
 {
     uint64_t lengths = lengths_of(headers, count);
@@ -243,7 +250,7 @@ static size_t put_fields(lua_State *L, const struct frame *frame, int first,
             continue;
         }
         buf_append(out, name, line->name_len + 2);
-        put_value(L, value, out);
+        put_value(L, exchange, value, out);
         buf_append(out, "\r\n", 2);
     }
     return count;
@@ -268,7 +275,7 @@ int lua_http_respond(lua_State *L)
     buf_clear(&lines);
     if (frame) {
         put_lines(frame, headers, count, &lines);
-        count = put_fields(L, frame, FRAME + 1, headers, count, &lines);
+        count = put_fields(L, exchange, frame, FRAME + 1, headers, count, &lines);
     }
     if (http_req_respond_with(exchange->req, status, lines.data, lines.len, headers,
                               count, body, len, &err) < 0)

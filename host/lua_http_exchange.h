@@ -7,17 +7,19 @@
 #include "http.h"
 #include "lua_task.h"
 #include "upload.h"
+#include "uuid.h"
 #include <stdbool.h>
 
 /* Lives from the request's arrival to the end of its task, which owns it. */
 struct exchange {
     struct http_req *req;
     struct host *host;
-    uint64_t began;    /* turn_time() when its head was there */
-    struct box *box;   /* which the task holds */
-    struct task *task; /* waiting, else NULL */
-    bool ended;        /* the operation that may be waited for has its result */
-    struct err *err;   /* that result, owned; NULL when it went well */
+    uint64_t began;           /* turn_time() when its head was there */
+    struct box *box;          /* which the task holds */
+    char trace[UUID_HEX + 1]; /* once exchange_trace has made it */
+    struct task *task;        /* waiting, else NULL */
+    bool ended;               /* the operation that may be waited for has its result */
+    struct err *err;          /* that result, owned; NULL when it went well */
     struct buf body;
     size_t limit;
     struct upload *upload;
@@ -26,6 +28,8 @@ struct exchange {
 
 /* The exchange at index 1; raises when it is none, or over. */
 struct exchange *exchange_check(lua_State *L);
+/* The id of the trace that begins with the request: UUID_HEX digits. */
+const char *exchange_trace(struct exchange *exchange);
 unsigned exchange_setting(const struct exchange *exchange, const char *key);
 
 /* An operation: begin, start it with callbacks that call exchange_end, then return
@@ -46,4 +50,4 @@ int lua_http_own_headers(lua_State *L);
 int lua_http_send_file(lua_State *L);
 
 /* Counts the request and writes its line; L holds what its entry point returned. */
-void exchange_finish(lua_State *L, const struct exchange *exchange);
+void exchange_finish(lua_State *L, struct exchange *exchange);

@@ -20,11 +20,9 @@ local request_metrics = require("core.request_metrics")
 local router = require("core.router")
 local static = require("core.static")
 local trace = require("core.trace")
-local uuid = require("core.uuid")
 
 local M = {}
 
-local REQUEST_ID_MAX, USER_AGENT_MAX = 100, 300
 local SWITCHED = 101 -- a WebSocket: its handler answered itself
 local PREFLIGHT_MAX_AGE_S = "600"
 local EXPOSED = "X-Request-Id, Location, ETag, Retry-After, RateLimit-Limit, RateLimit-Remaining, "
@@ -61,37 +59,23 @@ local SECURITY_HEADERS = {
 -- and FIELDS.
 local routes, origins, varies, frame
 
--- What the client calls the request, when it is a name of reasonable length.
-local function id_of(req)
-  local given = req:header("x-request-id")
-  return given and #given <= REQUEST_ID_MAX and given:find("^[%w._:-]+$") and given or uuid.v7()
-end
-
--- A header may hold any bytes; what is kept of this one is ASCII.
-local function agent_of(req)
-  local given = req:header("user-agent")
-  return given and (given:sub(1, USER_AGENT_MAX):gsub("[^\32-\126]", "?"))
-end
-
 local function new_context(req)
-  local method, path, query, ip, id, trace_id, agent = req:head()
+  local method, path, query, ip, parent = req:head()
   local fields = {
-    request_id = id or id_of(req),
-    trace_id = trace_id,
     method = method,
     path = path,
     query = query,
     ip = ip,
-    user_agent = agent and #agent <= USER_AGENT_MAX and agent or agent_of(req),
     req = req,
     -- Set for every request: the table has room for them, and need not grow.
     actor = false, route = false, status = false, rate_limit = false, rate_remaining = false,
     rate_reset_ms = false,
   }
-  if not trace_id then
-    fields.trace = trace.read(req:header("traceparent"))
+  if parent then
+    fields.trace = trace.read(parent)
+    fields.trace_id = fields.trace.id
   end
-  return context.new(fields)
+  return context.of_request(fields)
 end
 
 local function add_all(headers, more)
@@ -125,7 +109,7 @@ end
 
 local function more_headers(ctx, extra)
   local route = ctx.route
-  if varies or ctx.headers or route and route.headers then
+  if varies or rawget(ctx, "headers") or route and route.headers then
     return mixed(ctx, extra)
   end
   return extra
@@ -150,7 +134,7 @@ end
 local function respond(ctx, status, headers, body, content_type, location, etag)
   local limit, remaining, reset_s = rate_limit.standing(ctx)
   ctx.status = status
-  ctx.req:respond(status, headers, body, frame, ctx.request_id, limit, remaining, reset_s,
+  ctx.req:respond(status, headers, body, frame, true, limit, remaining, reset_s,
     content_type, location, etag)
 end
 
@@ -291,7 +275,7 @@ end
 
 local function resolve_tenant(ctx, route, body)
   local hook = registry.hooks.resolve_tenant
-  if hook and not ctx.tenant and route.tenant then
+  if hook and route.tenant and not ctx.tenant then
     hook(ctx, body)
   end
 end
@@ -387,10 +371,10 @@ function M.request(req)
   if not ok then
     fail(ctx, err)
   end
-  local status, tenant = ctx.status or SWITCHED, ctx.tenant
+  local status, tenant = ctx.status or SWITCHED, rawget(ctx, "tenant")
   local seconds, count = request_metrics.series(ctx.route, status)
-  return status, seconds, count, "requestId", ctx.request_id, "traceId", ctx.trace_id,
-    "tenantId", tenant and tenant.id, "userId", ctx.actor.user_id
+  return status, seconds, count, rawget(ctx, "trace_id"), "tenantId", tenant and tenant.id,
+    "userId", ctx.actor.user_id
 end
 
 local function has_public(permissions)

@@ -13,6 +13,8 @@ Context.__index = Context
 
 local FIELDS = 24 -- that a derived context has room for
 local SCRIPT_FILE_MAX = 90 -- bytes: the audit trail keeps names of 120
+-- What a request is asked for when somebody wants it: field -> method.
+local ASKED = { request_id = "id", trace_id = "trace", user_agent = "agent" }
 local ANONYMOUS = { kind = "anonymous", permissions = {} }
 local ALL = setmetatable({}, {
   __index = function()
@@ -28,6 +30,29 @@ function M.new(fields)
   ctx.actor = ctx.actor or ANONYMOUS
   ctx.trace_id = ctx.trace and ctx.trace.id or ctx.trace_id
   return ctx
+end
+
+-- Of requests, in place of Context.
+local OfRequest = {}
+
+function OfRequest.__index(ctx, name)
+  local inherited = Context[name]
+  local method = inherited == nil and ASKED[name]
+  if not method then
+    return inherited
+  end
+  local req = ctx.req
+  local value = req[method](req)
+  ctx[name] = value
+  return value
+end
+
+--- Makes the context of a request by nobody yet. Its id, its trace's and the user agent are texts
+-- that most requests need not: they are asked for when they are first read.
+-- @param fields req and what else is known; trace when the client told it
+function M.of_request(fields)
+  fields.actor = ANONYMOUS
+  return setmetatable(fields, OfRequest)
 end
 
 --- A context that may do everything: jobs, seeds, commands.
@@ -79,6 +104,7 @@ function Context:with(fields)
   if self.trace_id then
     trace.of(self) -- what both set off has one parent
   end
+  local _ = self.request_id, self.user_agent
   local derived = setmetatable(new_table(0, FIELDS), Context)
   for name, value in pairs(self) do
     derived[name] = value

@@ -61,7 +61,7 @@ static const char main_lua[] =
     "  req:respond(200, nil, 'once')\n"
     "  M.twice = pcall(req.respond, req, 200, nil, 'twice')\n"
     "end\n"
-    "local names = {'X-Text', 'X-None', 'X-Whole', 'x-own'}\n"
+    "local names = {'X-Text', 'X-None', 'X-Whole', 'x-own', 'X-Id'}\n"
     "local frame = http.frame({['X-Same'] = 'as always', ['X-More'] = 'of it',\n"
     "  ['Date'] = 'not ours'}, names)\n"
     "paths['/frame'] = function(req)\n"
@@ -80,20 +80,23 @@ static const char main_lua[] =
     "  local bad = refused(frame, 'a\\nb') and refused(frame, -1) and refused(frame, "
     "1e15)\n"
     "    and refused(frame, {}) and refused('X', 'a') and refused(nil, 'a')\n"
-    "    and refused(frame, 1, 2, 3, 4, 5) and refused(frame, 0 / 0)\n"
+    "    and refused(frame, 1, 2, 3, 4, 5, 6) and refused(frame, false) and "
+    "refused(frame, 0 / 0)\n"
     "  req:respond(200, {['X-Own'] = 'old', ['X-Other'] = 7}, tostring(bad), frame,\n"
-    "    'a', nil, 999999999999999, 'new')\n"
+    "    'a', nil, 999999999999999, 'new', true)\n"
     "end\n"
     "paths['/head'] = function(req)\n"
-    "  local method, path, query, ip, id, trace, agent = req:head()\n"
-    "  req:respond(200, nil, table.concat({method, path, query, ip, tostring(id), "
-    "tostring(trace), tostring(agent)}, '|'))\n"
+    "  local method, path, query, ip, parent = req:head()\n"
+    "  if req:id() ~= req:id() or req:trace() ~= req:trace() then error('another') end\n"
+    "  req:respond(200, nil, table.concat({method, path, query, ip, tostring(parent), "
+    "tostring(req:agent()), req:id(), req:trace()}, '|'))\n"
     "end\n"
     "paths['/finish'] = function(req)\n"
     "  req:respond(200, nil, '')\n"
-    "  if req:query() == 'q' then return 101, 1, 2, 'one', 'r\"1', 'two', nil, 'c', 'u' "
+    "  if req:query() == 'q' then return 101, 1, 2, nil, 'one', 'r\"1', 'two', nil, 'c', "
+    "'u' "
     "end\n"
-    "  return 404, 2, 1, 'one', 'r', 'two', nil\n" /* not what they are series of */
+    "  return 404, 2, 1, 't', 'one', 'r', 'two', nil\n" /* not what they are series of */
     "end\n"
     "paths['/split'] = function(req) req:respond(200, {X = 'a\\r\\nY: b'}, '') end\n"
     "paths['/boom'] = function() error('boom') end\n"
@@ -262,27 +265,52 @@ static void answers_for_tasks_that_do_not(void)
 
 static void tells_the_head_in_one_call(void)
 {
-    const char *head =
-        ask(200, "GET /head?q HTTP/1.1\r\nHost: x\r\nUser-Agent: \"a\" ~\r\n"
-                 "X-Request-Id: r-1\r\n\r\n");
-    const char *id = strstr(head, "|nil|");
-    CHECK(strncmp(head, "GET|/head|q|", 12) == 0 && id &&
-          strspn(id + 5, "0123456789abcdef") == 32);
-    CHECK(id && strcmp(id + 5 + 32, "|\"a\" ~") == 0);
-    head = ask(200, "GET /head HTTP/1.1\r\nHost: x\r\nUser-Agent: 1234567\xc3\xa9\r\n"
-                    "Traceparent: t\r\n\r\n");
-    id = strrchr(head, '|') - strlen("|nil") - UUID_TEXT;
-    CHECK(id > head && uuid_is(id, UUID_TEXT) && strcmp(id + UUID_TEXT, "|nil|nil") == 0);
-    CHECK(strstr(
-        ask(200, "GET /head HTTP/1.1\r\nHost: x\r\nUser-Agent: 12345678\xc3\xa9\r\n\r\n"),
-        "|nil"));
-    CHECK(strstr(ask(200, "GET /head HTTP/1.1\r\nHost: x\r\n\r\n"), "|nil"));
+    CHECK(strncmp(ask(200, "GET /head?q HTTP/1.1\r\nHost: x\r\n\r\n"),
+                  "GET|/head|q||nil|nil|", 21) == 0);
+    CHECK(strstr(ask(200, "GET /head HTTP/1.1\r\nHost: x\r\nTraceparent: t\r\n"
+                          "User-Agent: \"a\" \xc3\xa9~\r\n\r\n"),
+                 "||t|\"a\" ?\?~|"));
+}
+
+/* What stands behind the last `|` but `back`. */
+static const char *part(const char *text, int back)
+{
+    const char *at = text + strlen(text);
+    while (at > text && (at[-1] != '|' || back-- > 0))
+        at--;
+    return at;
+}
+
+static void names_requests(void)
+{
+    char text[300], longest[102] = "";
+    const char *told = ask(200, "GET /head HTTP/1.1\r\nHost: x\r\n\r\n");
+    const char *id = part(told, 1), *trace = part(told, 0);
+    CHECK(uuid_is(id, UUID_TEXT) && strlen(trace) == UUID_HEX);
+    CHECK(strncmp(id, trace, 8) == 0 && strncmp(id + 9, trace + 8, 4) == 0);
+    memset(longest, 'a', 101);
+    static const char *const wrong[] = {"a b", "a/b", "a\xc3\xa9", ""};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]) + 1; i++) {
+        snprintf(text, sizeof(text),
+                 "GET /head HTTP/1.1\r\nHost: x\r\nX-Request-Id: %s\r\n\r\n",
+                 i < sizeof(wrong) / sizeof(wrong[0]) ? wrong[i] : longest);
+        CHECK(uuid_is(part(ask(200, text), 1), UUID_TEXT));
+    }
+    told = ask(200, "GET /head HTTP/1.1\r\nHost: x\r\nX-Request-Id: r._:-1\r\n\r\n");
+    CHECK(strncmp(part(told, 1), "r._:-1|", 7) == 0);
+    CHECK(strlen(part(told, 0)) == UUID_HEX);
+    longest[100] = '\0';
+    snprintf(text, sizeof(text),
+             "GET /fields HTTP/1.1\r\nHost: x\r\nX-Request-Id: %s\r\n\r\n", longest);
+    ask(200, text);
+    snprintf(text, sizeof(text), "X-Id: %s\r\n", longest);
+    CHECK(strstr(client.got, text));
 }
 
 static void finishes_requests(void)
 {
     char text[2000];
-    ask(200, "GET /finish?q HTTP/1.1\r\nHost: x\r\n\r\n");
+    ask(200, "GET /finish?q HTTP/1.1\r\nHost: x\r\nX-Request-Id: f-1\r\n\r\n");
     ask(200, "GET /finish/%22\"\\ HTTP/1.1\r\nHost: x\r\n\r\n");
     int fd = open(log_path, O_RDONLY);
     ssize_t len = read(fd, text, sizeof(text) - 1);
@@ -293,9 +321,10 @@ static void finishes_requests(void)
     CHECK(strstr(text,
                  "\"level\":\"info\",\"process\":\"http 1\",\"message\":\"request\","
                  "\"method\":\"GET\",\"path\":\"/finish\",\"status\":101,\"ms\":"));
-    CHECK(strstr(text, ",\"ip\":\"\",\"one\":\"r\\\"1\",\"c\":\"u\"}\n"));
+    CHECK(strstr(text, ",\"ip\":\"\",\"requestId\":\"f-1\",\"traceId\":\""));
+    CHECK(strstr(text, "\",\"one\":\"r\\\"1\",\"c\":\"u\"}\n"));
     CHECK(second && strstr(second, "\"path\":\"/finish/%22\\\"\\\\\",\"status\":404,"));
-    CHECK(second && strstr(second, "\"ip\":\"\",\"one\":\"r\"}\n"));
+    CHECK(second && strstr(second, "\",\"traceId\":\"t\",\"one\":\"r\"}\n"));
     struct buf told = {0};
     metrics_print(host.metrics, &told);
     CHECK(strstr(buf_cstr(&told), "a_seconds_count 1\n"));
@@ -453,6 +482,7 @@ int main(void)
     RUN(reads_forms);
     RUN(answers_for_tasks_that_do_not);
     RUN(tells_the_head_in_one_call);
+    RUN(names_requests);
     RUN(finishes_requests);
     RUN(raises_when_a_request_is_misused);
     RUN(sends_files);
