@@ -54,6 +54,7 @@
 #include "mem.h"
 #include "turn.h"
 #include <stdlib.h>
+#include <string.h>
 
 #define REQ_TYPE "host.http.request"
 
@@ -141,9 +142,9 @@ const char *exchange_trace(struct exchange *exchange)
         uuid_hex(out);
         return out;
     }
-    for (size_t i = 0; i < len; i++)
-        if (id[i] != '-')
-            *out++ = id[i];
+    static const size_t groups[] = {8, 4, 4, 4, 12}; /* of a UUID's digits */
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); id += groups[i++] + 1)
+        out = mempcpy(out, id, groups[i]);
     *out = '\0';
     return exchange->trace;
 }
