@@ -101,10 +101,12 @@ end
 
 --- A context like this one with some fields replaced.
 function Context:with(fields)
+  for name in pairs(ASKED) do
+    local _ = self[name]
+  end
   if self.trace_id then
     trace.of(self) -- what both set off has one parent
   end
-  local _ = self.request_id, self.user_agent
   local derived = setmetatable(new_table(0, FIELDS), Context)
   for name, value in pairs(self) do
     derived[name] = value

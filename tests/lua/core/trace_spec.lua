@@ -50,6 +50,22 @@ describe("a trace", function()
     assert.equal(id, ctx.trace_id)
   end)
 
+  it("of a request is asked for once, when somebody wants it, and known to what derives from it", function()
+    local asked = 0
+    local req = { id = function() return "r" end, agent = function() return "a" end }
+    function req.trace()
+      asked = asked + 1
+      return TRACE
+    end
+    local ctx = context.of_request({ req = req })
+    assert.equal(0, asked)
+    local derived = ctx:with({ req = false })
+    assert.same({ "r", TRACE, "a" }, { derived.request_id, derived.trace_id, derived.user_agent })
+    assert.equal(trace.parent(ctx), trace.parent(derived))
+    assert.equal(1, asked)
+    assert.is_nil(ctx.tenant)
+  end)
+
   it("is handed on as it came by one who does nothing of its own", function()
     local header = "00-" .. TRACE .. "-" .. PARENT .. "-01"
     assert.equal(header, trace.parent(context.new({ trace = trace.pass(header) })))
