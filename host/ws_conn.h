@@ -60,6 +60,7 @@ struct ws_hub {
     struct hash rooms; /* by name */
     struct ws_conn *all;
     size_t open;
+    size_t queued; /* of all */
     uint64_t last_id;
     uint64_t dropped;
     struct ws_conn *reports; /* their on_close is due */

@@ -25,6 +25,7 @@ static void on_written(uv_write_t *req, int status)
     struct write *write = req->data;
     struct ws_conn *conn = write->conn;
     conn->queued -= write->cost;
+    conn->hub->queued -= write->cost;
     ws_packet_unref(write->packet);
     free(write);
     if (status < 0)
@@ -46,6 +47,7 @@ static void enqueue(struct ws_conn *conn, struct ws_packet *packet, size_t sent)
     }
     packet->refs++;
     conn->queued += write->cost;
+    conn->hub->queued += write->cost;
 }
 
 /* At once when nothing waits and the socket takes it, else by the queue. A reader that

@@ -9,6 +9,7 @@ local zlib = require("tests.support.zlib")
 
 local LONG = ("the lamp by the gate is broken; "):rep(150) -- makes an event of some 5 KB
 local QUEUE_MAX = 65536
+local BACKLOG = 600 -- of such events: more than the two hold together
 local SLOW_EVENTS = 120 -- several times what the queue and the kernel hold for a slow reader
 local SECRET = "development-secret-that-production-refuses" -- of config/test.lua
 local ACCESS_TTL_S, GRACE_S = 10, 10
@@ -33,11 +34,11 @@ local function message(peer, timeout_s)
 end
 
 local function expect(peer, kind, timeout_s)
-  local seen
+  local seen, code
   repeat
-    seen = message(peer, timeout_s)
+    seen, code = message(peer, timeout_s)
   until not seen or seen.type == kind
-  return seen
+  return seen, code
 end
 
 -- The code that the server closes with, whatever it says before.
@@ -145,6 +146,27 @@ describe("delivery", function()
     slow:close()
     quick:close()
     back:close()
+  end)
+
+  -- As when a worker had no connection to the database for a while.
+  it("gives a backlog as fast as it is read", function()
+    local reader = signed_in(dispatcher, nil, local_path)
+    local _, event = announced(reader, { description = LONG })
+    server:sql(([[START TRANSACTION;
+      INSERT INTO event_log (tenant_id, seq, event_id, event, resource_type, resource_id, actor,
+          payload, occurred_at)
+        SELECT l.tenant_id, l.seq + n.seq, UUID(), l.event, l.resource_type, l.resource_id, l.actor,
+          l.payload, l.occurred_at
+        FROM event_log l JOIN seq_1_to_%d n WHERE l.event_id = '%s' ORDER BY n.seq;
+      UPDATE event_counters c JOIN event_log l ON l.tenant_id = c.tenant_id
+        SET c.seq = l.seq + %d WHERE l.event_id = '%s';
+      COMMIT]]):format(BACKLOG, event.id, BACKLOG, event.id))
+    for i = 1, BACKLOG do
+      local next_one, code = expect(reader, "event")
+      assert(next_one, code)
+      assert.equal(event.seq + i, next_one.seq)
+    end
+    reader:close()
   end)
 
   it("goes on from a point given in the address, as one word, or in a frame", function()

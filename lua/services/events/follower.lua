@@ -43,6 +43,36 @@ local function pass_over(ctx, from, is_heard)
   return false
 end
 
+-- The last of the rows that go together with this one.
+local function end_of_piece(rows, first, piece_bytes)
+  local last, bytes = first, #rows[first].payload
+  while rows[last + 1] and bytes + #rows[last + 1].payload <= piece_bytes do
+    last = last + 1
+    bytes = bytes + #rows[last].payload
+  end
+  return last
+end
+
+-- Hands on what was read behind a position, piece by piece while it is a backlog.
+-- @return whether there may be more
+local function hand_on(options, from, rows, events)
+  local first = 1
+  while rows[first] do
+    if M.position() ~= from then
+      return true -- the other generation was faster
+    end
+    local last = end_of_piece(rows, first, options.piece_bytes)
+    from = rows[last].id
+    sys.shared_set(CURSOR, from)
+    options.hand_on({ unpack(events, first, last) })
+    first = last + 1
+    if rows[first] or #rows == BATCH then
+      options.pause()
+    end
+  end
+  return #rows == BATCH
+end
+
 local function turn(options)
   options.prepare()
   local ctx = context.system({ name = "follower" })
@@ -57,18 +87,14 @@ local function turn(options)
   if #rows == 0 then
     return false
   end
-  local events = record.read(ctx, rows)
-  if M.position() ~= from then
-    return true -- the other generation was faster
-  end
-  sys.shared_set(CURSOR, rows[#rows].id)
-  options.hand_on(events)
-  return #rows == BATCH
+  return hand_on(options, from, rows, record.read(ctx, rows))
 end
 
 --- Starts following.
 -- @param options hand_on(events), must not wait; is_heard() -> whether anybody would hear of events
---   now, must not wait; prepare(), called before each turn, may wait
+--   now, must not wait; prepare(), called before each turn, may wait; piece_bytes = how many bytes
+--   of payloads are handed on at once at most, if it is more than one event; pause(), called
+--   between the pieces of a backlog, may wait
 -- @return the loop: loop:stop()
 function M.start(options)
   return background.start({

@@ -69,9 +69,11 @@ end
 
 --- Calls hand_on(events) in this worker with what was numbered since the last call, oldest first,
 -- while is_heard() says that somebody is there to hear it: what comes otherwise counts as handed
--- on. Neither may wait. There is one subscriber: real time.
-function M.follow(hand_on, is_heard)
-  started.follower = follower.start({ hand_on = hand_on, is_heard = is_heard, prepare = M.epoch })
+-- on. There is one subscriber: real time.
+-- @param options hand_on, is_heard, piece_bytes, pause of services.events.follower
+function M.follow(options)
+  options.prepare = M.epoch
+  started.follower = follower.start(options)
 end
 
 --- Ends what M.follow began.

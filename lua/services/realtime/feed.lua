@@ -2,12 +2,16 @@
 
 local log = require("core.log")
 local registry = require("core.registry")
+local task = require("core.task")
+local time = require("core.time")
 local ws = require("core.ws")
 local events = require("services.events")
 local connection = require("services.realtime.connection")
 local rooms = require("services.realtime.rooms")
 
 local M = {}
+
+local PAUSE_MS, PAUSE_MAX_MS = 5, 250
 
 -- The rooms of an event with what each hears, richest first; empty when it is not for sockets.
 local function views_of(event)
@@ -39,6 +43,16 @@ end
 --- Whether anybody is there who could.
 function M.is_heard()
   return ws.stats().connections > 0
+end
+
+--- Lets readers take what waits for them, so that a backlog (the database was away from this
+-- worker) makes nobody a slow reader who is none. For a quarter of a second at most: nobody waits
+-- for those who are.
+function M.pause()
+  local until_ms = time.monotonic_ms() + PAUSE_MAX_MS
+  while ws.stats().queued > 0 and time.monotonic_ms() < until_ms do
+    task.sleep(PAUSE_MS)
+  end
 end
 
 --- Sends events to everybody in this worker who may hear them, each once. Does not wait.

@@ -1,6 +1,7 @@
 --- Real time: events on their way to the people who may hear them.
 
 local background = require("core.background")
+local config = require("core.config")
 local sys = require("core.sys")
 local time = require("core.time")
 local events = require("services.events")
@@ -43,7 +44,8 @@ function M.start()
   if sys.role() ~= "http" then
     return
   end
-  events.follow(feed.broadcast, feed.is_heard)
+  events.follow({ hand_on = feed.broadcast, is_heard = feed.is_heard, pause = feed.pause,
+    piece_bytes = config.get().ws.queue_max / 2 })
   identity.watch(session.on_security_event)
   expiry = background.start({ name = "token expiry", every_ms = EXPIRY_MS, step = tell_expired })
 end

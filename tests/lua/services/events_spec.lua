@@ -143,15 +143,22 @@ describe("the follower", function()
   end)
 
   -- Follows until the spec ends. @return the numbers of a tenant's events, as they are handed on
-  local function follow(ctx, is_heard)
-    local got = {}
-    events.follow(function(list)
-      for _, event in ipairs(list) do
-        if event.tenantId == ctx.tenant.id then
-          got[#got + 1] = event.seq
+  local function follow(ctx, is_heard, piece_bytes)
+    local got = { pauses = 0 }
+    events.follow({
+      hand_on = function(list)
+        for _, event in ipairs(list) do
+          if event.tenantId == ctx.tenant.id then
+            got[#got + 1] = event.seq
+          end
         end
-      end
-    end, is_heard)
+      end,
+      is_heard = is_heard,
+      pause = function()
+        got.pauses = got.pauses + 1
+      end,
+      piece_bytes = piece_bytes or math.huge,
+    })
     finally(events.unfollow)
     require("core.task").sleep(100)
     return got
@@ -183,7 +190,7 @@ describe("the follower", function()
     await(function()
       return #got == 1
     end)
-    assert.same({ 3 }, got)
+    assert.same({ 3, pauses = 0 }, got)
     assert.equal(2, #events.list_since(ctx, ctx.tenant.id, 1, 10))
   end)
 
@@ -202,8 +209,21 @@ describe("the follower", function()
     await(function()
       return #got == 2
     end)
-    assert.same({ 1, 2 }, got)
+    assert.same({ 1, 2, pauses = 0 }, got)
     assert.is_true(asked > 2)
+  end)
+
+  it("pauses between the pieces of what is much", function()
+    local ctx = new_tenant()
+    local got = follow(ctx, function()
+      return true
+    end, 1)
+    emit(ctx, 3)
+    relay.number("a", lead("a"))
+    await(function()
+      return #got == 3
+    end)
+    assert.same({ 1, 2, 3, pauses = 2 }, got)
   end)
 
   it("hands on each event once, and past ones can be read up to there", function()
@@ -216,7 +236,7 @@ describe("the follower", function()
     await(function()
       return #got == 3
     end)
-    assert.same({ 1, 2, 3 }, got)
+    assert.same({ 1, 2, 3, pauses = 0 }, got)
     local limits = { max = 10, seconds = 60 }
     assert.is_true(events.can_resume(ctx, ctx.tenant.id, 3, limits))
     assert.is_true(events.can_resume(ctx, ctx.tenant.id, 1, limits))

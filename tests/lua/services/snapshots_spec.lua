@@ -108,13 +108,17 @@ describe("a snapshot", function()
   it("names those who follow and those who come back, too", function()
     require("core.sys").shared_set("events.cursor.started", 0)
     local heard
-    events.follow(function(list)
-      for _, event in ipairs(list) do
-        heard = event.tenantId == ctx.tenant.id and event or heard
-      end
-    end, function()
-      return true
-    end)
+    events.follow({
+      hand_on = function(list)
+        for _, event in ipairs(list) do
+          heard = event.tenantId == ctx.tenant.id and event or heard
+        end
+      end,
+      is_heard = function()
+        return true
+      end,
+      pause = function() end, piece_bytes = math.huge,
+    })
     finally(events.unfollow)
     task.sleep(100)
     emit_both()
