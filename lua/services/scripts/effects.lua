@@ -35,7 +35,7 @@ local function result_of(known)
     fail_for_good("EFFECT_LOST", ("what %s gave the earlier attempt here cannot be read any more")
       :format(known.capability))
   end
-  return known.result and json.decode(known.result)
+  return known.result and json.raw(known.result)
 end
 
 -- What was done at a place before the run began.
@@ -65,17 +65,18 @@ end
 -- it meanwhile this one fails: at its end, since the place is taken, or before, since what is done
 -- cannot be done again.
 local function within_transaction(ctx, journal, effect, fn)
-  local ok, result = xpcall(db.transaction, errors.capture, ctx, function(tx_ctx)
+  local ok, text = xpcall(db.transaction, errors.capture, ctx, function(tx_ctx)
     local value = fn(tx_ctx)
-    journal:take(tx_ctx, effect, value ~= nil and json.encode(value) or nil)
-    return value
+    local result = value ~= nil and json.encode(value) or nil
+    journal:take(tx_ctx, effect, result)
+    return result
   end)
   if ok then
-    return result
+    return text and json.raw(text)
   end
   local known = journal:find(ctx, effect)
   if not known then
-    error(result, 0)
+    error(text, 0)
   end
   return join(known, effect)
 end

@@ -173,7 +173,12 @@ function Journal:find(ctx, effect)
   return row and M.read(ctx, self, row)
 end
 
--- What is kept with a place, sealed, and of whom it tells; nil, nil when there is nothing.
+-- Whether a result is a number, yes or no: what is done is counted so, and nobody is in it.
+local function is_bare(result)
+  return not result:find('^["%[{]')
+end
+
+-- What is kept with a place, sealed, and of whom it tells.
 local function sealed_answers(ctx, journal, ordinal, result)
   local entries, people, ids = json.array({}), {}, {}
   for i, read in ipairs(journal.unkept) do
@@ -183,9 +188,6 @@ local function sealed_answers(ctx, journal, ordinal, result)
   if result then
     entries[#entries + 1] = { RESULT, result }
     add_people_of(result, people)
-  end
-  if #entries == 0 then
-    return nil, nil
   end
   for id in pairs(people) do
     ids[#ids + 1] = id
@@ -200,7 +202,11 @@ end
 -- anew, too: nothing here changes.
 -- @param result JSON text, or nil
 function Journal:take(ctx, effect, result)
-  store.insert_effect(ctx, effect, sealed_answers(ctx, self, effect.ordinal, result))
+  if #self.unkept == 0 and (not result or is_bare(result)) then
+    store.insert_effect(ctx, effect, result, nil, nil)
+  else
+    store.insert_effect(ctx, effect, nil, sealed_answers(ctx, self, effect.ordinal, result))
+  end
 end
 
 --- A write is done: what is read from here on comes before the next one.

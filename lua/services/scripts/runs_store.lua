@@ -89,15 +89,17 @@ end
 --- Takes the place of an effect. Its transaction fails at its end, at the latest, when that was
 -- taken before, and waits while another one that has taken it has not ended.
 -- @param effect with began_at, the time by which its run goes
+-- @param result JSON of what it gave back, where that need not be sealed
 -- @param answers, persons what was read before it and what it gave back, sealed, and of whom that
---   tells; each may be nil
-function M.insert_effect(ctx, effect, answers, persons)
+--   tells; each of the three may be nil
+function M.insert_effect(ctx, effect, result, answers, persons)
   db.scope(ctx):queue(
     [[INSERT INTO script_effects
-        (tenant_id, cause, handler, ordinal, capability, digest, created_at, answers, persons)
-      VALUES (:tenant, ?, ?, ?, ?, ?, ?, ?, ?)]],
+        (tenant_id, cause, handler, ordinal, capability, digest, created_at, result, answers,
+          persons)
+      VALUES (:tenant, ?, ?, ?, ?, ?, ?, ?, ?, ?)]],
     effect.cause, effect.handler, effect.ordinal, effect.capability, effect.digest,
-    time.db(effect.began_at), answers, persons)
+    time.db(effect.began_at), result, answers, persons)
 end
 
 --- What a handler has done because of a cause, in order.

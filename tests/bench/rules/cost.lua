@@ -41,9 +41,9 @@ function M.run(run)
     figures.before)
   add_run(run, "the same, for an event", figures.on)
   for _, name in ipairs(CALLED) do
-    local parts, alone = figures[name], figures[name .. "-alone"].worker
+    local work = sum(figures[name .. "-work"]) - sum(figures.asks)
     run.add(("a call of %s, beside what it does"):format(name), ("%.0f µs (and %.0f for what it does)")
-      :format(sum(parts) - sum(figures.counts) - alone, alone), CALL_GOAL .. " µs")
+      :format(sum(figures[name]) - sum(figures.counts) - work, work), CALL_GOAL .. " µs")
   end
   run.add("an action that no rule of the tenant stands in front of", ("%.1f µs; without any rule %.1f")
     :format(figures["other-rules"].worker, figures["no-rules"].worker), "nothing")

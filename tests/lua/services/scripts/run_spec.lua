@@ -285,6 +285,18 @@ t.write{ title = "then " .. t.count{} }]]
     assert.same({ 4, "anew 6" }, { #asked, asked[4] })
   end)
 
+  it("keeps a number as it is where nothing was read, and sealed beside what was", function()
+    hired = 42
+    for text, sealed in pairs({ ["local n = t.hire() "] = false, ["t.count{} local n = t.hire() "] = true }) do
+      local origin = { cause = uuid.v7(), handler = "h" }
+      assert.equal("error", on(text .. "error('late')", { origin = origin }).status)
+      local row = kept(origin)[1]
+      assert.same({ not sealed and "42" or nil, sealed }, { row.result, row.answers ~= nil })
+      origin.again = true
+      assert.equal("42", on(text .. "log(n)", { origin = origin }).log[1])
+    end
+  end)
+
   it("that has ended well is over, and nothing is kept of what it read", function()
     local origin = { cause = uuid.v7(), handler = "h" }
     local text = "t.write{ title = t.count{} } t.write{ title = 'two' }"
