@@ -150,14 +150,19 @@ struct buf;
 int http_lines(const struct http_header *headers, size_t count, struct buf *out,
                struct err *err);
 
+/* 0, or -1 INVALID: the name is no token, or the value holds a control character. */
+int http_header_check(const struct http_header *header, struct err *err);
+
 /* Whether a header may have this value: without control characters but tab. */
 bool http_value_is_sound(const char *value, size_t len);
 
 /* As http_req_respond, with `lines` that http_lines made. They hold nothing that depends on the
- * body: no Content-Type, Content-Encoding, Cache-Control or ETag. */
+ * body: no Content-Type, Content-Encoding, Cache-Control or ETag. The first `checked` of the headers
+ * were found sound by http_header_check. */
 int http_req_respond_with(struct http_req *req, int status, const char *lines,
                           size_t lines_len, const struct http_header *headers,
-                          size_t count, const char *body, size_t len, struct err *err);
+                          size_t count, size_t checked, const char *body, size_t len,
+                          struct err *err);
 
 /* Answers in the error shape, with `Retry-After: 1` when the status is 503; a no-op when
  * the request was answered. `code` and `message` are for the client. */

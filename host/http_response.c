@@ -123,7 +123,7 @@ bool http_value_is_sound(const char *value, size_t len)
     return !len || !memchr(value, 0x7f, len);
 }
 
-static int check_header(const struct http_header *header, struct err *err)
+int http_header_check(const struct http_header *header, struct err *err)
 {
     if (!valid_name(header->name, header->name_len))
         return err_set(err, ERR_INVALID, "a header name is no token");
@@ -146,7 +146,7 @@ int http_answer_check(const struct http_req *req, int status,
     if (status < 200 || status > 599)
         return err_set(err, ERR_INVALID, "%d is no status of an answer", status);
     for (size_t i = 0; i < count; i++)
-        if (check_header(&headers[i], err) < 0)
+        if (http_header_check(&headers[i], err) < 0)
             return -1;
     return 0;
 }
@@ -182,7 +182,7 @@ int http_lines(const struct http_header *headers, size_t count, struct buf *out,
                struct err *err)
 {
     for (size_t i = 0; i < count; i++) {
-        if (check_header(&headers[i], err) < 0)
+        if (http_header_check(&headers[i], err) < 0)
             return -1;
         if (!is_own(&headers[i]))
             put_header(out, &headers[i]);
@@ -310,14 +310,15 @@ static void write_answer(struct http_conn *conn, const uv_buf_t *bufs, unsigned 
 int http_req_respond(struct http_req *req, int status, const struct http_header *headers,
                      size_t count, const char *body, size_t len, struct err *err)
 {
-    return http_req_respond_with(req, status, NULL, 0, headers, count, body, len, err);
+    return http_req_respond_with(req, status, NULL, 0, headers, count, 0, body, len, err);
 }
 
 int http_req_respond_with(struct http_req *req, int status, const char *lines,
                           size_t lines_len, const struct http_header *headers,
-                          size_t count, const char *body, size_t len, struct err *err)
+                          size_t count, size_t checked, const char *body, size_t len,
+                          struct err *err)
 {
-    if (http_answer_check(req, status, headers, count, err) < 0)
+    if (http_answer_check(req, status, headers + checked, count - checked, err) < 0)
         return -1;
     req->responded = true;
     if (!req->conn)
@@ -368,7 +369,7 @@ static void respond_own(struct http_req *req, int status,
                         const struct buf *body)
 {
     const struct buf *lines = &req->server->own_lines;
-    http_req_respond_with(req, status, lines->data, lines->len, headers, count,
+    http_req_respond_with(req, status, lines->data, lines->len, headers, count, 0,
                           body->data, body->len, NULL);
 }
 

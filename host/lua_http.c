@@ -7,6 +7,8 @@
  *                                      lines, none of which depends on the body, and up to 16
  *                                      names of headers of which each answer gives the values
  *
+ *   http.headers(headers) -> headers   for respond in place of a table of the same, looked at once
+ *
  * The entry point `request(req)` runs as a task as soon as the head of a request is
  * parsed. `req` is over when that task ends; an unanswered request is then answered 500.
  * It returns status, seconds, count, the trace's id (nil for req:trace()), and names and values
@@ -58,7 +60,7 @@
 
 #define REQ_TYPE "host.http.request"
 
-enum { AGENT_MAX = 300 };
+enum { AGENT_MAX = 300, SPARES_MAX = 64 };
 
 struct exchange *exchange_check(lua_State *L)
 {
@@ -281,6 +283,34 @@ int exchange_wait(lua_State *L, struct exchange *exchange, task_push_cb push)
 
 /* ---- Its life ---- */
 
+/* Those that are over, for the next requests. */
+static struct {
+    struct exchange *first;
+    unsigned count;
+} spares;
+
+static struct exchange *exchange_new(void)
+{
+    struct exchange *exchange = spares.first;
+    if (!exchange)
+        return mem_new(sizeof(*exchange));
+    spares.first = exchange->next;
+    spares.count--;
+    *exchange = (struct exchange){0};
+    return exchange;
+}
+
+static void exchange_keep(struct exchange *exchange)
+{
+    if (spares.count == SPARES_MAX) {
+        free(exchange);
+        return;
+    }
+    exchange->next = spares.first;
+    spares.first = exchange;
+    spares.count++;
+}
+
 static void on_end(void *arg, lua_State *L, const char *problem)
 {
     struct exchange *exchange = arg;
@@ -294,7 +324,7 @@ static void on_end(void *arg, lua_State *L, const char *problem)
     upload_free(exchange->upload);
     buf_free(&exchange->body);
     free(exchange->err);
-    free(exchange);
+    exchange_keep(exchange);
 }
 
 static const luaL_Reg methods[] = {
@@ -350,7 +380,7 @@ static void on_request(void *arg, struct http_req *req)
         http_req_release(req);
         return;
     }
-    struct exchange *exchange = mem_new(sizeof(*exchange));
+    struct exchange *exchange = exchange_new();
     exchange->req = req;
     exchange->host = host;
     exchange->began = turn_time().steady;
@@ -378,6 +408,7 @@ static int l_stats(lua_State *L)
 static const luaL_Reg functions[] = {
     {"stats", l_stats},
     {"frame", lua_http_frame},
+    {"headers", lua_http_headers},
     {"own_headers", lua_http_own_headers},
     {NULL, NULL},
 };

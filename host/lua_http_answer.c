@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #define FRAME_TYPE "host.http.frame"
+#define HEADERS_TYPE "host.http.headers"
 
 enum {
     HEADERS_MAX = 64, /* of an answer */
@@ -34,6 +35,13 @@ struct frame {
     uint64_t lengths;    /* of the lines' names, as lengths_of tells them */
     struct line lines[HEADERS_MAX];
     char text[];
+};
+
+/* Headers of an answer, checked already. Lua's, as what they point into behind them. */
+struct sealed {
+    struct box box; /* of itself */
+    size_t count;
+    struct http_header headers[];
 };
 
 /* The table at `arg`. Texts made of numbers stay on the stack, which anchors them. */
@@ -152,6 +160,43 @@ int lua_http_frame(lua_State *L)
     return 1;
 }
 
+static const char *copy(char **at, const char *text, size_t len)
+{
+    char *start = *at;
+    memcpy(start, text, len);
+    *at += len;
+    return start;
+}
+
+int lua_http_headers(lua_State *L)
+{
+    struct http_header headers[HEADERS_MAX];
+    struct err err;
+    size_t bytes = 0;
+    lua_settop(L, 1);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    size_t count = collect_headers(L, 1, headers);
+    for (size_t i = 0; i < count; i++) {
+        if (http_header_check(&headers[i], &err) < 0)
+            return luaL_error(L, "%s", err.message);
+        bytes += headers[i].name_len + headers[i].value_len;
+    }
+    struct sealed *sealed =
+        lua_newuserdata(L, sizeof(*sealed) + count * sizeof(*headers) + bytes);
+    char *at = (char *)(sealed->headers + count);
+    sealed->box = (struct box){sealed, HEADERS_TYPE};
+    sealed->count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct http_header *header = &sealed->headers[i];
+        *header = headers[i];
+        header->name = copy(&at, header->name, header->name_len);
+        header->value = copy(&at, header->value, header->value_len);
+    }
+    luaL_newmetatable(L, HEADERS_TYPE);
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
 int lua_http_own_headers(lua_State *L)
 {
     struct http_header headers[HEADERS_MAX];
@@ -232,7 +277,8 @@ static void put_value(lua_State *L, struct exchange *exchange, int arg, struct b
  * depends on them. Returns how many headers there are then. */
 static size_t put_fields(lua_State *L, struct exchange *exchange,
                          const struct frame *frame, int first,
-                         struct http_header *headers, size_t count, struct buf *out)
+                         struct http_header *headers, size_t count, size_t *checked,
+                         struct buf *out)
 {
     uint64_t lengths = lengths_of(headers, count);
     for (size_t i = 0; i < frame->names; i++) {
@@ -242,8 +288,10 @@ static size_t put_fields(lua_State *L, struct exchange *exchange,
         int value = first + (int)i;
         if (lua_isnoneornil(L, value))
             continue;
-        if (lengths & lengths_of(&header, 1))
+        if (lengths & lengths_of(&header, 1)) {
             count = without(headers, count, &header);
+            *checked = 0;
+        }
         if (line->of_body) {
             header.value = luaL_checklstring(L, value, &header.value_len);
             add_header(L, headers, &count, header);
@@ -271,14 +319,22 @@ int lua_http_respond(lua_State *L)
     int values = frame ? (int)frame->names : 0;
     luaL_argcheck(L, lua_gettop(L) <= FRAME + values, FRAME + values + 1, "has no name");
     lua_settop(L, FRAME + values);
-    size_t count = collect_headers(L, 3, headers);
+    size_t checked = 0, count;
+    if (lua_isuserdata(L, 3)) {
+        const struct sealed *sealed = box_check(L, 3, HEADERS_TYPE);
+        memcpy(headers, sealed->headers, sealed->count * sizeof(*headers));
+        count = checked = sealed->count;
+    } else {
+        count = collect_headers(L, 3, headers);
+    }
     buf_clear(&lines);
     if (frame) {
         put_lines(frame, headers, count, &lines);
-        count = put_fields(L, exchange, frame, FRAME + 1, headers, count, &lines);
+        count =
+            put_fields(L, exchange, frame, FRAME + 1, headers, count, &checked, &lines);
     }
     if (http_req_respond_with(exchange->req, status, lines.data, lines.len, headers,
-                              count, body, len, &err) < 0)
+                              count, checked, body, len, &err) < 0)
         return luaL_error(L, "%s", err.message);
     return 0;
 }

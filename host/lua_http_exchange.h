@@ -23,7 +23,8 @@ struct exchange {
     struct buf body;
     size_t limit;
     struct upload *upload;
-    bool form_open; /* upload's result is waited for */
+    bool form_open;        /* upload's result is waited for */
+    struct exchange *next; /* when it is over */
 };
 
 /* The exchange at index 1; raises when it is none, or over. */
@@ -45,7 +46,8 @@ int lua_http_body(lua_State *L);
 int lua_http_multipart(lua_State *L);
 int lua_http_keep(lua_State *L);
 int lua_http_respond(lua_State *L);
-int lua_http_frame(lua_State *L); /* of the module */
+int lua_http_frame(lua_State *L); /* of the module, as the next two */
+int lua_http_headers(lua_State *L);
 int lua_http_own_headers(lua_State *L);
 int lua_http_send_file(lua_State *L);
 

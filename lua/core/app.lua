@@ -234,6 +234,9 @@ local function send(ctx, answer)
   local headers = more_headers(ctx, answer.headers)
   local etag = answer.etag and quoted(answer.etag)
   if kind == "raw" then
+    if headers == answer.headers then
+      headers = answer.sealed or headers
+    end
     respond(ctx, answer.status, headers, answer.body, nil, nil, etag)
   else
     respond(ctx, answer.status, headers, envelope.success(answer.data, answer.meta),

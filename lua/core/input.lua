@@ -18,11 +18,13 @@ local NOTHING = s.object({})
 local API_BASE = "^/api"
 
 -- What there is none of is one table for all requests: nobody may write to it.
-local NONE = setmetatable({}, {
+local SHARED = {
   __newindex = function()
     error("the parameters of a request are not to be written to", 2)
   end,
-})
+}
+local NONE = setmetatable({}, SHARED)
+local NOTHING_GIVEN = setmetatable({ params = NONE, query = NONE }, SHARED)
 
 local BODY_ERRORS = {
   TOO_LARGE = "PAYLOAD_TOO_LARGE",
@@ -318,9 +320,14 @@ end
 --- Validates everything, and raises one error with all problems of query and body.
 -- @param body, files, options what read_body returned; body nil when the route takes none
 function M.read(ctx, route, values, body, files, options)
-  local input = { params = M.params(route, values), query = NONE, files = files }
-  local schema, query_problems, body_problems = route.query_schema, nil, nil
-  if schema and (ctx.query ~= "" or #schema.names > 0) then
+  local params, schema = M.params(route, values), route.query_schema
+  local has_query = schema and (ctx.query ~= "" or #schema.names > 0)
+  if params == NONE and not has_query and not route.takes_body and not route.check then
+    return NOTHING_GIVEN
+  end
+  local input = { params = params, query = NONE, files = files }
+  local query_problems, body_problems
+  if has_query then
     input.query, query_problems = schema:validate(M.parse_query(ctx.query), COERCE_STRICT)
   end
   if route.body then

@@ -54,8 +54,9 @@ function M.file(file)
 end
 
 --- Anything else, without the envelope.
-function M.raw(status, headers, body)
-  return { kind = "raw", status = status, headers = headers, body = body or "" }
+-- @param sealed host.http.headers(headers), or nil: for headers that many answers have
+function M.raw(status, headers, body, sealed)
+  return { kind = "raw", status = status, headers = headers, body = body or "", sealed = sealed }
 end
 
 --- For handlers that answer by themselves with the headers of every answer: `write(headers)`.

@@ -5,6 +5,7 @@ local crypto = require("core.crypto")
 local db = require("core.db")
 local errors = require("core.errors")
 local health = require("core.health")
+local http = require("host.http")
 local json = require("core.json")
 local metrics = require("core.metrics")
 local migrate = require("core.migrate")
@@ -17,6 +18,7 @@ local time = require("core.time")
 
 local JSON_TYPE = "application/json; charset=utf-8"
 local NO_STORE = { ["Content-Type"] = JSON_TYPE, ["Cache-Control"] = "no-store" }
+local NO_STORE_SEALED = http.headers(NO_STORE)
 local NOT_READY = { ["Content-Type"] = JSON_TYPE, ["Cache-Control"] = "no-store",
   ["Retry-After"] = "1" }
 local METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -47,7 +49,8 @@ local alive, alive_at
 local function get_health()
   local now = time.now_ms()
   if now ~= alive_at then
-    alive = reply.raw(200, NO_STORE, json.encode({ status = "ok", timestamp = time.iso(now) }))
+    alive = reply.raw(200, NO_STORE, json.encode({ status = "ok", timestamp = time.iso(now) }),
+      NO_STORE_SEALED)
     alive_at = now
   end
   return alive

@@ -73,6 +73,16 @@ static const char main_lua[] =
     "  req:respond(200, {['X-Own'] = 'b', ['x-same'] = 'another'}, tostring(bad), "
     "frame)\n"
     "end\n"
+    "local sealed = http.headers({['X-Own'] = 'sealed', ETag = '1', ['X-Many'] = {'a', "
+    "'b'}})\n"
+    "paths['/sealed'] = function(req)\n"
+    "  local function refused(...) return not pcall(...) end\n"
+    "  local bad = refused(http.headers, {X = 'a\\r\\nY: b'}) and\n"
+    "    refused(http.headers, {['X Y'] = 'b'}) and refused(http.headers) and\n"
+    "    refused(req.respond, req, 200, frame, '')\n"
+    "  req:respond(200, sealed, tostring(bad), frame, 'a', nil, nil, req:query() == "
+    "'own' and 'new' or nil)\n"
+    "end\n"
     "paths['/fields'] = function(req)\n"
     "  local function refused(...)\n"
     "    return not pcall(req.respond, req, 200, nil, '', ...)\n"
@@ -259,6 +269,12 @@ static void answers_for_tasks_that_do_not(void)
     CHECK(strstr(client.got, "X-Whole: 999999999999999\r\n"));
     CHECK(strstr(client.got, "X-Other: 7\r\n") && strstr(client.got, "X-Same: as"));
     CHECK(!strstr(client.got, "X-None") && !strstr(client.got, "old"));
+    CHECK_STR(ask(200, "GET /sealed HTTP/1.1\r\nHost: x\r\n\r\n"), "true");
+    CHECK(strstr(client.got, "X-Own: sealed\r\n") && strstr(client.got, "ETag: 1\r\n"));
+    CHECK(strstr(client.got, "X-Many: a\r\nX-Many: b\r\n"));
+    CHECK(strstr(client.got, "X-Text: a\r\n") && strstr(client.got, "X-More: of it\r\n"));
+    CHECK_STR(ask(200, "GET /sealed?own HTTP/1.1\r\nHost: x\r\n\r\n"), "true");
+    CHECK(strstr(client.got, "x-own: new\r\n") && !strstr(client.got, "sealed"));
     CHECK(strstr(ask(500, "GET /split HTTP/1.1\r\nHost: x\r\n\r\n"), "\"INTERNAL\""));
     CHECK_STR(ask(504, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"), "nilTIMEOUT");
 }
