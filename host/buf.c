@@ -21,17 +21,14 @@ char *buf_grow(struct buf *buf, size_t more)
 
 void buf_put_whole(struct buf *buf, uint64_t number)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
-    for (; number >= 100; number /= 100) {
-        unsigned pair = (unsigned)(number % 100);
-        digits[--at] = (char)('0' + pair % 10);
-        digits[--at] = (char)('0' + pair / 10);
-    }
-    if (number >= 10)
-        digits[--at] = (char)('0' + number % 10);
-    digits[--at] = (char)('0' + (number >= 10 ? number / 10 : number));
-    buf_append(buf, digits + at, sizeof(digits) - at);
+    enum { DIGITS_MAX = 20 };
+    size_t len = 1;
+    for (uint64_t power = 10; len < DIGITS_MAX && number >= power; power *= 10)
+        len++;
+    char *out = buf_reserve(buf, len);
+    for (size_t at = len; at; number /= 10)
+        out[--at] = (char)('0' + number % 10);
+    buf->len += len;
 }
 
 void buf_printf(struct buf *buf, const char *fmt, ...)

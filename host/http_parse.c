@@ -465,10 +465,11 @@ static bool has_fold(struct http_conn *conn, const char *data, size_t len)
 static bool line_is_sound(struct http_conn *conn)
 {
     const char *at = conn->data, *end = at + conn->left;
+    const unsigned stays = 1U << LINE_METHOD | 1U << LINE_TARGET | 1U << LINE_PROTOCOL;
     uint8_t line = conn->line; /* not written through a pointer for each byte */
     for (; at < end && line != LINE_OVER; at++) {
         char byte = *at;
-        if (line == LINE_TARGET && byte > ' ')
+        if (byte > ' ' && 1U << line & stays)
             continue; /* most bytes */
         if (byte == '\n' && line != LINE_BEFORE)
             line = LINE_OVER;

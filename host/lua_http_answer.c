@@ -255,13 +255,14 @@ static size_t without(struct http_header *headers, size_t count,
 static void put_value(lua_State *L, struct exchange *exchange, int arg, struct buf *out)
 {
     size_t len;
-    if (lua_type(L, arg) == LUA_TBOOLEAN && lua_toboolean(L, arg)) {
+    int type = lua_type(L, arg);
+    if (type == LUA_TBOOLEAN && lua_toboolean(L, arg)) {
         bool ours;
         const char *id = http_req_id(exchange->req, &len, &ours);
         buf_append(out, id, len);
         return;
     }
-    if (lua_type(L, arg) == LUA_TNUMBER) {
+    if (type == LUA_TNUMBER) {
         lua_Number number = lua_tonumber(L, arg);
         luaL_argcheck(L, number >= 0 && number < 1e15, arg,
                       "a number of 0 to 1e15 expected");

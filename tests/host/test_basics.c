@@ -21,6 +21,22 @@ static void grows_and_keeps_what_was_there(void)
     CHECK(buf.data == NULL);
 }
 
+static void writes_whole_numbers(void)
+{
+    static const uint64_t numbers[] = {0,   9,    10,         99,        100,
+                                       999, 1000, 4294967296, UINT64_MAX};
+    struct buf buf = {0};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        buf_put_whole(&buf, numbers[i]);
+        buf_putc(&buf, ' ');
+    }
+    CHECK_STR(buf_cstr(&buf), "0 9 10 99 100 999 1000 4294967296 18446744073709551615 ");
+    buf.len = 0;
+    buf_put_whole(&buf, UINT64_C(10000000000000000000));
+    CHECK_STR(buf_cstr(&buf), "10000000000000000000");
+    buf_free(&buf);
+}
+
 static void writes_json_strings(void)
 {
     static const struct {
@@ -113,6 +129,7 @@ static void names_what_went_wrong(void)
 int main(void)
 {
     RUN(grows_and_keeps_what_was_there);
+    RUN(writes_whole_numbers);
     RUN(writes_json_strings);
     RUN(knows_utf8);
     RUN(looks_settings_up);
