@@ -2,7 +2,8 @@
  *
  *   crypto.random(n) -> bytes
  *   crypto.hash(alg, data) -> bytes              alg: "sha1" "sha256" "sha512"
- *   crypto.digest(alg, data, n) -> text          the first n bytes of the hash, as hex
+ *   crypto.digest(alg, data, n) -> text          the first n bytes of the hash, as hex; the data may
+ *                                                be an array of texts, hashed as one
  *   crypto.hmac(alg, key, data) -> bytes
  *   crypto.equal(a, b) -> boolean                in constant time
  *   crypto.hex(bytes) -> text                    crypto.unhex(text) -> bytes | nil, err
@@ -15,6 +16,7 @@
  *
  * err.code: INVALID for bytes that are not what they should be, a password of more than
  * 72 bytes and a hash that is not bcrypt; BUSY when too many passwords wait already. */
+#include "buf.h"
 #include "crypto.h"
 #include "lua_bindings.h"
 #include "lua_task.h"
@@ -71,13 +73,31 @@ static int l_hash(lua_State *L)
     return 1;
 }
 
+/* The texts of an array as one, until the next call; the loop's thread alone comes here. */
+static const char *joined(lua_State *L, int list, size_t *len)
+{
+    static struct buf text;
+    int count = (int)lua_objlen(L, list);
+    buf_clear(&text);
+    for (int i = 1; i <= count; i++) {
+        size_t part_len;
+        lua_rawgeti(L, list, i);
+        const char *part = luaL_checklstring(L, -1, &part_len);
+        buf_append(&text, part, part_len);
+        lua_pop(L, 1);
+    }
+    *len = text.len;
+    return text.len ? text.data : "";
+}
+
 static int l_digest(lua_State *L)
 {
     size_t len;
     unsigned char hash[CRYPTO_HASH_MAX];
     char text[2 * CRYPTO_HASH_MAX + 4];
     enum crypto_hash kind = check_hash(L, 1);
-    const char *data = luaL_checklstring(L, 2, &len);
+    const char *data =
+        lua_istable(L, 2) ? joined(L, 2, &len) : luaL_checklstring(L, 2, &len);
     lua_Number wanted = luaL_checknumber(L, 3);
     size_t made = crypto_hash(kind, data, len, hash);
     luaL_argcheck(L, wanted >= 1 && wanted <= (lua_Number)made, 3,

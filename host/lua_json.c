@@ -10,7 +10,9 @@
  * value of null, in both directions json.array(t) -> t             marks t: [] when empty
  *   json.object(t) -> t            marks t: {} when empty; number keys are written as
  * text json.is_array(value) -> boolean    marked as array, or unmarked with #t > 0
- *   json.raw(text) -> value        encodes as this text, which is trusted to be JSON
+ *   json.raw(text, ...) -> value   encodes as these texts one after the other, which together are
+ *                                  trusted to be JSON
+ *   json.framed(before, value, after) -> text     the value encoded, between two texts
  *
  * The marks are metatables. They and one buffer per vm are upvalues of all functions
  * here: no lookup by name on the way. Nothing here runs Lua code, so the buffer has one
@@ -165,13 +167,31 @@ static int l_decode(lua_State *L)
 static int l_encode(lua_State *L)
 {
     luaL_checkany(L, 1);
-    if (lua_istable(L, 1) && lua_json_mark(L, 1) == LUA_JSON_MARK_RAW) {
+    if (lua_istable(L, 1) && lua_json_mark(L, 1) == LUA_JSON_MARK_RAW &&
+        lua_objlen(L, 1) == 1) {
         lua_rawgeti(L, 1, 1); /* Lua has this text already */
         return 1;
     }
     struct lua_json_options options = {.sorted = opt_boolean(L, 2, "sorted", 0)};
     struct buf *buf = buffer(L);
     lua_json_encode(L, 1, buf, &options);
+    lua_pushlstring(L, buf->data, buf->len);
+    return 1;
+}
+
+/* Put together here and then copied to Lua once: a long text that Lua puts together is hashed and
+ * kept at each step. */
+static int l_framed(lua_State *L)
+{
+    size_t before_len, after_len;
+    struct lua_json_options options = {0};
+    const char *before = luaL_checklstring(L, 1, &before_len);
+    luaL_checkany(L, 2);
+    const char *after = luaL_checklstring(L, 3, &after_len);
+    struct buf *buf = buffer(L);
+    buf_append(buf, before, before_len);
+    lua_json_encode(L, 2, buf, &options);
+    buf_append(buf, after, after_len);
     lua_pushlstring(L, buf->data, buf->len);
     return 1;
 }
@@ -207,10 +227,14 @@ static int l_is_array(lua_State *L)
 
 static int l_raw(lua_State *L)
 {
+    int count = lua_gettop(L);
     luaL_checktype(L, 1, LUA_TSTRING);
-    lua_createtable(L, 1, 0);
-    lua_pushvalue(L, 1);
-    lua_rawseti(L, -2, 1);
+    lua_createtable(L, count, 0);
+    for (int i = 1; i <= count; i++) {
+        luaL_checktype(L, i, LUA_TSTRING);
+        lua_pushvalue(L, i);
+        lua_rawseti(L, -2, i);
+    }
     lua_pushvalue(L, LUA_JSON_RAW);
     lua_setmetatable(L, -2);
     return 1;
@@ -242,9 +266,10 @@ void lua_json_push_upvalues(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"encode", l_encode}, {"decode", l_decode},     {"array", l_array},
-    {"object", l_object}, {"is_array", l_is_array}, {"raw", l_raw},
-    {NULL, NULL},
+    {"encode", l_encode},     {"decode", l_decode},
+    {"array", l_array},       {"object", l_object},
+    {"is_array", l_is_array}, {"raw", l_raw},
+    {"framed", l_framed},     {NULL, NULL},
 };
 
 int luaopen_host_json(lua_State *L)

@@ -230,11 +230,14 @@ static void encode_table(struct encoder *encoder, int index)
     enter(encoder);
     enum lua_json_mark mark = lua_json_mark(L, index);
     if (mark == LUA_JSON_MARK_RAW) {
-        size_t len;
-        lua_rawgeti(L, index, 1);
-        const char *text = luaL_checklstring(L, -1, &len);
-        buf_append(encoder->buf, text, len);
-        lua_pop(L, 1);
+        int count = (int)lua_objlen(L, index);
+        for (int i = 1; i <= count; i++) {
+            size_t len;
+            lua_rawgeti(L, index, i);
+            const char *text = luaL_checklstring(L, -1, &len);
+            buf_append(encoder->buf, text, len);
+            lua_pop(L, 1);
+        }
     } else if (mark == LUA_JSON_MARK_ARRAY ||
                (mark == LUA_JSON_MARK_NONE && lua_objlen(L, index) > 0)) {
         encode_array(encoder, index);

@@ -14,10 +14,8 @@ function M.success(data, meta)
   if data == nil then
     data = json.null
   end
-  if meta == nil then -- at once: each text on the way would be copied, hashed and kept
-    return '{"success":true,"data":' .. json.encode(data) .. "}"
-  end
-  return '{"success":true,"data":' .. json.encode(data) .. ',"meta":' .. json.encode(meta) .. "}"
+  return json.framed('{"success":true,"data":', data,
+    meta == nil and "}" or ',"meta":' .. json.encode(meta) .. "}")
 end
 
 --- The body of a failure.

@@ -20,8 +20,8 @@ local function digest(shown)
   return digest_of_text(json.encode(shown, SORTED))
 end
 
---- Returns the tag of a JSON text, of a row of that version or of something that has none. Equal
--- states must have equal texts.
+--- Returns the tag of a JSON text, or of what json.raw made of several, of a row of that version or
+-- of something that has none. Equal states must have equal texts.
 function M.of_text(text, version)
   local tag = digest_of_text(text)
   return version and version .. "-" .. tag or tag

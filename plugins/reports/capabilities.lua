@@ -1,7 +1,6 @@
 -- What tenants' scripts can do with reports: the same as the API, by the same services.
 
 local errors = require("core.errors")
-local json = require("core.json")
 local s = require("core.schema")
 local categories = require("plugins.reports.categories")
 local list = require("plugins.reports.list")
@@ -15,7 +14,7 @@ local function id(optional)
 end
 
 local function show(ctx, report_id)
-  return json.raw((reading.show(ctx, report_id)))
+  return (reading.show(ctx, report_id))
 end
 
 -- Runs a check of a route on arguments; raises with all that is wrong.

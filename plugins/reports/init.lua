@@ -86,7 +86,7 @@ M.topics = {
       return report and room_of(report.id)
     end,
     snapshot = function(ctx, id)
-      return json.raw((reading.show(ctx, id)))
+      return (reading.show(ctx, id))
     end,
   },
   track = {

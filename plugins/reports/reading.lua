@@ -71,10 +71,11 @@ local function sections_of(ctx, sections, kept)
   return text
 end
 
--- A long text is put together at once and in one order: each on the way would be copied, hashed and
--- kept, and the same state has the same text, and so the same tag, in every process.
+-- Put together in one order, so that the same state has the same text and the same tag in every
+-- process; and not here: each long text that Lua makes on the way is copied, hashed and kept.
 
---- Returns one report with everything the caller may see of it, as JSON text, and its version.
+--- Returns one report with everything the caller may see of it, as a value of json.raw, and its
+-- version.
 function M.show(ctx, id)
   local person = access.person(ctx)
   local is_staff = person.reads_all
@@ -84,10 +85,9 @@ function M.show(ctx, id)
   if not text or not access.can_read(person, kept) then
     changes.not_found()
   end
-  return text .. ',"reporter":' .. view.reporter_json(kept, contact.open(ctx, kept))
-    .. ',"attachments":' .. attachments_of(ctx, kept)
-    .. ',"history":[' .. history .. "]"
-    .. (is_staff and sections_of(ctx, how.sections, kept) or "") .. "}", kept.version
+  return json.raw(text, ',"reporter":', view.reporter_json(kept, contact.open(ctx, kept)),
+    ',"attachments":', attachments_of(ctx, kept), ',"history":[', history, "]",
+    is_staff and sections_of(ctx, how.sections, kept) or "", "}"), kept.version
 end
 
 -- The tenant in which a code was found, whom whoever has the code need not name; nil when they name

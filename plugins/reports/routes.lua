@@ -17,8 +17,8 @@ local PATH = "/api/v1/reports/"
 
 -- The state of a report for whoever asks, or has just changed it.
 local function show(ctx, id)
-  local text, version = reading.show(ctx, id)
-  return reply.ok(json.raw(text), { etag = etag.of_text(text, version) })
+  local shown, version = reading.show(ctx, id)
+  return reply.ok(shown, { etag = etag.of_text(shown, version) })
 end
 
 local function create(ctx, input)

@@ -89,6 +89,21 @@ static void tells_empty_arrays_from_empty_objects(void)
         "is(json.encode({json.raw('{\"x\": 1}'), 2}), '[{\"x\": 1},2]')\n");
 }
 
+static void puts_texts_together(void)
+{
+    run("local parts = json.raw('{\"x\":', '[1', ',2]', '}')\n"
+        "is(json.encode(parts), '{\"x\":[1,2]}')\n"
+        "is(json.encode({parts, 2}), '[{\"x\":[1,2]},2]'); is(json.is_array(parts), "
+        "false)\n"
+        "is(json.framed('{\"a\":', parts, '}'), '{\"a\":{\"x\":[1,2]}}')\n"
+        "is(json.framed('[', 'a\"', ']'), '[\"a\\\\\"\"]'); is(json.framed('', nil, ''), "
+        "'null')\n"
+        "is(json.framed('<', {b = 1}, '>'), '<{\"b\":1}>')\n"
+        "raises('string expected', json.raw, 'a', 1); raises('string expected', "
+        "json.raw)\n"
+        "raises('function', json.framed, '', print, '')\n");
+}
+
 static void raises_on_what_is_no_json(void)
 {
     run("raises('function', json.encode, print)\n"
@@ -185,6 +200,7 @@ int main(void)
     RUN(names_the_byte_of_an_error);
     RUN(encodes_values);
     RUN(tells_empty_arrays_from_empty_objects);
+    RUN(puts_texts_together);
     RUN(raises_on_what_is_no_json);
     RUN(sorts_keys_on_demand);
     RUN(agrees_with_cjson);

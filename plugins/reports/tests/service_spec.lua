@@ -20,7 +20,7 @@ local function raised(code, fn, ...)
 end
 
 local function shown(ctx, id)
-  return json.decode((reading.show(ctx, id)))
+  return json.decode(json.encode((reading.show(ctx, id))))
 end
 
 local function tracked(ctx, code)

@@ -21,7 +21,7 @@ local function raised(code, fn, ...)
 end
 
 local function report_of(ctx, id)
-  return json.decode((reading.show(ctx, id)))
+  return json.decode(json.encode((reading.show(ctx, id))))
 end
 
 describe("work orders", function()

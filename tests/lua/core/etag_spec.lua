@@ -2,6 +2,7 @@
 
 local errors = require("core.errors")
 local etag = require("core.etag")
+local json = require("core.json")
 
 local function wanted(header)
   return etag.wanted_versions({ req = { header = function(_, name)
@@ -42,5 +43,11 @@ describe("the versions that a request names", function()
   it("are found in what was sent as a tag", function()
     assert.same({ [12] = true }, wanted('"' .. etag.of(12, { a = 1 }) .. '"'))
     assert.same({ [12] = true }, wanted('"' .. etag.of_text("{}", 12) .. '"'))
+  end)
+
+  it("are of what is shown, put together or not", function()
+    assert.equal(etag.of_text('{"a":1}', 2), etag.of_text(json.raw('{"a":', "1", "}"), 2))
+    assert.equal(etag.of(2, { a = 1 }), etag.of_text('{"a":1}', 2))
+    assert.are_not.equal(etag.of_text("{}", 2), etag.of_text("[]", 2))
   end)
 end)
