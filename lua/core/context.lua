@@ -42,7 +42,10 @@ function OfRequest.__index(ctx, name)
     return inherited
   end
   local req = ctx.req
-  local value = req[method](req)
+  local ok, value = pcall(req[method], req)
+  if not ok then -- the request is over, and what it has set off goes on: a line of the log, say
+    return nil
+  end
   ctx[name] = value
   return value
 end
