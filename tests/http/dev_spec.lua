@@ -46,3 +46,16 @@ describe("what is said at the beginning", function()
     assert.equal(15, count)
   end)
 end)
+
+describe("the end", function()
+  it("is a good one, however often it is asked for", function()
+    for _ = 1, 5 do
+      servers.shell("kill -TERM " .. server.pid)
+      servers.sleep(0.05)
+    end
+    server:stop(true) -- tells what is left running
+    local file = assert(io.open(server.data .. "/log/mariadb.log"))
+    assert.matches("Shutdown complete%s*$", file:read("*a"))
+    file:close()
+  end)
+end)

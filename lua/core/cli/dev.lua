@@ -28,9 +28,10 @@ local function new_run()
   return { event = task.signal(), stopping = false, died = nil }
 end
 
+-- A second one changes nothing: it would kill us, and with us a database that is about to end well.
 local function watch_signals(run)
   task.spawn(function()
-    if sys.on_signal() then
+    while sys.on_signal() do
       run.stopping = true
       run.event:notify()
     end
