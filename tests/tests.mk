@@ -27,7 +27,7 @@ HTTP   := $(call in_order,$(wildcard tests/http/*_spec.lua))
 FAULTS := $(call in_order,$(wildcard tests/faults/*_spec.lua))
 KILL   := $(call in_order,$(wildcard tests/kill/*_spec.lua))
 
-.PHONY: test-fuzz test-full test-valgrind test-collect test-collected test-clients test-alerts
+.PHONY: test-fuzz test-full test-long test-valgrind test-collect test-collected test-clients test-alerts
 .PHONY: test test-release test-asan test-host test-arch test-lua test-http test-faults test-kill test-served test-deps
 
 test: ## everything: C, Lua, HTTP, kill -9, once more under ASan and UBSan (under 15 minutes)
@@ -102,16 +102,21 @@ test-collected: test-deps $(BIN) $(TEMPLATE)/fresh
 	$(Q)$(WITH) $(BUSTED) --filter-out="when the server is reloaded" --filter-out="costs little while" \
 		--filter-out="closes a slow reader" $(COLLECTED:%=tests/http/%_spec.lua)
 
+FUZZ_LOG := $(BUILD)/test-fuzz.log
+
 # In the order of what fails soonest. Each part says when it begins.
 FULL := test test-collect test-valgrind test-alerts test-clients
 
 test-full: ## what takes longer: make test, collector and valgrind, long fuzzing, public clients, tests/full
 	$(Q)for part in $(FULL); do echo "== $$(date +%T) $$part"; $(MAKE) --no-print-directory $$part || exit 1; done
-	@echo "== $$(date +%T) test-fuzz"
-	$(Q)$(MAKE) --no-print-directory test-fuzz FUZZ_SECONDS=60
-	@echo "== $$(date +%T) tests/full"
-	$(Q)$(WITH) $(BUSTED) tests/full
+	@echo "== $$(date +%T) tests/full, and test-fuzz beside it, in $(FUZZ_LOG)"
+	$(Q)nice -n 19 $(MAKE) --no-print-directory test-fuzz FUZZ_SECONDS=60 >$(FUZZ_LOG) 2>&1 & fuzz=$$!; \
+		$(MAKE) --no-print-directory test-long; long=$$?; \
+		wait $$fuzz; fuzzed=$$?; tail -n 60 $(FUZZ_LOG); exit $$((long + fuzzed))
 	@echo "== $$(date +%T) make test-full: all passed"
+
+test-long: test-deps $(BIN) $(TEMPLATE)/fresh ## what takes minutes: long outages, reload storms, slow clients, memory
+	$(Q)$(WITH) $(BUSTED) tests/full
 
 PROMTOOL := $(BUILD)/prometheus/usr/bin/promtool
 
