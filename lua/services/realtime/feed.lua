@@ -51,7 +51,10 @@ end
 function M.pause()
   local until_ms = time.monotonic_ms() + PAUSE_MAX_MS
   while ws.stats().queued > 0 and time.monotonic_ms() < until_ms do
-    task.sleep(PAUSE_MS)
+    local _, cancelled = task.sleep(PAUSE_MS)
+    if cancelled then
+      return
+    end
   end
 end
 
