@@ -30,6 +30,10 @@ int metrics_fd(const struct metrics *metrics);
 /* Unmaps it in this process; NULL is fine. */
 void metrics_free(struct metrics *metrics);
 
+/* Says which process this is, by any number: those whose numbers differ do not slow each other down
+ * when they count. After the fork; nobody need say it. */
+void metrics_lane(struct metrics *metrics, size_t process);
+
 /* The number of the series with this name and these labels, made when there is none yet. `labels`
  * is the text between the braces, escaped (`route="/x",method="GET"`), "" for none. -1 when the
  * name is none that Prometheus takes, one of the texts is too long (name 63, help 127, labels 255

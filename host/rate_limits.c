@@ -1,6 +1,8 @@
 /* A set-associative table: a key belongs to one bucket and may lie in any of its cells, which are
- * five cache lines under one lock. So a look-up is bounded, and there is one place where two
- * processes that bring the same new key meet: without that both would count it alone.
+ * six cache lines under one lock: two of keys, which are hardly ever written, so that a core need
+ * not fetch them from another; the lock with the first cell; the other cells. So a look-up is
+ * bounded, and there is one place where two processes that bring the same new key meet: without
+ * that both would count it alone.
  *
  * The lock is held for a dozen comparisons, without a system call in between. It is robust: when
  * its holder is killed, the next one gets it. What a kill can leave behind is one cell with
@@ -21,21 +23,21 @@
 #include <string.h>
 
 enum {
-    LAYOUT = 0x6c6d0002, /* raise it when what follows means something else */
-    CELLS = 7,
+    LAYOUT = 0x6c6d0003, /* raise it when what follows means something else */
+    CELLS = 8,
     LINE = 64,
 };
 
 #define NS_PER_MS INT64_C(1000000)
 
 struct cell {
-    uint64_t key[2];
     int64_t arrival; /* ns of the callers' clock; 0: never used */
     int64_t own;     /* of the ns until then: by uses that nobody was told of */
     int64_t added;   /* the same with what those uses weighed for others; >= own */
 };
 
 struct bucket {
+    uint64_t keys[CELLS][2]; /* of the cells */
     pthread_mutex_t lock;
     struct cell cells[CELLS];
 } __attribute__((aligned(LINE)));
@@ -53,17 +55,18 @@ static void lock(struct bucket *bucket)
         pthread_mutex_consistent(&bucket->lock);
 }
 
-/* The key's cell, or the one that has the least to forget. */
-static struct cell *find(struct bucket *bucket, const uint64_t key[2], bool *found)
+/* The number of the key's cell, or of the one that has the least to forget. */
+static size_t find(const struct bucket *bucket, const uint64_t key[2], bool *found)
 {
-    struct cell *oldest = bucket->cells;
-    for (struct cell *cell = bucket->cells; cell < bucket->cells + CELLS; cell++) {
-        *found = cell->key[0] == key[0] && cell->key[1] == key[1];
-        if (*found)
-            return cell;
-        if (cell->arrival < oldest->arrival)
-            oldest = cell;
-    }
+    size_t oldest = 0;
+    *found = true;
+    for (size_t i = 0; i < CELLS; i++)
+        if (bucket->keys[i][0] == key[0] && bucket->keys[i][1] == key[1])
+            return i;
+    *found = false;
+    for (size_t i = 1; i < CELLS; i++)
+        if (bucket->cells[i].arrival < bucket->cells[oldest].arrival)
+            oldest = i;
     return oldest;
 }
 
@@ -117,7 +120,8 @@ void limits_free(struct limits *limits)
 /* A key in its locked bucket. */
 struct place {
     struct bucket *bucket;
-    struct cell *cell; /* the key's, or the one that it would get */
+    size_t number;     /* of the key's cell, or of the one that it would get */
+    struct cell *cell; /* that one */
     uint64_t id[2];
     int64_t now;  /* ns */
     int64_t used; /* ns until the whole allowance is back; 0 when the key has no cell */
@@ -140,7 +144,8 @@ static void enter(struct limits *limits, const void *key, size_t len, int64_t no
     place->bucket = &limits->buckets[place->id[0] & limits->mask];
     place->now = now_ms * NS_PER_MS;
     lock(place->bucket);
-    place->cell = find(place->bucket, place->id, &place->found);
+    place->number = find(place->bucket, place->id, &place->found);
+    place->cell = &place->bucket->cells[place->number];
     place->used = 0;
     if (!place->found)
         return;
@@ -157,8 +162,10 @@ static void leave(const struct place *place)
 /* The key's own cell from now on. */
 static struct cell *claim(const struct place *place)
 {
-    if (!place->found)
-        *place->cell = (struct cell){.key = {place->id[0], place->id[1]}};
+    if (!place->found) {
+        *place->cell = (struct cell){0};
+        memcpy(place->bucket->keys[place->number], place->id, sizeof(place->id));
+    }
     return place->cell;
 }
 

@@ -16,6 +16,7 @@
 #include "image_client.h"
 #include "log.h"
 #include "mem.h"
+#include "metrics.h"
 #include "redis.h"
 #include "sandbox_client.h"
 #include "smtp.h"
@@ -366,6 +367,7 @@ int worker_main(const struct worker_setup *setup)
     uv_signal_init(&worker.loop, &worker.term);
     uv_poll_init(&worker.loop, &worker.channel, setup->channel);
     worker.drain_timer.data = worker.term.data = worker.channel.data = &worker;
+    metrics_lane(setup->metrics, setup->slot);
     open_modules(&worker);
     uv_signal_start(&worker.term, on_term, SIGTERM);
     uv_poll_start(&worker.channel, UV_READABLE, on_channel);

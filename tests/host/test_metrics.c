@@ -106,11 +106,30 @@ static void count_in_child(struct metrics *metrics)
     }
 }
 
+/* What is set is one value, whoever sets it; what is added, is added. */
+static void has_one_value_of_a_gauge(void)
+{
+    struct metrics *metrics = metrics_new(10);
+    int gauge = metrics_open(metrics, METRIC_GAUGE, "g", "", "");
+    int total = metrics_open(metrics, METRIC_COUNTER, "g_total", "", "");
+    for (size_t process = 0; process < 20; process++) {
+        metrics_lane(metrics, process);
+        metrics_set(metrics, gauge, 5);
+        metrics_add(metrics, gauge, 1);
+        metrics_add(metrics, total, 1);
+    }
+    CHECK(metrics_total(metrics, "g") == 6 && says(metrics, "g 6\n"));
+    CHECK(metrics_total(metrics, "g_total") == 20 && says(metrics, "g_total 20\n"));
+    metrics_lane(metrics, 0);
+    metrics_free(metrics);
+}
+
 static void loses_no_count_of_many_processes(void)
 {
     struct metrics *metrics = metrics_new(100);
     for (int i = 0; i < PROCESSES; i++)
         if (fork() == 0) {
+            metrics_lane(metrics, (size_t)i * 4); /* some share a lane */
             count_in_child(metrics);
             raise(SIGKILL); /* what was counted stays */
         }
@@ -171,6 +190,7 @@ int main(void)
     RUN(tells_durations_in_seconds_with_growing_buckets);
     RUN(refuses_what_prometheus_would_not_read);
     RUN(stays_within_its_table);
+    RUN(has_one_value_of_a_gauge);
     RUN(loses_no_count_of_many_processes);
     RUN(outlives_a_process_killed_while_it_adds);
     RUN(goes_on_after_an_upgrade);

@@ -97,18 +97,18 @@ static void tells_keys_apart_by_all_their_bytes(void)
     limits_free(limits);
 }
 
-/* One bucket: seven cells. */
+/* One bucket: eight cells. */
 static void forgets_the_key_that_has_the_least_to_lose(void)
 {
     struct limits *limits = limits_new(1);
     char key[16];
-    for (int i = 7; i >= 1; i--) { /* "k1" is nearest to its whole allowance */
+    for (int i = 8; i >= 1; i--) { /* "k1" is nearest to its whole allowance */
         snprintf(key, sizeof(key), "k%d", i);
         CHECK(take(limits, key, &ten_a_minute, i, START).allowed);
     }
     CHECK(take(limits, "new", &ten_a_minute, 10, START).allowed);
     CHECK(take(limits, "k1", &ten_a_minute, 0, START).remaining == 10);
-    for (int i = 2; i <= 7; i++) {
+    for (int i = 2; i <= 8; i++) {
         snprintf(key, sizeof(key), "k%d", i);
         CHECK(take(limits, key, &ten_a_minute, 0, START).remaining == 10 - i);
     }
@@ -119,7 +119,7 @@ static void looking_at_a_key_forgets_no_other(void)
 {
     struct limits *limits = limits_new(1);
     char key[16];
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 8; i++) {
         snprintf(key, sizeof(key), "k%d", i);
         take(limits, key, &ten_a_minute, 1, START);
     }
@@ -127,7 +127,7 @@ static void looking_at_a_key_forgets_no_other(void)
         snprintf(key, sizeof(key), "look%d", i);
         take(limits, key, &ten_a_minute, 0, START);
     }
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 8; i++) {
         snprintf(key, sizeof(key), "k%d", i);
         CHECK(take(limits, key, &ten_a_minute, 0, START).remaining == 9);
     }
