@@ -88,6 +88,7 @@ struct http_req {
     struct buf text;        /* URL, names and values, each with a NUL behind it */
     struct http_field *fields;
     size_t count, cap;
+    uint64_t lengths;              /* a bit for each length (by 64) that a name has */
     uint32_t url_len, field_start; /* while parsing */
     uint32_t path, path_len, query, query_len;
     uint8_t method;

@@ -156,6 +156,7 @@ static int on_value_complete(llhttp_t *parser)
     if (!req->in_value && begin_value(conn) < 0)
         return -1;
     struct http_field *field = &req->fields[req->count++];
+    req->lengths |= UINT64_C(1) << field->name_len % 64;
     while (req->text.len > field->value &&
            strchr(" \t", req->text.data[req->text.len - 1]))
         req->text.len--;
@@ -178,7 +179,6 @@ static bool same_name(const struct http_req *req, const struct http_field *a,
 static void join_with(struct http_req *req, size_t index)
 {
     struct http_field *first = &req->fields[index];
-    bool cookie = strcmp(req->text.data + first->name, "cookie") == 0;
     uint32_t moved = 0; /* where the joined value begins; 0: there is none yet */
     for (size_t i = index + 1; i < req->count; i++) {
         struct http_field *other = &req->fields[i];
@@ -187,6 +187,7 @@ static void join_with(struct http_req *req, size_t index)
         size_t most = (moved ? 0 : (size_t)first->value_len) + 2 + other->value_len;
         char *out = buf_reserve(&req->text, most);
         const char *text = req->text.data;
+        bool cookie = strcmp(text + first->name, "cookie") == 0;
         if (!moved) {
             moved = (uint32_t)req->text.len;
             out = mempcpy(out, text + first->value, first->value_len);
@@ -208,6 +209,8 @@ static void join_with(struct http_req *req, size_t index)
 static void join_repeated(struct http_req *req)
 {
     size_t kept = 0;
+    if ((size_t)__builtin_popcountll(req->lengths) == req->count)
+        return; /* no two names are of one length */
     for (size_t i = 0; i < req->count; i++) {
         if (!req->fields[i].name_len)
             continue;

@@ -74,6 +74,8 @@ const char *http_req_query(const struct http_req *req, size_t *len)
 const char *http_req_header(const struct http_req *req, const char *name, size_t *len)
 {
     size_t name_len = strlen(name);
+    if (!(req->lengths & UINT64_C(1) << name_len % 64))
+        return NULL;
     for (size_t i = 0; i < req->count; i++) {
         const struct http_field *field = &req->fields[i];
         if (field->name_len != name_len ||

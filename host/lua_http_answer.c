@@ -239,15 +239,19 @@ static void put_lines(const struct frame *frame, const struct http_header *heade
     }
 }
 
-/* Takes the headers of this name out. */
-static size_t without(struct http_header *headers, size_t count,
+/* Takes the headers of this name out; the first `*checked` of them are known to be sound. */
+static size_t without(struct http_header *headers, size_t count, size_t *checked,
                       const struct http_header *name)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++)
-        if (headers[i].name_len != name->name_len ||
-            strncasecmp(headers[i].name, name->name, name->name_len) != 0)
-            headers[kept++] = headers[i];
+    size_t kept = 0, sound = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (headers[i].name_len == name->name_len &&
+            strncasecmp(headers[i].name, name->name, name->name_len) == 0)
+            continue;
+        sound += i < *checked;
+        headers[kept++] = headers[i];
+    }
+    *checked = sound;
     return kept;
 }
 
@@ -289,10 +293,8 @@ static size_t put_fields(lua_State *L, struct exchange *exchange,
         int value = first + (int)i;
         if (lua_isnoneornil(L, value))
             continue;
-        if (lengths & lengths_of(&header, 1)) {
-            count = without(headers, count, &header);
-            *checked = 0;
-        }
+        if (lengths & lengths_of(&header, 1))
+            count = without(headers, count, checked, &header);
         if (line->of_body) {
             header.value = luaL_checklstring(L, value, &header.value_len);
             add_header(L, headers, &count, header);
