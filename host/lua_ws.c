@@ -23,7 +23,7 @@
  *   ws.set_data(id, text|nil) -> true | nil, err
  *   ws.data(id) -> text | nil
  *   ws.deadline(id, ms, code, reason) -> true | nil, err     closes it then; ms 0: no more
- *   ws.stats() -> {connections=, rooms=, queued=, dropped=}
+ *   ws.stats() -> {connections=, rooms=, queued=, half_full=, dropped=}
  *
  * Entry points, each call a task of the current generation with 30 s to end; per
  * connection one after the other: ws_message(id, text, true for a binary one),
@@ -429,6 +429,7 @@ static int l_stats(lua_State *L)
     set_count(L, "connections", stats.connections);
     set_count(L, "rooms", stats.rooms);
     set_count(L, "queued", stats.queued);
+    set_count(L, "half_full", stats.half_full);
     set_count(L, "dropped", stats.dropped);
     return 1;
 }

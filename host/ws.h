@@ -137,7 +137,9 @@ int ws_deadline(struct ws_hub *hub, uint64_t id, unsigned ms, unsigned code,
 struct ws_stats {
     size_t connections; /* not closing */
     size_t rooms;
-    size_t queued;    /* what waits for all readers together, as ws_queued counts it */
+    size_t queued; /* what waits for all readers together, as ws_queued counts it */
+    size_t
+        half_full; /* of the connections, those with more than half of queue_max waiting */
     uint64_t dropped; /* closed with 4408 since the start */
 };
 struct ws_stats ws_hub_stats(const struct ws_hub *hub);

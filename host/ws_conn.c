@@ -53,6 +53,7 @@ void ws_conn_report(struct ws_conn *conn)
 
 void ws_conn_leave_open(struct ws_conn *conn, unsigned code)
 {
+    conn->hub->half_full -= ws_conn_is_half_full(conn);
     conn->state = WS_CLOSING;
     conn->code = (uint16_t)code;
     conn->deadline_at = uv_now(conn->hub->loop) + CLOSE_WAIT_MS;

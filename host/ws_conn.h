@@ -60,7 +60,8 @@ struct ws_hub {
     struct hash rooms; /* by name */
     struct ws_conn *all;
     size_t open;
-    size_t queued; /* of all */
+    size_t queued;    /* of all */
+    size_t half_full; /* open ones that have more than half of their queue_max in it */
     uint64_t last_id;
     uint64_t dropped;
     struct ws_conn *reports; /* their on_close is due */
@@ -111,6 +112,8 @@ void ws_conn_send_new(struct ws_conn *conn, enum ws_opcode opcode, const char *d
 /* Says goodbye: a close frame, or the end of a stream of events. */
 void ws_conn_send_close(struct ws_conn *conn, unsigned code, const char *reason);
 bool ws_conn_is_events(const struct ws_conn *conn);
+/* Whether it counts in the hub's half_full. */
+bool ws_conn_is_half_full(const struct ws_conn *conn);
 
 /* ---- ws_read.c: what comes in ---- */
 

@@ -136,7 +136,8 @@ void ws_hub_free(struct ws_hub *hub)
 
 struct ws_stats ws_hub_stats(const struct ws_hub *hub)
 {
-    return (struct ws_stats){hub->open, hub->rooms.count, hub->queued, hub->dropped};
+    return (struct ws_stats){hub->open, hub->rooms.count, hub->queued, hub->half_full,
+                             hub->dropped};
 }
 
 uint64_t ws_adopt(struct ws_hub *hub, uv_stream_t *stream,

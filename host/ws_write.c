@@ -20,12 +20,25 @@ bool ws_conn_is_events(const struct ws_conn *conn)
     return conn->form == WS_FORM_EVENT;
 }
 
+bool ws_conn_is_half_full(const struct ws_conn *conn)
+{
+    return conn->state == WS_OPEN && conn->queued > conn->queue_max / 2;
+}
+
+static void set_queued(struct ws_conn *conn, size_t queued)
+{
+    struct ws_hub *hub = conn->hub;
+    hub->half_full -= ws_conn_is_half_full(conn);
+    hub->queued += queued - conn->queued;
+    conn->queued = queued;
+    hub->half_full += ws_conn_is_half_full(conn);
+}
+
 static void on_written(uv_write_t *req, int status)
 {
     struct write *write = req->data;
     struct ws_conn *conn = write->conn;
-    conn->queued -= write->cost;
-    conn->hub->queued -= write->cost;
+    set_queued(conn, conn->queued - write->cost);
     ws_packet_unref(write->packet);
     free(write);
     if (status < 0)
@@ -46,8 +59,7 @@ static void enqueue(struct ws_conn *conn, struct ws_packet *packet, size_t sent)
         return;
     }
     packet->refs++;
-    conn->queued += write->cost;
-    conn->hub->queued += write->cost;
+    set_queued(conn, conn->queued + write->cost);
 }
 
 /* At once when nothing waits and the socket takes it, else by the queue. A reader that

@@ -857,7 +857,9 @@ static void ends_streams_of_events(void)
     size_t most = 0;
     for (int i = 0; i < 100; i++) {
         publish("red", text, 0);
-        most = ws_queued(hub, b.id) > most ? ws_queued(hub, b.id) : most;
+        size_t queued = ws_queued(hub, b.id);
+        most = queued > most ? queued : most;
+        CHECK(ws_hub_stats(hub).half_full == (queued > 32 * 1024));
     }
     CHECK(most > sizeof(text) && most <= 64 * 1024);
     CHECK(ws_hub_stats(hub).dropped == 1 && ws_queued(hub, b.id) == 0);

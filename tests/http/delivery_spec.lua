@@ -148,8 +148,9 @@ describe("delivery", function()
     back:close()
   end)
 
-  -- As when a worker had no connection to the database for a while.
-  it("gives a backlog as fast as it is read", function()
+  -- As when a worker had no connection to the database for a while: to a reader that rests between
+  -- two events.
+  local function gives_a_backlog(rest_s)
     local reader = signed_in(dispatcher, nil, local_path)
     local _, event = announced(reader, { description = LONG })
     server:sql(([[START TRANSACTION;
@@ -165,8 +166,17 @@ describe("delivery", function()
       local next_one, code = expect(reader, "event")
       assert(next_one, code)
       assert.equal(event.seq + i, next_one.seq)
+      cqueues.sleep(rest_s)
     end
     reader:close()
+  end
+
+  it("gives a backlog as fast as it is read", function()
+    gives_a_backlog(0)
+  end)
+
+  it("waits for who reads a backlog slowly, but steadily", function()
+    gives_a_backlog(0.005)
   end)
 
   it("goes on from a point given in the address, as one word, or in a frame", function()

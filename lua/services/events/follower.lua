@@ -53,11 +53,12 @@ local function end_of_piece(rows, first, piece_bytes)
   return last
 end
 
--- Hands on what was read behind a position, piece by piece while it is a backlog.
+-- Hands on what was read behind a position, piece by piece.
 -- @return whether there may be more
 local function hand_on(options, from, rows, events)
   local first = 1
   while rows[first] do
+    options.await_room()
     if M.position() ~= from then
       return true -- the other generation was faster
     end
@@ -66,9 +67,6 @@ local function hand_on(options, from, rows, events)
     sys.shared_set(CURSOR, from)
     options.hand_on({ unpack(events, first, last) })
     first = last + 1
-    if rows[first] or #rows == BATCH then
-      options.pause()
-    end
   end
   return #rows == BATCH
 end
@@ -93,8 +91,8 @@ end
 --- Starts following.
 -- @param options hand_on(events), must not wait; is_heard() -> whether anybody would hear of events
 --   now, must not wait; prepare(), called before each turn, may wait; piece_bytes = how many bytes
---   of payloads are handed on at once at most, if it is more than one event; pause(), called
---   between the pieces of a backlog, may wait
+--   of payloads are handed on at once at most, if it is more than one event; await_room(), called
+--   before each piece, may wait
 -- @return the loop: loop:stop()
 function M.start(options)
   return background.start({

@@ -11,7 +11,10 @@ local rooms = require("services.realtime.rooms")
 
 local M = {}
 
-local PAUSE_MS, PAUSE_MAX_MS = 5, 250
+local LOOK_MS = 5
+local STILL_MAX_MS, WAIT_MAX_MS = 500, 2000
+
+local given_up = 0 -- how many half full queues are waited for no more
 
 -- The rooms of an event with what each hears, richest first; empty when it is not for sockets.
 local function views_of(event)
@@ -45,15 +48,25 @@ function M.is_heard()
   return ws.stats().connections > 0
 end
 
---- Lets readers take what waits for them, so that a backlog (the database was away from this
--- worker) makes nobody a slow reader who is none. For a quarter of a second at most: nobody waits
--- for those who are.
-function M.pause()
-  local until_ms = time.monotonic_ms() + PAUSE_MAX_MS
-  while ws.stats().queued > 0 and time.monotonic_ms() < until_ms do
-    local _, cancelled = task.sleep(PAUSE_MS)
-    if cancelled then
-      return
+--- Waits while somebody's queue is half full, so that a backlog (the database was away from this
+-- worker) makes nobody a slow reader who is none: as long as queues get shorter, for two seconds at
+-- most. Who takes nothing is waited for once, for half a second: the kernel, too, takes more of a
+-- queue only when its own buffer has become much emptier.
+function M.await_room()
+  local stats, began = ws.stats(), time.monotonic_ms()
+  local queued, taken_ms = stats.queued, began
+  given_up = math.min(given_up, stats.half_full)
+  while stats.half_full > given_up do
+    local _, cancelled = task.sleep(LOOK_MS)
+    local now = time.monotonic_ms()
+    stats = ws.stats()
+    if stats.queued < queued then
+      queued, taken_ms = stats.queued, now
+    elseif now - taken_ms > STILL_MAX_MS then
+      given_up = stats.half_full
+    end
+    if cancelled or now - began > WAIT_MAX_MS then
+      given_up = stats.half_full
     end
   end
 end

@@ -17,6 +17,7 @@ local M = {}
 local EXPIRY_MS = 1000
 local EXPIRED_UP_TO = "realtime.expired_up_to" -- lives with the process, like the connections
 local CATCH_UP_S = 60 -- after a step of the clock
+local PIECES = 4 -- in a queue: one fits into half of it, though frames are more than what they tell
 
 local expiry -- the loop that tells of expired tokens, while started
 
@@ -44,8 +45,8 @@ function M.start()
   if sys.role() ~= "http" then
     return
   end
-  events.follow({ hand_on = feed.broadcast, is_heard = feed.is_heard, pause = feed.pause,
-    piece_bytes = config.get().ws.queue_max / 2 })
+  events.follow({ hand_on = feed.broadcast, is_heard = feed.is_heard,
+    await_room = feed.await_room, piece_bytes = config.get().ws.queue_max / PIECES })
   identity.watch(session.on_security_event)
   expiry = background.start({ name = "token expiry", every_ms = EXPIRY_MS, step = tell_expired })
 end

@@ -21,10 +21,11 @@ local function system()
   return context.system({ name = "realtime" })
 end
 
--- What was missed may be more than a connection's queue holds: it comes as fast as it is read. A
--- reader that takes too long ends the task that waits here, and goes on later from where it was.
+-- What was missed may be more than a connection's queue holds: it comes as fast as it is read, and
+-- leaves so much room that nobody waits for this one (feed.await_room). A reader that takes too
+-- long ends the task that waits here, and goes on later from where it was.
 local function await_reader(id)
-  local most = config.get().ws.queue_max / 2
+  local most = config.get().ws.queue_max / 4
   while ws.queued(id) > most do
     errors.check(task.sleep(PAUSE_MS))
   end

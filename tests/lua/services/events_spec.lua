@@ -144,7 +144,7 @@ describe("the follower", function()
 
   -- Follows until the spec ends. @return the numbers of a tenant's events, as they are handed on
   local function follow(ctx, is_heard, piece_bytes)
-    local got = { pauses = 0 }
+    local got = { waits = 0 }
     events.follow({
       hand_on = function(list)
         for _, event in ipairs(list) do
@@ -154,8 +154,8 @@ describe("the follower", function()
         end
       end,
       is_heard = is_heard,
-      pause = function()
-        got.pauses = got.pauses + 1
+      await_room = function()
+        got.waits = got.waits + 1
       end,
       piece_bytes = piece_bytes or math.huge,
     })
@@ -190,7 +190,7 @@ describe("the follower", function()
     await(function()
       return #got == 1
     end)
-    assert.same({ 3, pauses = 0 }, got)
+    assert.same({ 3, waits = 1 }, got)
     assert.equal(2, #events.list_since(ctx, ctx.tenant.id, 1, 10))
   end)
 
@@ -209,11 +209,11 @@ describe("the follower", function()
     await(function()
       return #got == 2
     end)
-    assert.same({ 1, 2, pauses = 0 }, got)
+    assert.same({ 1, 2, waits = 1 }, got)
     assert.is_true(asked > 2)
   end)
 
-  it("pauses between the pieces of what is much", function()
+  it("waits for room before each piece of what is much", function()
     local ctx = new_tenant()
     local got = follow(ctx, function()
       return true
@@ -223,7 +223,7 @@ describe("the follower", function()
     await(function()
       return #got == 3
     end)
-    assert.same({ 1, 2, 3, pauses = 2 }, got)
+    assert.same({ 1, 2, 3, waits = 3 }, got)
   end)
 
   it("hands on each event once, and past ones can be read up to there", function()
@@ -236,7 +236,7 @@ describe("the follower", function()
     await(function()
       return #got == 3
     end)
-    assert.same({ 1, 2, 3, pauses = 0 }, got)
+    assert.same({ 1, 2, 3, waits = 1 }, got)
     local limits = { max = 10, seconds = 60 }
     assert.is_true(events.can_resume(ctx, ctx.tenant.id, 3, limits))
     assert.is_true(events.can_resume(ctx, ctx.tenant.id, 1, limits))

@@ -117,7 +117,7 @@ describe("a snapshot", function()
       is_heard = function()
         return true
       end,
-      pause = function() end, piece_bytes = math.huge,
+      await_room = function() end, piece_bytes = math.huge,
     })
     finally(events.unfollow)
     task.sleep(100)
