@@ -25,9 +25,10 @@ describe("with people at work, again and again", function()
       for round = 1, ROUNDS do
         local outcome = outage.run(server, { which = which, faults = every, lasting_s = LASTING_S,
           prefix = ("%s round %d "):format(which, round) })
-        print(("\n# %s: %d answers, %d told to come later, %d reports, slowest answer %.1f s"):format(
+        print(("\n# %s: %d answers, %d told to come later, %d reports, slowest answer %.1f s, "
+          .. "slowest event %.1f s"):format(
           which, outcome.traffic.answered, outcome.traffic.later, outcome.reports,
-          outcome.traffic.slowest_s))
+          outcome.traffic.slowest_s, outcome.traffic.slowest_event_s))
         assert.same({}, outcome.traffic.failures)
         assert.equal(0, outcome.unheard)
         assert.same(outcome.pids_before, outcome.pids_after)

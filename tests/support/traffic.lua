@@ -47,6 +47,7 @@ local function report(traffic)
   } })
   if well then
     traffic.acknowledged[answer.json.data.id] = true
+    traffic.told_at[answer.json.data.id] = cqueues.monotime()
     traffic.count = traffic.count + 1
   end
 end
@@ -65,7 +66,7 @@ end
 
 -- Where it comes back, a socket may be told that the server goes away.
 local function listen(traffic)
-  local listener = { heard = {}, resyncs = 0 }
+  local listener = { heard = {}, events = 0, resyncs = 0 }
   local socket, last = open_socket(traffic), nil
   traffic.listeners[#traffic.listeners + 1] = listener
   while not traffic.over do
@@ -74,14 +75,19 @@ local function listen(traffic)
       traffic.came_back = traffic.came_back + 1
       socket = open_socket(traffic, last)
     elseif code then
-      fail(traffic, "a socket was closed with %s", tostring(code))
+      fail(traffic, "a socket was closed with %s: it had heard %d events, of %d reports",
+        tostring(code), listener.events, traffic.count)
       return
     elseif message and message.type == "resync" then
       listener.resyncs = listener.resyncs + 1
     elseif message and message.type == "event" then
       last = message.seq and message or last
+      listener.events = listener.events + 1
       if message.event == "report:created" then
         listener.heard[message.data.id] = true
+        local told_at = traffic.told_at[message.data.id] -- it may be heard of before
+        local late_s = told_at and cqueues.monotime() - told_at or 0
+        traffic.slowest_event_s = math.max(traffic.slowest_event_s, late_s)
       end
     end
   end
@@ -113,11 +119,13 @@ end
 --- Adds it to a cqueues loop.
 -- @param options api, token, prefix of the titles, reporters, readers, sockets, come_back: sockets
 --   that are closed with 1001 come back
--- @return traffic {answered, later (503), failures, slowest_s, acknowledged = set of ids, count,
+-- @return traffic {answered, later (503), failures, slowest_s, slowest_event_s = from an answer to
+--   its event, acknowledged = set of ids, count,
 --   posted, came_back}
 function M.start(loop, options)
   local traffic = setmetatable({ answered = 0, later = 0, failures = {}, slowest_s = 0, count = 0,
-    acknowledged = {}, posted = 0, listeners = {}, came_back = 0 }, Traffic)
+    slowest_event_s = 0, acknowledged = {}, told_at = {}, posted = 0, listeners = {},
+    came_back = 0 }, Traffic)
   for name, value in pairs(options) do
     traffic[name] = value
   end
