@@ -19,8 +19,8 @@ local USAGE_ERROR = 2
 
 -- In the order of the help. `native` ones are answered by the host before Lua is asked.
 local COMMANDS = {
-  "dev", "serve", "migrate", "seed", "reload", "status", "routes", "test", "doctor", "version",
-  "help",
+  "dev", "serve", "migrate", "seed", "reload", "status", "routes", "shell", "test", "doctor",
+  "version", "help",
 }
 
 local NATIVE = {

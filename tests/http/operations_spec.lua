@@ -157,6 +157,60 @@ describe("an operator", function()
   end)
 end)
 
+describe("fixxit shell", function()
+  local server
+
+  setup(function()
+    server = servers.start()
+  end)
+
+  teardown(function()
+    server:stop()
+  end)
+
+  -- What it prints of these lines, and its exit code.
+  local function told(lines, options)
+    local path = server.data .. "/shell.lua"
+    local file = assert(io.open(path, "w"))
+    file:write(lines)
+    file:close()
+    local code, text = server:command(("shell %s < %s 2>&1"):format(options or "", path))
+    return text:gsub("%s+$", ""), code
+  end
+
+  it("shows what expressions are, and keeps what statements set", function()
+    local text, code = told('x = 20\nx + 22, nil\n{ b = { 1 }, a = "ü" }\n\nfunction twice(n)\n'
+      .. '  return 2 * n\nend\ntwice(x)')
+    assert.equal('42\nnil\n{"a":"ü","b":[1]}\n40', text)
+    assert.equal(0, code)
+  end)
+
+  it("has the database, and what the services can do", function()
+    local text = told('id = require("services.identity").find_tenant_by_slug(ctx, "riverton").id\n'
+      .. 'query("SELECT slug FROM tenants WHERE id = ?", id)[1].slug')
+    assert.equal("riverton", text)
+    local tenant = server:sql("SELECT id FROM tenants WHERE slug = 'riverton'"):gsub("%s+", "")
+    local own = told('query("SELECT COUNT(*) AS n FROM reports WHERE tenant_id = :tenant")[1].n',
+      "--tenant " .. tenant)
+    assert.equal(server:sql(("SELECT COUNT(*) FROM reports WHERE tenant_id = '%s'"):format(tenant))
+      :gsub("%s+", ""), own)
+  end)
+
+  it("ends at the first mistake of a file, and tells it", function()
+    local text, code = told('1\nquery("SELECT nothing")\n2')
+    assert.truthy(text:find("^1\n%u+: .*nothing"), text)
+    assert.equal(1, code)
+    text, code = told("error('boom', 0)\n2")
+    assert.same({ "boom", 1 }, { text, code })
+    text, code = told("x = = 1\n2")
+    assert.truthy(text:find("shell:1: .*near '='"), text)
+    assert.equal(1, code)
+    text, code = told("do\n1")
+    assert.truthy(text:find("shell:"), text)
+    assert.equal(1, code)
+  end)
+end)
+
 describe("fixxit doctor", function()
   local function examine(command)
     local code, output = command("doctor --json")

@@ -70,7 +70,7 @@ end
 --- Calls hand_on(events) in this worker with what was numbered since the last call, oldest first,
 -- while is_heard() says that somebody is there to hear it: what comes otherwise counts as handed
 -- on. There is one subscriber: real time.
--- @param options hand_on, is_heard, piece_bytes, pause of services.events.follower
+-- @param options hand_on, is_heard, piece_bytes, await_room of services.events.follower
 function M.follow(options)
   options.prepare = M.epoch
   started.follower = follower.start(options)
