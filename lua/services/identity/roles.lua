@@ -87,13 +87,11 @@ end
 --- The permissions of a built-in role: a set, not to be changed; empty for other names.
 M.permissions = built_in
 
---- What a member may do: the role, the tenant's own roles, single permissions added or taken, and
--- for who runs the platform its operations. The one place that says so.
--- @param row role (its name, nil outside all tenants), granted (comma-separated, of the tenant's
---   own roles), permissions (JSON text {"reports.export": true, "reports.update": false}),
---   platform_admin; all may be nil
--- @return a set
-function M.effective(row)
+local SETS_MAX = 1000
+
+local sets, set_count = {}, 0 -- what a set is made of -> the set
+
+local function make_set(row)
   local set = {}
   for permission in pairs(built_in(row.role)) do
     set[permission] = true
@@ -110,6 +108,24 @@ function M.effective(row)
     end
   end
   return set
+end
+
+--- What a member may do: the role, the tenant's own roles, single permissions added or taken, and
+-- for who runs the platform its operations. The one place that says so.
+-- @param row role (its name, nil outside all tenants), granted (comma-separated, of the tenant's
+--   own roles), permissions (JSON text {"reports.export": true, "reports.update": false}),
+--   platform_admin; all may be nil
+-- @return a set, not to be changed: thousands of people have the same few
+function M.effective(row)
+  local key = table.concat({ row.role or "", row.platform_admin and "platform" or "",
+    row.granted or "", row.permissions or "" }, "\n")
+  if not sets[key] then
+    if set_count >= SETS_MAX then
+      sets, set_count = {}, 0
+    end
+    sets[key], set_count = make_set(row), set_count + 1
+  end
+  return sets[key]
 end
 
 --- The permissions of a set in order.

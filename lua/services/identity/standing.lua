@@ -68,7 +68,7 @@ local function forget(event)
     end
   end
   if event.kind:find("^tenant%.") then
-    tenants.forget()
+    tenants.forget(event.tenant_id)
   end
 end
 

@@ -1,4 +1,5 @@
---- Which tenant a request is for. Tenants are read often and change seldom: kept for a short time.
+--- Which tenant a request is for. Tenants are read often and change seldom: each is kept until its
+-- change is announced (standing.announce), and for KEEP_MS at most; that there is none, NONE_MS.
 
 local errors = require("core.errors")
 local json = require("core.json")
@@ -9,11 +10,11 @@ local M = {}
 
 jit.on(true, true) -- every request goes through it
 
-local KEEP_MS = 5000
-local KEEP_MAX = 1000
+local KEEP_MS, NONE_MS = 30000, 5000
+local KEEP_MAX = 10000
 local SLUG_MAX, HOST_MAX = 63, 253
 
-local changes = 0 -- how often all was forgotten: a read that overlaps it is not kept
+local changes = 0 -- how often one was forgotten: a read that overlaps it is not kept
 local kept, kept_count = {}, 0 -- "slug:riverton" -> {tenant = or false, until_ms}
 
 local function tenant_of(row)
@@ -47,7 +48,7 @@ local function find(ctx, column, value)
     end
     kept_count = kept_count + 1
   end
-  kept[key] = { tenant = tenant, until_ms = now + KEEP_MS }
+  kept[key] = { tenant = tenant, until_ms = now + (tenant and KEEP_MS or NONE_MS) }
   return tenant or nil
 end
 
@@ -61,10 +62,14 @@ function M.find_by_slug(ctx, slug)
   return #slug <= SLUG_MAX and slug:find("^[%w-]+$") and find(ctx, "slug", slug:lower()) or nil
 end
 
---- Forgets what is kept: a tenant changed.
-function M.forget()
+--- Forgets a tenant that changed, and which there were none of: it may be one now.
+function M.forget(tenant_id)
   changes = changes + 1
-  kept, kept_count = {}, 0
+  for key, entry in pairs(kept) do
+    if not entry.tenant or entry.tenant.id == tenant_id then
+      kept[key], kept_count = nil, kept_count - 1
+    end
+  end
 end
 
 local function named(ctx, slug)

@@ -11,6 +11,8 @@ local profile = require("services.identity.profile")
 local roles = require("services.identity.roles")
 local service = require("services.identity.service")
 local task = require("core.task")
+local tenants = require("services.identity.tenants")
+local uuid = require("core.uuid")
 
 local function request(headers)
   return context.new({
@@ -332,6 +334,32 @@ describe("identity", function()
       refused("UNKNOWN_TENANT", identity.named_tenant, request({ ["x-tenant"] = "atlantis" }))
     end)
 
+    it("is kept until its change is announced; that there is none, too", function()
+      local function name_of(slug)
+        local found = tenants.find_by_slug(context.system(), slug)
+        return found and found.name
+      end
+      local function rename(slug, name)
+        db.platform(context.system()):exec(
+          "UPDATE tenants SET organization_name = ? WHERE slug = ?", name, slug)
+      end
+      local riverton, northgrid = name_of("riverton"), name_of("northgrid")
+      local id = tenants.find_by_slug(context.system(), "riverton").id
+      assert.is_nil(name_of("lakeside"))
+      rename("riverton", "Riverton upon Lee")
+      rename("northgrid", "Northgrid North")
+      db.platform(context.system()):exec("INSERT INTO tenants (id, slug, organization_name) "
+        .. "VALUES (?, 'lakeside', 'Lakeside')", uuid.v7())
+      assert.same({ riverton, northgrid }, { name_of("riverton"), name_of("northgrid") })
+      assert.is_nil(name_of("lakeside"))
+      tenants.forget(id)
+      assert.same({ "Riverton upon Lee", northgrid, "Lakeside" },
+        { name_of("riverton"), name_of("northgrid"), name_of("lakeside") })
+      rename("riverton", riverton)
+      rename("northgrid", northgrid)
+      tenants.forget(id)
+    end)
+
     it("can be switched to by its members only", function()
       local answer = login("owner@riverton.example")
       local ctx = as(answer.accessToken)
@@ -376,6 +404,23 @@ describe("roles", function()
     assert.is_nil(changed["reports.read"])
     assert.is_nil(changed["files.delete"])
     assert.is_nil(roles.permissions("viewer")["users.read"])
+  end)
+
+  it("share a set among all who have the same rights, and nobody else", function()
+    local function row(fields)
+      return { role = fields.role or "viewer", granted = fields.granted,
+        permissions = fields.permissions, platform_admin = fields.platform_admin }
+    end
+    assert.equal(roles.effective(row({})), roles.effective(row({})))
+    local seen = {}
+    for _, fields in ipairs({ {}, { role = "member" }, { granted = "users.read" },
+      { permissions = '{"reports.export":true}' }, { platform_admin = true } }) do
+      local set = roles.effective(row(fields))
+      assert.is_nil(seen[set])
+      seen[set] = true
+    end
+    assert.is_nil(roles.effective(row({}))["system.read"])
+    assert.is_true(roles.effective(row({ platform_admin = true }))["system.read"])
   end)
 end)
 
