@@ -15,6 +15,14 @@ enum {
  * By the class of the largest block in use. */
 static const int hook_counts[SANDBOX_BLOCK_CLASSES] = {500, 250, 120, 60, 30, 8, 2, 1};
 
+/* How much the heap grows until it is collected, and how fast that goes; in percent, Lua has 200
+ * and 200. What compiling leaves lies between what stays, so that little of its room is ever given
+ * back: the more is collected meanwhile, the smaller the process is (5 % for a tenth of a
+ * millisecond). */
+static const struct pace {
+    int pause, step;
+} while_loading = {130, 400}, once_loaded = {200, 200};
+
 static int class_of(size_t size)
 {
     int class = -1;
@@ -118,8 +126,20 @@ void sandbox_collect(struct sandbox_memory *memory, lua_State *L)
     memory->collect_at = next > early ? next : early;
 }
 
-void sandbox_memory_tidy(struct sandbox_memory *memory)
+static void set_pace(lua_State *L, const struct pace *pace)
 {
-    sandbox_collect(memory, NULL);
+    lua_gc(L, LUA_GCSETPAUSE, pace->pause);
+    lua_gc(L, LUA_GCSETSTEPMUL, pace->step);
+}
+
+void sandbox_loading_pace(lua_State *L)
+{
+    set_pace(L, &while_loading);
+}
+
+void sandbox_vm_settle(struct sandbox_vm *vm)
+{
+    set_pace(vm->L, &once_loaded);
+    sandbox_collect(vm->memory, NULL);
     malloc_trim(0);
 }

@@ -47,6 +47,7 @@ static int set_up(lua_State *L)
 {
     struct sandbox_vm *vm = sandbox_vm_of(L);
     luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    sandbox_loading_pace(L);
     open_lua(L);
     lua_getglobal(L, "xpcall");
     vm->xpcall_ref = luaL_ref(L, LUA_REGISTRYINDEX);

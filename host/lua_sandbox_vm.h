@@ -124,6 +124,8 @@ int sandbox_hook_count(const struct sandbox_memory *memory);
 void sandbox_collect(struct sandbox_memory *memory, lua_State *L);
 /* Whether it is time to. */
 bool sandbox_collect_due(const struct sandbox_memory *memory);
+/* Sets how often the state collects until sandbox_vm_settle. */
+void sandbox_loading_pace(lua_State *L);
 
 /* lua_sandbox_charge.c */
 

@@ -20,7 +20,7 @@ enum { SOURCE_MAX = 16 * 1024 * 1024 };
 /* The heap grows to four times of what lives before it is collected (Lua: to twice). What lives
  * is mostly code, and going through it took a sixth of a request's time. Where much lives it grows
  * by no more than GC_ROOM_KB. */
-enum { GC_PAUSE = 400, GC_ROOM_KB = 24 << 10 };
+enum { GC_PAUSE = 400, GC_ROOM_KB = 16 << 10 };
 
 static const char vm_key;
 static unsigned generations, alive;

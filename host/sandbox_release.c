@@ -142,7 +142,7 @@ static struct sandbox_release *keep(struct sandbox_loading *loading)
     releases->first = release;
     loading->vm = NULL;
     /* What compiling it took is as much as what it is, and most processes do little for long. */
-    sandbox_memory_tidy(&releases->memory);
+    sandbox_vm_settle(release->vm);
     return release;
 }
 

@@ -94,9 +94,10 @@ int64_t sandbox_run_cpu_us(const struct sandbox_run *run);
 /* Also of one that is under way. NULL is allowed. */
 void sandbox_run_free(struct sandbox_run *run);
 
-/* Collects the garbage of all states that share it, and gives the kernel the pages that are free
+/* For a state into which nothing more will be loaded: from now on it collects less often. Collects
+ * the garbage of all states that share its memory, and gives the kernel the pages that are free
  * then: about half a millisecond. */
-void sandbox_memory_tidy(struct sandbox_memory *memory);
+void sandbox_vm_settle(struct sandbox_vm *vm);
 
 /* For tests: from now on runs of new states have their turn after each instruction. */
 void sandbox_yield_always(void);

@@ -136,9 +136,9 @@ int64_t sandbox_run_cpu_us(const struct sandbox_run *run)
     return 7;
 }
 
-void sandbox_memory_tidy(struct sandbox_memory *memory)
+void sandbox_vm_settle(struct sandbox_vm *vm)
 {
-    (void)memory;
+    (void)vm;
 }
 
 void sandbox_run_free(struct sandbox_run *run)
