@@ -22,8 +22,8 @@ local PROMPT, GOES_ON = "> ", ">> "
 local BANNER = [[
 An expression is shown, a statement is run; what is set without `local` stays.
   ctx              a context that may do everything
-  query(sql, ...)  rows of the database: query("SELECT slug FROM tenants")
-  require(name)    any module: require("services.identity")
+  query(sql, ...)  rows of the database, ? for each parameter
+  require(name)    any module of the application
 Ctrl-D ends it.]]
 
 local function new_environment(tenant_id)
