@@ -196,6 +196,12 @@ describe("fixxit shell", function()
       :gsub("%s+", ""), own)
   end)
 
+  it("shows rows as a list, what a change did, and what is printed in its place", function()
+    local text = told('query("SELECT 1 AS a UNION SELECT 2")\nprint("then", nil)\n'
+      .. "query(\"UPDATE tenants SET settings = settings WHERE slug = 'nobody'\")")
+    assert.equal('[{"a":1},{"a":2}]\nthen\tnil\n{"affected":0,"insert_id":0}', text)
+  end)
+
   it("ends at the first mistake of a file, and tells it", function()
     local text, code = told('1\nquery("SELECT nothing")\n2')
     assert.truthy(text:find("^1\n%u+: .*nothing"), text)

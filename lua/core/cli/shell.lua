@@ -26,13 +26,26 @@ An expression is shown, a statement is run; what is set without `local` stays.
   require(name)    any module of the application
 Ctrl-D ends it.]]
 
-local function new_environment(tenant_id)
+local function new_environment(cx)
+  local tenant_id = cx.options.tenant
   local ctx = context.system({ name = "shell", tenant = tenant_id and { id = tenant_id } })
   local scope = tenant_id and db.scope or db.platform
   return setmetatable({
     ctx = ctx,
     query = function(sql, ...)
-      return scope(ctx):query(sql, ...)
+      local rows = scope(ctx):query(sql, ...)
+      if #rows > 0 then -- a list, and nothing else: so it is shown as one
+        rows.affected, rows.insert_id = nil, nil
+      end
+      return rows
+    end,
+    -- Lua's own is buffered: it would come after what is shown.
+    print = function(...)
+      local words = { ... }
+      for i = 1, select("#", ...) do
+        words[i] = tostring(words[i])
+      end
+      cx.print(table.concat(words, "\t"))
     end,
   }, { __index = _G })
 end
@@ -94,7 +107,7 @@ function M.run(cx)
   plugin.load(system_routes)
   app.build()
   local is_terminal = os.execute("test -t 0") == 0
-  local environment = new_environment(cx.options.tenant)
+  local environment = new_environment(cx)
   if is_terminal then
     cx.print(BANNER)
   end
