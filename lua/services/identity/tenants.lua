@@ -42,7 +42,7 @@ local function find(ctx, column, value)
   if before ~= changes then
     return tenant or nil
   end
-  if not entry then
+  if not kept[key] then -- the read has waited: others may have kept it, or all may be gone
     if kept_count >= KEEP_MAX then
       kept, kept_count = {}, 0
     end
