@@ -1,6 +1,6 @@
 # The test targets of the Makefile. Each prints its own count; `make test` runs them all.
 
-TEST_PACKAGES := openssl zbar-tools unzip lua-http lua-cqueues libvips-tools procps iproute2 mariadb-client-core faketime
+TEST_PACKAGES := openssl zbar-tools unzip lua-http lua-cqueues libvips-tools procps iproute2 mariadb-client faketime
 
 # The clients and load generators that tests/clients drives.
 CLIENT_PACKAGES := wrk nghttp2-client apache2-utils siege httperf slowhttptest \

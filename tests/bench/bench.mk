@@ -1,6 +1,6 @@
 # make bench: Fixxit beside its rivals, which come from npm into the build folder.
 
-BENCH_PACKAGES := wrk redis-tools mariadb-client-core libvips-tools lua-basexx lua-luaossl lua-cqueues
+BENCH_PACKAGES := wrk redis-tools libvips-tools lua-basexx lua-luaossl lua-cqueues
 BENCH_TOOLS    := $(BUILD)/bench
 RIVALS         := $(BENCH_TOOLS)/rivals
 

@@ -29,7 +29,7 @@ local function start_database(world)
     "--innodb-buffer-pool-size=" .. world.options.buffer_pool, "--innodb-log-file-size=1G",
   }, { log = data .. "/mariadb.log" })
   processes.await("MariaDB's start", START_S, function()
-    return pcall(processes.shell, "mariadb-admin --no-defaults -uroot -S " .. world.db_socket .. " ping")
+    return pcall(processes.shell, "mariadb --no-defaults -uroot -S " .. world.db_socket .. " -e 'DO 1'")
   end)
 end
 
