@@ -1,10 +1,14 @@
 /* Thin on OpenSSL's EVP. The algorithms are fetched once: a fetch by name costs more than
- * the hash of a short text. What cannot fail with valid arguments is checked all the
- * same, and ends the process: to go on without encryption would be worse. */
+ * the hash of a short text. Each thread keeps its contexts, for the same reason; so the last key
+ * stays in memory until the next one, as those do that Lua holds. What cannot fail with valid
+ * arguments is checked all the same, and ends the process: to go on without encryption would be
+ * worse. */
 #include "crypto.h"
+#include "mem.h"
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,8 +23,16 @@ static const char *const hash_names[HASHES] = {"sha1", "sha256", "sha512"};
 /* Set by fetch() for the life of the process. */
 static EVP_MD *digests[HASHES];
 static EVP_CIPHER *cipher;
-static pthread_key_t context_key;
+static EVP_MAC *hmac;
+static pthread_key_t contexts_key;
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
+
+/* A thread's; each made when it is first needed. */
+struct contexts {
+    EVP_MD_CTX *hash;
+    EVP_MAC_CTX *hmac[HASHES];
+    EVP_CIPHER_CTX *seal, *open;
+};
 
 static void must(bool ok, const char *what)
 {
@@ -30,9 +42,15 @@ static void must(bool ok, const char *what)
     abort();
 }
 
-static void free_context(void *ctx)
+static void free_contexts(void *arg)
 {
-    EVP_MD_CTX_free(ctx);
+    struct contexts *own = arg;
+    EVP_MD_CTX_free(own->hash);
+    for (int i = 0; i < HASHES; i++)
+        EVP_MAC_CTX_free(own->hmac[i]);
+    EVP_CIPHER_CTX_free(own->seal);
+    EVP_CIPHER_CTX_free(own->open);
+    free(own);
 }
 
 static void fetch(void)
@@ -43,19 +61,20 @@ static void fetch(void)
     }
     cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     must(cipher != NULL, "AES-256-GCM");
-    must(pthread_key_create(&context_key, free_context) == 0, "pthread_key_create");
+    hmac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
+    must(hmac != NULL, "HMAC");
+    must(pthread_key_create(&contexts_key, free_contexts) == 0, "pthread_key_create");
 }
 
-static const EVP_MD *digest(enum crypto_hash hash)
+static struct contexts *own_contexts(void)
 {
     pthread_once(&fetched, fetch);
-    return digests[hash];
-}
-
-static const EVP_CIPHER *aes(void)
-{
-    pthread_once(&fetched, fetch);
-    return cipher;
+    struct contexts *own = pthread_getspecific(contexts_key);
+    if (!own) {
+        own = mem_new(sizeof(*own));
+        must(pthread_setspecific(contexts_key, own) == 0, "pthread_setspecific");
+    }
+    return own;
 }
 
 int crypto_hash_parse(const char *name)
@@ -78,34 +97,44 @@ void crypto_random(void *out, size_t len)
     }
 }
 
-/* The thread's, kept: to make one and to free it takes longer than to hash a kilobyte. */
-static EVP_MD_CTX *own_context(void)
-{
-    EVP_MD_CTX *ctx = pthread_getspecific(context_key);
-    if (!ctx) {
-        ctx = EVP_MD_CTX_new();
-        must(ctx && pthread_setspecific(context_key, ctx) == 0, "EVP_MD_CTX_new");
-    }
-    return ctx;
-}
-
 size_t crypto_hash(enum crypto_hash hash, const void *data, size_t len,
                    unsigned char out[CRYPTO_HASH_MAX])
 {
     unsigned out_len = 0;
-    const EVP_MD *md = digest(hash);
-    EVP_MD_CTX *ctx = own_context();
-    must(EVP_DigestInit_ex(ctx, md, NULL) == 1 && EVP_DigestUpdate(ctx, data, len) == 1 &&
-             EVP_DigestFinal_ex(ctx, out, &out_len) == 1,
+    struct contexts *own = own_contexts();
+    if (!own->hash)
+        own->hash = EVP_MD_CTX_new();
+    must(own->hash && EVP_DigestInit_ex(own->hash, digests[hash], NULL) == 1 &&
+             EVP_DigestUpdate(own->hash, data, len) == 1 &&
+             EVP_DigestFinal_ex(own->hash, out, &out_len) == 1,
          "hash");
     return out_len;
 }
 
+static EVP_MAC_CTX *hmac_context(struct contexts *own, enum crypto_hash hash)
+{
+    if (own->hmac[hash])
+        return own->hmac[hash];
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)hash_names[hash],
+                                         0),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(hmac);
+    must(ctx && EVP_MAC_CTX_set_params(ctx, params) == 1, "HMAC");
+    return own->hmac[hash] = ctx;
+}
+
+/* No key is none at all to EVP_MAC_init, which then takes the last one again. */
 size_t crypto_hmac(enum crypto_hash hash, const void *key, size_t key_len,
                    const void *data, size_t len, unsigned char out[CRYPTO_HASH_MAX])
 {
-    unsigned out_len = 0;
-    must(HMAC(digest(hash), key, (int)key_len, data, len, out, &out_len) != NULL, "HMAC");
+    size_t out_len = 0;
+    EVP_MAC_CTX *ctx = hmac_context(own_contexts(), hash);
+    must(EVP_MAC_init(ctx, key_len ? key : (const void *)"", key_len, NULL) == 1 &&
+             EVP_MAC_update(ctx, data, len) == 1 &&
+             EVP_MAC_final(ctx, out, &out_len, CRYPTO_HASH_MAX) == 1,
+         "HMAC");
     return out_len;
 }
 
@@ -119,14 +148,25 @@ void crypto_wipe(void *data, size_t len)
     OPENSSL_cleanse(data, len);
 }
 
+/* Ready for a key: the cipher is set once, since to set it clears all that a context has. */
+static EVP_CIPHER_CTX *cipher_context(EVP_CIPHER_CTX **kept, int encrypts)
+{
+    if (!*kept) {
+        *kept = EVP_CIPHER_CTX_new();
+        must(*kept && EVP_CipherInit_ex2(*kept, cipher, NULL, NULL, encrypts, NULL) == 1,
+             "AES-256-GCM");
+    }
+    return *kept;
+}
+
 void crypto_seal(const unsigned char key[CRYPTO_KEY], const void *plain, size_t len,
                  const void *aad, size_t aad_len, unsigned char *out)
 {
     int done = 0;
-    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    EVP_CIPHER_CTX *ctx = cipher_context(&own_contexts()->seal, 1);
     crypto_random(out, CRYPTO_NONCE);
-    must(ctx && len <= INT32_MAX && aad_len <= INT32_MAX &&
-             EVP_EncryptInit_ex2(ctx, aes(), key, out, NULL) == 1 &&
+    must(len <= INT32_MAX && aad_len <= INT32_MAX &&
+             EVP_EncryptInit_ex2(ctx, NULL, key, out, NULL) == 1 &&
              (!aad_len || EVP_EncryptUpdate(ctx, NULL, &done, aad, (int)aad_len) == 1) &&
              (!len ||
               EVP_EncryptUpdate(ctx, out + CRYPTO_NONCE, &done, plain, (int)len) == 1) &&
@@ -134,7 +174,6 @@ void crypto_seal(const unsigned char key[CRYPTO_KEY], const void *plain, size_t 
              EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, CRYPTO_TAG,
                                  out + CRYPTO_NONCE + len) == 1,
          "encryption");
-    EVP_CIPHER_CTX_free(ctx);
 }
 
 int crypto_open(const unsigned char key[CRYPTO_KEY], const void *sealed, size_t len,
@@ -149,14 +188,13 @@ int crypto_open(const unsigned char key[CRYPTO_KEY], const void *sealed, size_t 
     unsigned char tag[CRYPTO_TAG];
     memcpy(tag, text + out_len, sizeof(tag));
     int done = 0;
-    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-    must(ctx && EVP_DecryptInit_ex2(ctx, aes(), key, nonce, NULL) == 1 &&
+    EVP_CIPHER_CTX *ctx = cipher_context(&own_contexts()->open, 0);
+    must(EVP_DecryptInit_ex2(ctx, NULL, key, nonce, NULL) == 1 &&
              (!aad_len || EVP_DecryptUpdate(ctx, NULL, &done, aad, (int)aad_len) == 1) &&
              (!out_len || EVP_DecryptUpdate(ctx, out, &done, text, (int)out_len) == 1) &&
              EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, CRYPTO_TAG, tag) == 1,
          "decryption");
     bool genuine = EVP_DecryptFinal_ex(ctx, out + out_len, &done) == 1;
-    EVP_CIPHER_CTX_free(ctx);
     if (genuine)
         return 0;
     crypto_wipe(out, out_len);

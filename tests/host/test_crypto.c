@@ -1,6 +1,7 @@
 #include "check.h"
 #include "crypto.h"
 #include "password.h"
+#include <pthread.h>
 
 /* Decodes a literal; each test has its own few. */
 static size_t bytes(const char *hex, unsigned char *out)
@@ -55,6 +56,9 @@ static void authenticates_with_hmac(void)
                                 54, out)),
         "80b24263c7c1a3ebb71493c1dd7be8b49b46d1f41b4aeec1121b013783f8f352"
         "6b56d037e05f2598bd0fd2215d6a1e5295e64f73f63f0aec8b915a985d786598");
+    CHECK_STR(as_hex(out, crypto_hmac(CRYPTO_SHA512, NULL, 0, "", 0, out)),
+              "b936cee86c9f87aa5d3c6f2e84cb5a4239a5fe50480a6ec66b70ab5b1f4ac673"
+              "0c6c515421b327ec1d69402e53dfb49ad7381eb067b338fd7b0cb22247225d47");
 }
 
 /* Test cases 13, 14 and 16 of the GCM submission to NIST, as nonce, text, tag. */
@@ -110,6 +114,42 @@ static void seals_and_notices_every_change(void)
     CHECK(crypto_open(key, sealed, CRYPTO_SEAL - 1, "aad", 3, plain, &err) < 0);
     crypto_seal(key, "", 0, NULL, 0, sealed);
     CHECK(crypto_open(key, sealed, CRYPTO_SEAL, NULL, 0, plain, &err) == 0);
+}
+
+/* A thread keeps its contexts: nothing of one call may reach into the next. */
+static void takes_each_key_for_itself(void)
+{
+    static const char text[] = "the quick brown fox";
+    unsigned char keys[2][CRYPTO_KEY], sealed[2][sizeof(text) + CRYPTO_SEAL];
+    unsigned char plain[sizeof(text)];
+    struct err err;
+    for (int i = 0; i < 2; i++) {
+        crypto_random(keys[i], CRYPTO_KEY);
+        crypto_seal(keys[i], text, sizeof(text), i ? NULL : "aad", i ? 0 : 3, sealed[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        CHECK(crypto_open(keys[!i], sealed[i], sizeof(sealed[i]), i ? NULL : "aad",
+                          i ? 0 : 3, plain, &err) < 0);
+        CHECK(crypto_open(keys[i], sealed[i], sizeof(sealed[i]), i ? NULL : "aad",
+                          i ? 0 : 3, plain, &err) == 0);
+        CHECK_STR((char *)plain, text);
+    }
+}
+
+static void *use_from_a_thread(void *arg)
+{
+    (void)arg;
+    takes_each_key_for_itself();
+    return NULL;
+}
+
+static void works_in_every_thread(void)
+{
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        CHECK(pthread_create(&threads[i], NULL, use_from_a_thread, NULL) == 0);
+    for (int i = 0; i < 4; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
 }
 
 static void compares(void)
@@ -234,6 +274,8 @@ int main(void)
     RUN(authenticates_with_hmac);
     RUN(opens_the_published_gcm_cases);
     RUN(seals_and_notices_every_change);
+    RUN(takes_each_key_for_itself);
+    RUN(works_in_every_thread);
     RUN(compares);
     RUN(writes_and_reads_text_encodings);
     RUN(refuses_sloppy_encodings);
