@@ -25,6 +25,8 @@ local SORTED = { sorted = true }
 local KEPT_MAX = 524288
 local GIVEN, RESULT = "given", "result"
 local DEPTH = { max_depth = 40 }
+local DIGEST_BYTES = 32
+local OPENING_BRACKET = ("["):byte()
 local NOBODY = {}
 -- What an object has that tells of a person, and how that looks in JSON.
 local TELLING = { "name", "fullName", "firstName", "lastName", "email", "phone" }
@@ -39,7 +41,7 @@ local function said(name, arguments)
 end
 
 local function digest_of(call)
-  return crypto.hex(crypto.hash("sha256", call))
+  return crypto.digest("sha256", call, DIGEST_BYTES)
 end
 
 --- By what a call is known again.
@@ -82,6 +84,33 @@ local function add_people_of(text, ids)
   end
 end
 
+-- Texts as one, each behind its length: as JSON, all that is JSON already would be written anew.
+local function packed(texts)
+  local parts = {}
+  for i, text in ipairs(texts) do
+    parts[2 * i - 1], parts[2 * i] = #text .. " ", text
+  end
+  return table.concat(parts)
+end
+
+-- Of what a place keeps: {{digest, text}, ...}. What starts as JSON is of a version before.
+local function entries_of(text)
+  if text:byte() == OPENING_BRACKET then
+    return json.decode(text)
+  end
+  local texts, at = {}, 1
+  while at <= #text do
+    local _, last, len = text:find("^(%d+) ", at)
+    at = last + len + 1
+    texts[#texts + 1] = text:sub(last + 1, at - 1)
+  end
+  local entries = {}
+  for i = 1, #texts, 2 do
+    entries[#entries + 1] = { texts[i], texts[i + 1] }
+  end
+  return entries
+end
+
 --- Opens the row of a place: `answers` = {{digest, JSON of the answer}, ...}, what does not open is
 -- read anew; `result` = JSON of what the write gave back, nil when nothing; `lost` = that is not
 -- known any more.
@@ -96,7 +125,7 @@ function M.read(ctx, origin, row)
     log.error(ctx, "what a rule had read does not open", { cause = origin.cause,
       handler = origin.handler, problem = tostring(err) })
   end
-  row.answers, row.lost = text and json.decode(text) or {}, err ~= nil
+  row.answers, row.lost = text and entries_of(text) or {}, err ~= nil
   local last = row.answers[#row.answers]
   row.result = last and last[1] == RESULT and last[2] or row.result
   return row
@@ -180,19 +209,21 @@ end
 
 -- What is kept with a place, sealed, and of whom it tells.
 local function sealed_answers(ctx, journal, ordinal, result)
-  local entries, people, ids = json.array({}), {}, {}
-  for i, read in ipairs(journal.unkept) do
-    entries[i] = { digest_of(read.call), read.text }
+  local texts, people, ids = {}, {}, {}
+  for _, read in ipairs(journal.unkept) do
+    texts[#texts + 1] = digest_of(read.call)
+    texts[#texts + 1] = read.text
     add_people_of(read.text, people)
   end
   if result then
-    entries[#entries + 1] = { RESULT, result }
+    texts[#texts + 1] = RESULT
+    texts[#texts + 1] = result
     add_people_of(result, people)
   end
   for id in pairs(people) do
     ids[#ids + 1] = id
   end
-  local answers, of = persons.seal_together(ctx, ids, PURPOSE, json.encode(entries),
+  local answers, of = persons.seal_together(ctx, ids, PURPOSE, packed(texts),
     bound_to(ctx, journal, ordinal))
   return answers, #of > 0 and json.encode(of) or nil
 end
