@@ -140,6 +140,17 @@ void sandbox_loading_pace(lua_State *L)
 void sandbox_vm_settle(struct sandbox_vm *vm)
 {
     set_pace(vm->L, &once_loaded);
-    sandbox_collect(vm->memory, NULL);
+    sandbox_settle(vm->memory);
+}
+
+void sandbox_settle(struct sandbox_memory *memory)
+{
+    sandbox_collect(memory, NULL);
     malloc_trim(0);
+    memory->settled = memory->used;
+}
+
+bool sandbox_has_grown(const struct sandbox_memory *memory)
+{
+    return memory->used > memory->settled + memory->settled / 4;
 }

@@ -33,13 +33,15 @@ int sandbox_launch(int listen_fd, const struct conf *conf)
                           conf_str(conf, "log.level"),
                           conf_str(conf, "log.format"),
                           NULL};
-    char *environment[] = {NULL};
+    /* Else malloc keeps a few of each size that was freed, scattered over pages that are free but
+     * for them: a quarter of what a process takes. The time of a run is the same without. */
+    const char *environment[] = {"GLIBC_TUNABLES=glibc.malloc.tcache_count=0", NULL};
     if (listen_fd != LISTEN_FD && dup2(listen_fd, LISTEN_FD) < 0)
         return fail();
     if (fcntl(LISTEN_FD, F_SETFD, 0) < 0 ||
         close_range(LISTEN_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
         return fail();
-    execve("/proc/self/exe", (char *const *)argv, environment);
+    execve("/proc/self/exe", (char *const *)argv, (char *const *)environment);
     return fail();
 }
 

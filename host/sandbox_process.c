@@ -2,6 +2,9 @@
  * milliseconds, then looks at the sockets again, so that what is cancelled ends soon. Each round
  * takes one packet from each connection: no worker keeps another waiting.
  *
+ * When nothing was asked for a second, memory that runs have left is given back: most tenants'
+ * processes have nothing to do most of the time.
+ *
  * Nothing here bounds what waits to be written, because a worker bounds it: a run has one message
  * under way at a time. */
 #include "sandbox_process.h"
@@ -20,6 +23,7 @@ enum {
     CONNECTIONS_MAX = 100,
     RUNS_MAX = 256,
     ROUND_US = 5000,
+    IDLE_MS = 1000,
 };
 
 struct connection {
@@ -339,6 +343,14 @@ static bool is_idle(const struct process *process)
     return !process->runs;
 }
 
+/* How long to wait for something to do. */
+static int patience_ms(const struct process *process)
+{
+    if (process->ready)
+        return 0;
+    return !process->runs && sandbox_has_grown(&process->releases.memory) ? IDLE_MS : -1;
+}
+
 int sandbox_process_serve(int control_fd, size_t memory_max)
 {
     static struct process process;
@@ -348,8 +360,11 @@ int sandbox_process_serve(int control_fd, size_t memory_max)
                                .ready_end = &process.ready};
     while (!process.ending || !is_idle(&process)) {
         nfds_t n = fill_polls(&process, polls);
-        if (poll(polls, n, process.ready ? 0 : -1) < 0 && errno != EINTR)
+        int found = poll(polls, n, patience_ms(&process));
+        if (found < 0 && errno != EINTR)
             return 1;
+        if (found == 0 && !process.ready)
+            sandbox_settle(&process.releases.memory);
         for (nfds_t i = 1; i < n; i++) {
             struct connection *connection = process.connections[i - 1];
             if (polls[i].revents & POLLOUT &&

@@ -34,7 +34,9 @@ enum {
  * block is larger than a quarter of it. */
 struct sandbox_memory {
     size_t used, peak, max;
-    /* The states' own: who shares it, when to collect next, large blocks by their size. */
+    /* The states' own: what was used when it was last settled, who shares it, when to collect next,
+     * large blocks by their size. */
+    size_t settled;
     struct sandbox_vm *vms;
     size_t collect_at;
     unsigned blocks[SANDBOX_BLOCK_CLASSES];
@@ -94,10 +96,16 @@ int64_t sandbox_run_cpu_us(const struct sandbox_run *run);
 /* Also of one that is under way. NULL is allowed. */
 void sandbox_run_free(struct sandbox_run *run);
 
-/* For a state into which nothing more will be loaded: from now on it collects less often. Collects
- * the garbage of all states that share its memory, and gives the kernel the pages that are free
- * then: about half a millisecond. */
+/* For a state into which nothing more will be loaded: from now on it collects less often. Settles
+ * the memory. */
 void sandbox_vm_settle(struct sandbox_vm *vm);
+
+/* Collects the garbage of all states that share the memory, and gives the kernel the pages that are
+ * free then: some tenths of a millisecond. To be called between runs, when there is time. */
+void sandbox_settle(struct sandbox_memory *memory);
+
+/* Whether that is worth it: a quarter more is used than when it was last done. */
+bool sandbox_has_grown(const struct sandbox_memory *memory);
 
 /* For tests: from now on runs of new states have their turn after each instruction. */
 void sandbox_yield_always(void);

@@ -8,6 +8,7 @@
  *   {"crash"   ends the process
  *   {"big"     ends with all that fits into a packet
  *   {"huge"    ends with one byte more
+ *   {"settled" ends with how often the memory was settled; each run leaves garbage
  *   {"attack"  calls sandbox_double_attack, ends with its number
  *   {"..."     ends with its input
  *
@@ -22,8 +23,11 @@
 #include <unistd.h>
 
 struct sandbox_vm {
+    struct sandbox_memory *memory;
     struct buf names;
 };
+
+static int sandbox_double_settled;
 
 struct sandbox_run {
     struct buf input, text;
@@ -35,8 +39,9 @@ static int (*sandbox_double_attack)(void);
 
 struct sandbox_vm *sandbox_vm_new(struct sandbox_memory *memory)
 {
-    (void)memory;
-    return mem_new(sizeof(struct sandbox_vm));
+    struct sandbox_vm *vm = mem_new(sizeof(*vm));
+    vm->memory = memory;
+    return vm;
 }
 
 void sandbox_vm_free(struct sandbox_vm *vm)
@@ -71,8 +76,8 @@ struct sandbox_run *sandbox_run_new(struct sandbox_vm *vm, const char *json, siz
                                     const struct sandbox_limits *limits)
 {
     struct sandbox_run *run = mem_new(sizeof(*run));
-    (void)vm;
     (void)limits;
+    vm->memory->used++;
     buf_append(&run->input, json, len);
     run->ok = true;
     return run;
@@ -107,6 +112,8 @@ enum sandbox_outcome sandbox_run_resume(struct sandbox_run *run)
         buf_puts(&run->text, "\"}");
     } else if (sandbox_double_is(run, "attack")) {
         buf_printf(&run->text, "{\"value\":%d}", sandbox_double_attack());
+    } else if (sandbox_double_is(run, "settled")) {
+        buf_printf(&run->text, "{\"value\":%d}", sandbox_double_settled);
     } else if (!sandbox_double_is(run, "call")) {
         buf_append(&run->text, run->input.data, run->input.len);
     }
@@ -139,6 +146,17 @@ int64_t sandbox_run_cpu_us(const struct sandbox_run *run)
 void sandbox_vm_settle(struct sandbox_vm *vm)
 {
     (void)vm;
+}
+
+void sandbox_settle(struct sandbox_memory *memory)
+{
+    memory->settled = memory->used;
+    sandbox_double_settled++;
+}
+
+bool sandbox_has_grown(const struct sandbox_memory *memory)
+{
+    return memory->used > memory->settled;
 }
 
 void sandbox_run_free(struct sandbox_run *run)

@@ -349,6 +349,22 @@ static void takes_turns(void)
     sandbox_conn_unref(conn);
 }
 
+static void gives_memory_back_when_idle(void)
+{
+    end_all();
+    struct sandbox_conn *conn = open_loaded("live/a");
+    CHECK_STR(run(conn, "{\"settled\":1}").text, "{\"value\":0}");
+    for (int i = 0; i < 10; i++) { /* never idle for long */
+        usleep(50 * 1000);
+        CHECK_STR(run(conn, "{\"settled\":1}").text, "{\"value\":0}");
+    }
+    usleep(1500 * 1000);
+    CHECK_STR(run(conn, "{\"settled\":1}").text, "{\"value\":1}");
+    usleep(3000 * 1000); /* once is enough */
+    CHECK_STR(run(conn, "{\"settled\":1}").text, "{\"value\":2}");
+    sandbox_conn_unref(conn);
+}
+
 static void cancels(void)
 {
     struct sandbox_conn *conn = open_loaded("live/a");
@@ -818,6 +834,7 @@ int main(void)
     RUN(shares_a_process_among_connections);
     RUN(loads_for_several_at_once);
     RUN(takes_turns);
+    RUN(gives_memory_back_when_idle);
     RUN(cancels);
     RUN(tells_of_the_wall_at_the_answer);
     RUN(kills_what_does_not_answer);

@@ -402,6 +402,23 @@ static void states_share_one_account(void)
     sandbox_limits.cpu_us = enough_us();
 }
 
+static void is_settled_when_runs_have_left_garbage(void)
+{
+    struct sandbox_vm *vm =
+        sandbox_load("rules/x.lua", "before('a', function(n) local t = {}\n"
+                                    "  for i = 1, n do t[i] = {i} end return #t end)");
+    sandbox_settle(&sandbox_memory);
+    size_t at_first = sandbox_memory.used;
+    CHECK(!sandbox_has_grown(&sandbox_memory));
+    CHECK_HAS(sandbox_result(vm, "{\"arguments\":[1000]}"), "{\"value\":1000");
+    CHECK(sandbox_has_grown(&sandbox_memory));
+    sandbox_settle(&sandbox_memory);
+    CHECK(!sandbox_has_grown(&sandbox_memory));
+    CHECK(sandbox_memory.used < at_first + at_first / 10);
+    CHECK_HAS(sandbox_result(vm, "{\"arguments\":[10]}"), "{\"value\":10");
+    sandbox_vm_free(vm);
+}
+
 /* As sandbox_go, with all garbage collected at each turn. */
 static int go_collecting(struct sandbox_run *run, enum sandbox_outcome *outcome)
 {
@@ -492,6 +509,7 @@ int main(void)
     RUN(monstrous_files_are_refused_or_loaded);
     RUN(memory_may_end_anywhere);
     RUN(states_share_one_account);
+    RUN(is_settled_when_runs_have_left_garbage);
     RUN(a_turn_may_end_after_any_instruction); /* the last: it changes all states after it */
     sandbox_test_end();
     return check_result("sandbox_vm");
