@@ -293,10 +293,10 @@ t.write{ title = "then " .. t.count{} }]]
     local now = persons.open_together(ctx, {}, "scripts.answers", kept(origin)[1].answers, bound_to)
     local digest, count, result = now:match('^64 (%x+)3 ("1")6 result%d+ (.*)$')
     db.transaction(ctx, function(tx_ctx)
-      local before = persons.seal_together(tx_ctx, {}, "scripts.answers",
+      local sealed = persons.seal_together(tx_ctx, {}, "scripts.answers",
         json.encode({ { digest, count }, { "result", result } }), bound_to)
       db.scope(tx_ctx):exec("UPDATE script_effects SET answers = ? WHERE tenant_id = :tenant AND cause = ?",
-        before, origin.cause)
+        sealed, origin.cause)
     end)
     origin.again = true
     assert.equal("1 made 1", on(text .. "log(first, made.id)", { origin = origin }).log[1])
