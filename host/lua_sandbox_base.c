@@ -158,9 +158,37 @@ static void push_string(lua_State *L)
     lua_pop(L, 1);
 }
 
+/* SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014).
+ * Each run has a state of its own: what runs meanwhile changes nothing of its lots. */
+static lua_Number next_lot(struct sandbox_activity *activity)
+{
+    uint64_t lot = activity->random += 0x9e3779b97f4a7c15;
+    lot = (lot ^ (lot >> 30)) * 0xbf58476d1ce4e5b9;
+    lot = (lot ^ (lot >> 27)) * 0x94d049bb133111eb;
+    return (lua_Number)((lot ^ (lot >> 31)) >> 11) * 0x1p-53;
+}
+
+/* As Lua's own: random(), random(high), random(low, high). */
+static int l_random(lua_State *L)
+{
+    lua_Number lot = next_lot(sandbox_vm_of(L)->now), low = 1;
+    int args = lua_gettop(L), last = args > 1 ? 2 : 1;
+    if (args > 0) {
+        lua_Number high = floor(luaL_checknumber(L, last));
+        if (args > 1)
+            low = floor(luaL_checknumber(L, 1));
+        luaL_argcheck(L, low <= high, last, "interval is empty");
+        lot = floor(lot * (high - low + 1)) + low;
+    }
+    lua_pushnumber(L, lot);
+    return 1;
+}
+
 static void push_math(lua_State *L)
 {
     lua_getglobal(L, "math");
+    lua_pushcfunction(L, l_random);
+    lua_setfield(L, -2, "random");
     lua_pushnil(L);
     lua_setfield(L, -2, "randomseed");
     sandbox_push_read_only(L);

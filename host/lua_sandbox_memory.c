@@ -102,10 +102,7 @@ bool sandbox_collect_due(const struct sandbox_memory *memory)
 
 static int collect(lua_State *L)
 {
-    struct sandbox_vm *vm = sandbox_vm_of(L);
-    vm->collecting = true;
     lua_gc(L, LUA_GCCOLLECT, 0);
-    vm->collecting = false;
     return 0;
 }
 
@@ -113,6 +110,7 @@ void sandbox_collect(struct sandbox_memory *memory, lua_State *L)
 {
     struct sandbox_vm *running = L ? sandbox_vm_of(L) : NULL;
     for (struct sandbox_vm *vm = memory->vms; vm; vm = vm->next) {
+        vm->collecting = true; /* to call takes memory, too */
         if (vm == running)
             collect(L);
         else if (lua_cpcall(vm->L, collect, NULL) != 0)
@@ -148,6 +146,14 @@ void sandbox_settle(struct sandbox_memory *memory)
     sandbox_collect(memory, NULL);
     malloc_trim(0);
     memory->settled = memory->used;
+}
+
+bool sandbox_is_full(struct sandbox_memory *memory)
+{
+    const size_t early = memory->max / 4 * 3;
+    if (memory->used > early)
+        sandbox_collect(memory, NULL);
+    return memory->used > early;
 }
 
 bool sandbox_has_grown(const struct sandbox_memory *memory)

@@ -197,7 +197,7 @@ static int l_read_only(lua_State *L)
     return 1;
 }
 
-/* Upvalue: math.randomseed. FNV-1a, of which a number holds 53 bits. */
+/* FNV-1a. */
 static int l_random_seed(lua_State *L)
 {
     size_t len;
@@ -205,9 +205,7 @@ static int l_random_seed(lua_State *L)
     uint64_t hash = 0xcbf29ce484222325;
     for (size_t i = 0; i < len; i++)
         hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3;
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_pushnumber(L, (lua_Number)(hash >> 11));
-    lua_call(L, 1, 0);
+    sandbox_vm_of(L)->now->random = hash;
     return 0;
 }
 
@@ -230,6 +228,7 @@ void sandbox_push_primitives(lua_State *L)
         {"budget", l_budget},
         {"state", l_state},
         {"read_only", l_read_only},
+        {"random_seed", l_random_seed},
         {NULL, NULL},
     };
     luaopen_host_json(L);
@@ -243,10 +242,5 @@ void sandbox_push_primitives(lua_State *L)
     move_field(L, json, "object", "object");
     move_field(L, json, "is_array", "is_array");
     move_field(L, json, "null", "null");
-    lua_getglobal(L, "math");
-    lua_getfield(L, -1, "randomseed");
-    lua_pushcclosure(L, l_random_seed, 1);
-    lua_setfield(L, -3, "random_seed");
-    lua_pop(L, 1);
     lua_insert(L, json);
 }

@@ -114,6 +114,11 @@ void sandbox_vm_free(struct sandbox_vm *vm)
     free(vm);
 }
 
+size_t sandbox_vm_held(const struct sandbox_vm *vm)
+{
+    return vm->held;
+}
+
 /* Resumes the thread on top of the main state, once: while parts are loaded nothing yields. */
 static int finish(struct sandbox_vm *vm)
 {

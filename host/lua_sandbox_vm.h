@@ -38,8 +38,9 @@ struct sandbox_activity {
     bool turn_over;     /* the hook yielded, not call() */
     struct buf problem; /* JSON; empty while all is well */
     size_t output_max;
-    int state_ref; /* LUA_NOREF until asked for */
-    char *file;    /* at(), NULL if never called */
+    int state_ref;   /* LUA_NOREF until asked for */
+    uint64_t random; /* the state of its lots */
+    char *file;      /* at(), NULL if never called */
     int line;
     struct buf log; /* JSON strings with commas between */
     size_t log_left;

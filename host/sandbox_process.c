@@ -179,8 +179,10 @@ static void give_turn(struct process *process)
     }
     say(run->connection, header, fits ? said->data : too_long,
         fits ? said->len : sizeof(too_long) - 1);
-    if (ended)
+    if (ended) {
         end_run(process, run);
+        sandbox_releases_relieve(&process->releases);
+    }
 }
 
 static void give_turns(struct process *process)

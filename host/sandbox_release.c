@@ -40,14 +40,36 @@ void sandbox_release_done(struct sandbox_releases *releases,
         remove_release(releases, release);
 }
 
-void sandbox_release_drop(struct sandbox_releases *releases, uint64_t id)
+static void drop(struct sandbox_releases *releases, struct sandbox_release *release)
 {
-    struct sandbox_release *release = sandbox_release_find(releases, id);
-    if (!release)
-        return;
     release->dropped = true;
     if (!release->runs)
         remove_release(releases, release);
+}
+
+void sandbox_release_drop(struct sandbox_releases *releases, uint64_t id)
+{
+    struct sandbox_release *release = sandbox_release_find(releases, id);
+    if (release)
+        drop(releases, release);
+}
+
+static struct sandbox_release *largest(const struct sandbox_releases *releases)
+{
+    struct sandbox_release *found = NULL;
+    for (struct sandbox_release *release = releases->first; release;
+         release = release->next)
+        if (!release->dropped &&
+            (!found || sandbox_vm_held(release->vm) > sandbox_vm_held(found->vm)))
+            found = release;
+    return found;
+}
+
+void sandbox_releases_relieve(struct sandbox_releases *releases)
+{
+    struct sandbox_release *release;
+    if (sandbox_is_full(&releases->memory) && (release = largest(releases)))
+        drop(releases, release);
 }
 
 /* Of those in which no run is open, the one unused for longest; `count` is of all of those. */

@@ -43,6 +43,11 @@ void sandbox_release_done(struct sandbox_releases *releases,
 /* Not needed any more. */
 void sandbox_release_drop(struct sandbox_releases *releases, uint64_t id);
 
+/* When the memory is full of what scripts keep, whoever keeps most of it is dropped: its next run
+ * has it loaded anew. Else all runs of all releases would fail from then on. To be called when a run
+ * has ended. */
+void sandbox_releases_relieve(struct sandbox_releases *releases);
+
 /* Begins anew with release `id`; adds a part; gives it all to the releases. The last returns whether
  * it is there now, with what was declared, or else the problem, in `text`: valid until the next
  * call. */

@@ -107,5 +107,12 @@ void sandbox_settle(struct sandbox_memory *memory);
 /* Whether that is worth it: a quarter more is used than when it was last done. */
 bool sandbox_has_grown(const struct sandbox_memory *memory);
 
+/* Whether three quarters are used, also after a collection: by what scripts keep from run to run.
+ * To be called between turns. */
+bool sandbox_is_full(struct sandbox_memory *memory);
+
+/* Bytes of it that are one state's. */
+size_t sandbox_vm_held(const struct sandbox_vm *vm);
+
 /* For tests: from now on runs of new states have their turn after each instruction. */
 void sandbox_yield_always(void);

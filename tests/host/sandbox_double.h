@@ -154,6 +154,18 @@ void sandbox_settle(struct sandbox_memory *memory)
     sandbox_double_settled++;
 }
 
+bool sandbox_is_full(struct sandbox_memory *memory)
+{
+    (void)memory;
+    return false;
+}
+
+size_t sandbox_vm_held(const struct sandbox_vm *vm)
+{
+    (void)vm;
+    return 0;
+}
+
 bool sandbox_has_grown(const struct sandbox_memory *memory)
 {
     return memory->used > memory->settled;

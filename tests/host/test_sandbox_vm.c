@@ -179,6 +179,53 @@ static void lots_depend_on_the_seed(void)
     sandbox_vm_free(vm);
 }
 
+/* An attempt draws the same lots again, whatever else ran meanwhile. */
+static void lots_are_a_run_s_own(void)
+{
+    struct sandbox_vm *vm = sandbox_load(
+        "rules/x.lua",
+        "before('a', function() local lots = {}\n"
+        "  for i = 1, 3 do capability('x', {}) lots[i] = math.random(1000000) end\n"
+        "  return lots end)");
+    char alone[256];
+    struct sandbox_run *runs[2];
+    enum sandbox_outcome outcome;
+    for (int together = 0; together < 2; together++) {
+        for (int i = 0; i <= together; i++) {
+            runs[i] = begin(vm, i ? "{\"seed\":\"b\"}" : "{\"seed\":\"a\"}");
+            next(runs[i], SANDBOX_CALLS);
+        }
+        for (int step = 0; step < 3; step++)
+            for (int i = 0; i <= together; i++) {
+                answer(runs[i], true, "null");
+                sandbox_go(runs[i], &outcome);
+            }
+        const char *lots = sandbox_text(sandbox_run_text(runs[0]));
+        if (together)
+            CHECK_STR(lots, alone);
+        snprintf(alone, sizeof(alone), "%s", lots);
+        for (int i = 0; i <= together; i++)
+            sandbox_run_free(runs[i]);
+    }
+    sandbox_vm_free(vm);
+}
+
+static void lots_are_as_lua_has_them(void)
+{
+    CHECK_HAS(sandbox_eval("local low, high = 9, 0\n"
+                           "for i = 1, 1000 do local n = math.random(3, 5)\n"
+                           "  assert(n == math.floor(n) and n >= 3 and n <= 5)\n"
+                           "  low, high = math.min(low, n), math.max(high, n)\n"
+                           "  local r = math.random() assert(r >= 0 and r < 1)\n"
+                           "  assert(math.random(1) == 1) end\n"
+                           "return {low, high}"),
+              "{\"value\":[3,5]");
+    CHECK_HAS(sandbox_eval("return math.random(0)"), "interval is empty");
+    CHECK_HAS(sandbox_eval("return math.random(2, 1)"), "interval is empty");
+    CHECK_HAS(sandbox_eval("return math.random(0/0)"), "interval is empty");
+    CHECK_HAS(sandbox_eval("return math.random('x')"), "number expected");
+}
+
 static void runs_take_turns(void)
 {
     struct sandbox_vm *vm = sandbox_load(
@@ -402,6 +449,41 @@ static void states_share_one_account(void)
     sandbox_limits.cpu_us = enough_us();
 }
 
+/* However little is left when a run meets the end of memory, the next one finds all of it. */
+static void the_end_of_memory_is_one_run_s(void)
+{
+    static const char code[] =
+        "before('a', function(n) local list\n"
+        "  local pad = ('x'):rep(n) while true do list = {list, pad} end end)\n"
+        "before('b', function() return 1 end)";
+    struct sandbox_vm *vm = sandbox_load("rules/x.lua", code);
+    sandbox_limits.cpu_us = 50 * enough_us();
+    for (int n = 0; n < 60; n++) {
+        char input[64];
+        snprintf(input, sizeof(input), "{\"arguments\":[%d]}", n * 7);
+        CHECK_HAS(sandbox_result(vm, input), "limit: memory 16 MiB at rules/x.lua:");
+        CHECK_HAS(sandbox_result(vm, "{\"hook\":2,\"arguments\":[]}"), "{\"value\":1");
+    }
+    CHECK(!sandbox_is_full(&sandbox_memory));
+    sandbox_vm_free(vm);
+    sandbox_limits.cpu_us = enough_us();
+}
+
+static void tells_when_it_is_full_of_what_is_kept(void)
+{
+    struct sandbox_vm *vm = sandbox_load(
+        "rules/x.lua", "local kept = {}\n"
+                       "before('a', function(n) kept[#kept + 1] = ('x'):rep(60000)\n"
+                       "  :gsub('x', 'y', #kept) end)");
+    size_t before = sandbox_vm_held(vm);
+    int runs = 0;
+    while (!sandbox_is_full(&sandbox_memory) && ++runs < 1000)
+        CHECK_HAS(sandbox_result(vm, "{\"arguments\":[1]}"), "{\"value\":");
+    CHECK(runs > 100 && runs < 300);
+    CHECK(sandbox_vm_held(vm) > before + 11 * 1024 * 1024);
+    sandbox_vm_free(vm);
+}
+
 static void is_settled_when_runs_have_left_garbage(void)
 {
     struct sandbox_vm *vm =
@@ -499,6 +581,8 @@ int main(void)
     RUN(input_that_is_none_ends_the_run);
     RUN(nulls_of_the_input_are_nil);
     RUN(lots_depend_on_the_seed);
+    RUN(lots_are_a_run_s_own);
+    RUN(lots_are_as_lua_has_them);
     RUN(runs_take_turns);
     RUN(a_run_pays_for_itself_alone);
     RUN(a_run_under_way_is_dropped);
@@ -509,6 +593,8 @@ int main(void)
     RUN(monstrous_files_are_refused_or_loaded);
     RUN(memory_may_end_anywhere);
     RUN(states_share_one_account);
+    RUN(the_end_of_memory_is_one_run_s);
+    RUN(tells_when_it_is_full_of_what_is_kept);
     RUN(is_settled_when_runs_have_left_garbage);
     RUN(a_turn_may_end_after_any_instruction); /* the last: it changes all states after it */
     sandbox_test_end();

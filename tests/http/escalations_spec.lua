@@ -147,6 +147,19 @@ escalate{ of = "workorder", name = "urgent",
     publish(RULE)
   end)
 
+  it("that cannot be asked keeps no other from being asked", function()
+    publish([[
+escalate{ of = "workorder", name = "broken", when = function(wo) return wo.nothing.there end,
+  steps = { { after = "1h", run = function() end } } }
+]] .. RULE)
+    local made = order({ priority = "urgent" })
+    wait_clock(made.id, "running", 0)
+    wait_until(function()
+      return runs("error")[1]
+    end, "no record of the one that fails")
+    publish(RULE)
+  end)
+
   it("that fails is tried again, and what it did is not done twice", function()
     local made = order({ priority = "urgent" })
     wait_clock(made.id, "running", 0)

@@ -98,7 +98,17 @@ local function settle(ctx, hook, payload, clock, wanted)
   end)
 end
 
---- The job: asks for each escalation whether the thing is to escalate.
+-- Asks whether a thing is to escalate, and sees to it.
+local function ask(ctx, release, hook, data, payload, clock)
+  local wanted = is_wanted(ctx, release, hook, data)
+  local runs = clock ~= nil and clock.state == "running"
+  if wanted ~= runs then
+    settle(ctx, hook, payload, clock, wanted)
+  end
+end
+
+--- The job: asks for each escalation whether the thing is to escalate. One that fails keeps no other
+-- from being asked; the job fails then, and is tried again as long as that is of use to one of them.
 -- @param payload resourceType, resourceId, occurredAt
 function M.watch(ctx, payload)
   local release = hooks.release(ctx, payload.resourceId)
@@ -115,12 +125,15 @@ function M.watch(ctx, payload)
       known[clock.name] = clock
     end
   end
+  local problem
   for _, hook in ipairs(found) do
-    local clock, wanted = known[hook.name], is_wanted(ctx, release, hook, data)
-    local runs = clock ~= nil and clock.state == "running"
-    if wanted ~= runs then
-      settle(ctx, hook, payload, clock, wanted)
+    local ok, err = xpcall(ask, errors.capture, ctx, release, hook, data, payload, known[hook.name])
+    if not ok and (not problem or problem.permanent) then
+      problem = err
     end
+  end
+  if problem then
+    error(problem, 0)
   end
 end
 

@@ -503,6 +503,29 @@ log(t.count{})
     assert.same({}, { unpack(kept(origin)) })
   end)
 
+  it("finds all of the memory, whatever those before have kept or wasted", function()
+    local keeps = release_of([[
+local kept = {}
+on("report.created", function()
+  for i = 1, 40 do kept[#kept + 1] = ("x"):rep(60000) .. #kept end
+end)]])
+    local wastes = release_of([[
+on("report.created", function(event)
+  local list
+  while event.data.wastes do list = { next = list } end
+end)]])
+    local event = { id = "e", event = "report.created", resourceType = "report", data = {} }
+    for _ = 1, 12 do
+      assert.equal("ok", run(keeps, nil, event).status)
+    end
+    for _ = 1, 5 do
+      event.data.wastes = true
+      assert.equal("LIMIT_MEMORY", run(wastes, nil, event).error.code)
+      event.data.wastes = nil
+      assert.equal("ok", run(wastes, nil, event).status)
+    end
+  end)
+
   it("fails alone when its process is killed, and the next one has a fresh one", function()
     local ended, outcome = task.signal(), nil
     task.spawn(function()
