@@ -2,7 +2,7 @@
  * milliseconds, then looks at the sockets again, so that what is cancelled ends soon. Each round
  * takes one packet from each connection: no worker keeps another waiting.
  *
- * When nothing was asked for a second, memory that runs have left is given back: most tenants'
+ * When nothing was asked for a second, memory that runs have left is given back: most
  * processes have nothing to do most of the time.
  *
  * Nothing here bounds what waits to be written, because a worker bounds it: a run has one message

@@ -107,8 +107,8 @@ local function ask(ctx, release, hook, data, payload, clock)
   end
 end
 
---- The job: asks for each escalation whether the thing is to escalate. One that fails keeps no other
--- from being asked; the job fails then, and is tried again as long as that is of use to one of them.
+--- The job: asks for each escalation whether the thing is to escalate. One that fails keeps no
+-- other from being asked; the job fails then, and is tried again while that is of use to one.
 -- @param payload resourceType, resourceId, occurredAt
 function M.watch(ctx, payload)
   local release = hooks.release(ctx, payload.resourceId)
