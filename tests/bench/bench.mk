@@ -17,7 +17,7 @@ bench-identity: all ## measure what it costs to know who asks, and sign-ins that
 	$(Q)sh tests/support/install-packages $(BENCH_PACKAGES)
 	$(Q)BENCH_BIN=$(BIN) BENCH_SCRIPT=identity.lua sh tests/bench/run
 
-bench-rules: all $(BENCH_TOOLS)/paced ## measure what tenants' rules cost, and what they do to others; HELP=1 tells the options
+bench-rules: all $(addprefix $(BENCH_TOOLS)/,paced pair) ## measure what tenants' rules cost, and what they do to others; HELP=1 tells the options
 	$(Q)sh tests/support/install-packages $(BENCH_PACKAGES)
 	$(Q)BENCH_BIN=$(BIN) BENCH_TOOLS=$(BENCH_TOOLS) BENCH_SCRIPT=rules.lua sh tests/bench/run
 
