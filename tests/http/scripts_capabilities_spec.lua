@@ -22,6 +22,7 @@ end, { permission = "public" })
 route("POST", "/things", function(req) return json({ got = req.body, by = req.user.name }, 201) end)
 route("PUT", "/things", function(req) return json(nil, 202) end)
 route("DELETE", "/things", function() end)
+route("POST", "/size", function(req) return json(#req.body.a) end)
 route("GET", "/staff", function() return json("staff") end, { permission = "scripts.read" })
 route("POST", "/refuse", function(req)
   return json({ code = "NO_SUCH_LAMP", message = "There is no lamp " .. req.body.lamp }, 404)
@@ -180,7 +181,23 @@ describe("a route of a script", function()
     refused(400, "TENANT_REQUIRED", api:get("/x/echo/a/of/b"))
     refused(415, "UNSUPPORTED_MEDIA_TYPE", api:post("/x/things", { token = dispatcher.token, body = "x",
       headers = { ["content-type"] = "text/plain" } }))
-    refused(413, "PAYLOAD_TOO_LARGE", api:post("/x/things", by(dispatcher, { a = ("x"):rep(70000) })))
+  end)
+
+  it("takes as much as a run may be given, and says so of more", function()
+    local function send(size, who)
+      return api:post("/x/size", by(who or dispatcher, { a = ("x"):rep(size) }))
+    end
+    assert.equal(130000, ok(send(130000)))
+    for _, size in ipairs({ 131072, 600000, 2000000 }) do
+      refused(413, "PAYLOAD_TOO_LARGE", send(size))
+    end
+    local err = refused(413, "PAYLOAD_TOO_LARGE", send(131072, owner))
+    assert.equal("The script behind this takes requests of at most 128 KiB", err.message)
+    assert.equal("LIMIT_INPUT", err.cause.code)
+    local function recorded()
+      return ok(api:get("/scripts/runs?status=rejected", by(owner)))[1]
+    end
+    assert.equal("LIMIT_INPUT", wait_for("the record", recorded).error.code)
   end)
 
   it("refuses by the API's errors, and fails without a word to strangers", function()

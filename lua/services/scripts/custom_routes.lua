@@ -14,7 +14,6 @@ local text = require("core.schema.text")
 local hooks = require("services.scripts.hooks")
 
 local PREFIX = "/api/v1/x/"
-local BODY_MAX = 65536
 local READS_DETAILS = "scripts.read"
 local CODE = "^[%u][%u%d_]*$"
 local FAILED = "The script behind this has failed"
@@ -96,10 +95,20 @@ local function request(ctx, names, values)
   }
 end
 
+-- Whether it was never asked since the request is more than it may be given. What is too much of
+-- what it asked for itself has the same code, and is its own fault.
+local function is_too_large(outcome)
+  return outcome.error.code == "LIMIT_INPUT" and not outcome.begun
+end
+
 -- @return code, message, status
-local function failure_of(err)
+local function failure_of(outcome)
+  local err = outcome.error
   if REFUSALS[err.code] then
     return err.code, err.message, REFUSALS[err.code]
+  elseif is_too_large(outcome) then
+    return "PAYLOAD_TOO_LARGE", ("The script behind this takes requests of at most %d KiB")
+      :format(outcome.limits.input_max / 1024), 413
   elseif err.code == "UNAVAILABLE" or err.code == "CRASHED" then
     return "SERVICE_UNAVAILABLE", FAILED, 503
   end
@@ -109,7 +118,7 @@ end
 -- What went wrong is for authors; it is in the record of the run, too.
 local function fail(ctx, hook, outcome)
   local err = outcome.error
-  local code, message, status = failure_of(err)
+  local code, message, status = failure_of(outcome)
   local failure = errors.new(code, message, {
     status = status,
     fields = ctx:can(READS_DETAILS) and { rule = ("%s:%d"):format(err.file or hook.file,
@@ -135,7 +144,8 @@ end
 
 -- What is refused to the caller is no failure of the rule, and of no canary.
 local function status_of(outcome)
-  return outcome.error and REFUSALS[outcome.error.code] and "rejected" or outcome.status
+  local err = outcome.error
+  return err and (REFUSALS[err.code] or is_too_large(outcome)) and "rejected" or outcome.status
 end
 
 local function serve(ctx)
@@ -160,7 +170,7 @@ end
 local function route(method, body)
   return { method = method, path = PREFIX .. "*path", base = "", permission = "public",
     summary = "What the tenant's scripts answer to " .. method .. " under this path.",
-    body = body, max_body = body and BODY_MAX or nil,
+    body = body,
     returns = s.any({ describe = "what the script answers" }),
     answers = { [404] = "no such route of a script, or nothing there that it asks for",
       [409] = "what it would change is not as it was", [500] = "the script failed" },

@@ -292,6 +292,7 @@ local function begin(run, spec)
   if refusal then
     run.error = refusal
   elseif not (run.journal and run.journal:is_over()) then
+    run.begun = true
     drive(run, spec.release(), input)
     if run.journal and not run.error then
       run.journal:close(run.ctx)
@@ -308,8 +309,9 @@ end
 --   dry = a table when writes are only noted: there capabilities keep what later runs see, new_id =
 --   what makes up ids then, at = the time by which it goes, where that is not now,
 --   refusal = the error with which it ends before it begins
--- @return {status = "ok" | "error" | "limit", value, error, permanent = no use in another attempt,
---   log, actions, cpu_us, wall_us, memory, calls, started_at}
+-- @return {status = "ok" | "error" | "limit", value, error, begun = whether the hook was asked at
+--   all, permanent = no use in another attempt, log, actions, cpu_us, wall_us, memory, calls,
+--   started_at}
 function M.perform(ctx, spec)
   local began = time.monotonic_ms()
   local run = { -- with room for what becomes of it: more than 16 fields
