@@ -215,6 +215,21 @@ describe("a route of a script", function()
     assert.is_nil(server:log_text():find('"request failed"', 1, true))
   end)
 
+  it("keeps from its caller which secret it misses", function()
+    local err = refused(500, "RULE_FAILED", call("secret", { name = "payment-key" }))
+    assert.is_nil(err.message:find("payment-key", 1, true))
+    err = refused(500, "RULE_FAILED", call("secret", { name = "payment-key" }, owner))
+    assert.same({ code = "SCRIPT_ERROR", message = "there is no secret 'payment-key'" }, err.cause)
+    assert.matches("^rules/routes.lua:%d+$", err.rule)
+    wait_for("both records", function()
+      local failed = 0
+      for _, run in ipairs(ok(api:get("/scripts/runs?status=error", by(owner)))) do
+        failed = failed + (run.error.message == "there is no secret 'payment-key'" and 1 or 0)
+      end
+      return failed == 2
+    end)
+  end)
+
   it("runs once for one Idempotency-Key", function()
     local function send()
       return api:post("/x/call/count", by(dispatcher, { by = 1 }, { headers = { ["idempotency-key"] = "k1" } }))

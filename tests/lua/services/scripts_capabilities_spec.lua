@@ -288,7 +288,7 @@ describe("scripts' capabilities", function()
       ["kv.set"] = {},
       ["kv.delete"] = { { { key = "theirs" }, false } },
       ["kv.incr"] = {},
-      ["secret"] = { { { name = "theirs" }, "NOT_FOUND" } },
+      ["secret"] = { { { name = "theirs" }, "SCRIPT_ERROR" } },
       ["http.fetch"] = { { { url = "https://theirs.example/" }, "FORBIDDEN" } },
       ["time.business_hours"] = {},
     }
