@@ -447,7 +447,7 @@ template("report.escalated", "push", { subject = "{{report.location.description}
       "error 6 the options of a route must be { permission = \"public\" } or another name",
       "warning 7 template: nothing of 'workorder.assigned' is called 'workorder.nummer'",
     }, { unpack(texts, 1, 6) })
-    assert.same({ "error 8 template: a message by sms has no 'text'", "error 8 template: a message by sms needs 'body'" },
+    assert.same({ "error 8 template: a message by sms has no 'text': it takes body", "error 8 template: a message by sms needs 'body'" },
       { unpack(texts, 7, 8) })
     assert.same({ "warning 10 template: nothing of 'report.escalated' is called 'report.number'" },
       { unpack(texts, 9) })

@@ -7,14 +7,24 @@ local M = {}
 --- {{workorder.number}}; captures the path of a value.
 M.PLACEHOLDER = "{{%s*([%w_.]+)%s*}}"
 
--- What each channel's template has; `needed` must be there.
+-- What each channel's template has, and what of it must be there.
 local FIELDS = {
-  email = { subject = true, body = true, html = true, needed = "body" },
-  sms = { body = true, needed = "body" },
-  push = { subject = true, body = true, needed = "body" },
-  in_app = { subject = true, body = true, needed = "subject" },
+  email = { subject = true, body = true, html = true },
+  sms = { body = true },
+  push = { subject = true, body = true },
+  in_app = { subject = true, body = true },
 }
+local NEEDED = { email = "body", sms = "body", push = "body", in_app = "subject" }
 local ALWAYS = { title = true, message = true, name = true, tenant = true }
+
+local function names_of(fields)
+  local names = {}
+  for name in pairs(fields) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  return table.concat(names, ", ")
+end
 
 local function check_placeholders(hook, text, problem)
   local known = registry.messages[hook.name]
@@ -28,18 +38,19 @@ end
 --- Tells what is wrong with a declared template.
 -- @param problem called with a severity and a message
 function M.check(hook, problem)
-  local fields = FIELDS[hook.channel]
+  local fields, needed = FIELDS[hook.channel], NEEDED[hook.channel]
   for name, text in pairs(hook.fields) do
-    if not fields[name] or name == "needed" then
-      problem("error", ("template: a message by %s has no '%s'"):format(hook.channel, name))
+    if not fields[name] then
+      problem("error", ("template: a message by %s has no '%s': it takes %s"):format(hook.channel,
+        name, names_of(fields)))
     elseif type(text) == "string" then
       check_placeholders(hook, text, problem)
     elseif hook.channel == "in_app" then
       problem("error", "template: a message by in_app takes texts, no functions")
     end
   end
-  if hook.fields[fields.needed] == nil then
-    problem("error", ("template: a message by %s needs '%s'"):format(hook.channel, fields.needed))
+  if hook.fields[needed] == nil then
+    problem("error", ("template: a message by %s needs '%s'"):format(hook.channel, needed))
   end
 end
 

@@ -118,15 +118,6 @@ local function is(token, text)
   return token ~= nil and token.kind == "other" and token.text == text
 end
 
-local function names_of(set)
-  local list = {}
-  for name in pairs(set) do
-    list[#list + 1] = name
-  end
-  table.sort(list)
-  return list
-end
-
 -- The key of a field of a table, or nil: `name = ...` or `["name"] = ...`.
 local function key_of(tokens, part)
   local first = tokens[part[1]]
@@ -146,12 +137,12 @@ local function check_fields(state, what, first, last, fields)
       is_whole = false
     elseif fields[key] == nil then
       state.problem(state.tokens[part[1]].line, ("%s has no '%s'%s"):format(what, key,
-        sandbox.hint(key, names_of(fields))))
+        sandbox.hint(key, sandbox.keys(fields))))
     else
       given[key] = true
     end
   end
-  for _, name in ipairs(is_whole and names_of(fields) or {}) do
+  for _, name in ipairs(is_whole and sandbox.keys(fields) or {}) do
     if fields[name] == "required" and not given[name] then
       state.problem(state.tokens[first].line, ("%s needs '%s'"):format(what, name))
     end

@@ -50,7 +50,8 @@ function sandbox.hint(name, candidates, prefix)
   return best and (" (did you mean '%s%s'?)"):format(prefix or "", best) or ""
 end
 
-local function keys(t)
+--- The keys of a table as texts, in order.
+function sandbox.keys(t)
   local list = {}
   for key in pairs(t) do
     list[#list + 1] = tostring(key)
@@ -63,7 +64,7 @@ end
 local function strict(fields, prefix)
   return setmetatable(fields, { __index = function(_, name)
     sandbox.fail("SCRIPT_ERROR", ("unknown name '%s%s'%s"):format(prefix, tostring(name),
-      sandbox.hint(tostring(name), keys(fields), prefix)))
+      sandbox.hint(tostring(name), sandbox.keys(fields), prefix)))
   end })
 end
 

@@ -7,6 +7,14 @@ local OF = { report = true, workorder = true }
 local METHODS = { GET = true, POST = true, PUT = true, PATCH = true, DELETE = true }
 local CHANNELS = { email = true, in_app = true, sms = true, push = true }
 local UNITS = { s = 1, m = 60, h = 3600, d = 86400 }
+local KEYS = {
+  escalate = { of = true, name = true, when = true, steps = true },
+  step = { after = true, run = true },
+  transition = { of = true, from = true, to = true, guard = true },
+  options = { permission = true },
+}
+local ARGUMENTS_MAX = { before = 2, on = 2, escalate = 1, transition = 1, route = 4, every = 3,
+  template = 3 }
 
 local hooks = {} -- what is declared, as the worker is told
 local functions = {} -- id -> what of it is code
@@ -57,12 +65,19 @@ local function check_one_of(what, value, set)
   if set[value] then
     return true
   end
-  local list = {}
-  for name in pairs(set) do
-    list[#list + 1] = name
+  problem(("%s must be one of %s"):format(what, table.concat(sandbox.keys(set), ", ")))
+end
+
+-- Notes the keys that mean nothing: a misspelt guard would guard nothing. What is declared is
+-- declared all the same: in releases that have such keys, the hooks keep their numbers.
+local function check_keys(what, given, allowed)
+  local known = sandbox.keys(allowed)
+  for _, key in ipairs(type(given) == "table" and sandbox.keys(given) or {}) do
+    if not allowed[key] then
+      problem(("%s has no '%s'%s: it takes %s"):format(what, key, sandbox.hint(key, known),
+        table.concat(known, ", ")))
+    end
   end
-  table.sort(list)
-  problem(("%s must be one of %s"):format(what, table.concat(list, ", ")))
 end
 
 local declarations = {}
@@ -94,6 +109,7 @@ end
 local function read_steps(steps)
   local data, code = sandbox.array({}), {}
   for i, step in ipairs(steps) do
+    check_keys(("escalate: step %d"):format(i), step, KEYS.step)
     if type(step) ~= "table" or not seconds(step.after) then
       return problem(("escalate: after of step %d must be a time such as 30m, 2h or 1d"):format(i))
     elseif not check(("escalate: run of step %d"):format(i), step.run, "function") then
@@ -105,6 +121,7 @@ local function read_steps(steps)
 end
 
 function declarations.escalate(given)
+  check_keys("escalate", given, KEYS.escalate)
   if not check("the argument of escalate", given, "table")
     or not check_one_of("escalate: of", given.of, OF)
     or not check("escalate: name", given.name, "string")
@@ -127,6 +144,7 @@ local function is_state(text)
 end
 
 function declarations.transition(given)
+  check_keys("transition", given, KEYS.transition)
   if not check("the argument of transition", given, "table")
     or not check_one_of("transition: of", given.of, OF)
     or given.guard ~= nil and not check("transition: guard", given.guard, "function") then
@@ -140,6 +158,7 @@ end
 
 -- { permission = "public" } or another name; without it whoever is signed in may call it.
 local function route_permission(options)
+  check_keys("route: options", options, KEYS.options)
   if options == nil then
     return true
   elseif type(options) ~= "table" or type(options.permission) ~= "string" then
@@ -191,7 +210,9 @@ function declarations.template(name, channel, fields)
   end
   local texts, code = {}, {}
   for field, value in pairs(fields) do
-    if type(value) == "function" then
+    if type(field) ~= "string" then
+      problem(("template: a text needs a name such as body, not %s"):format(tostring(field)))
+    elseif type(value) == "function" then
       texts[field], code[field] = { code = true }, value
     elseif check(("template: %s"):format(tostring(field)), value, "string") then
       texts[field] = value
@@ -204,6 +225,10 @@ for name, declare in pairs(declarations) do
   sandbox.define(name, function(...)
     if state() then
       sandbox.fail("SCRIPT_ERROR", name .. " works at the top of a file, not while a hook runs")
+    end
+    local count = select("#", ...)
+    if count > ARGUMENTS_MAX[name] then
+      problem(("%s takes %d arguments, not %d"):format(name, ARGUMENTS_MAX[name], count))
     end
     declare(...)
   end)

@@ -592,6 +592,18 @@ template("workorder.assigned", "email", { subject = "{{workorder.number}}", body
     { 'route("GET", "x", function() end)', "must start with /" },
     { 'every("7 o\'clock", "x", function() end)', "five fields" },
     { 'template("x", "letter", {})', "channel of a template must be one of" },
+    { 'template("x", "sms", { body = "b", "c" })', "a text needs a name such as body, not 1" },
+    { 'before("report.create", function() end, { on_error = "deny" })', "before takes 2 arguments, not 3" },
+    { 'escalate({ of = "report", name = "x", steps = { { after = "1h", run = print } } }, 1)',
+      "escalate takes 1 arguments, not 2" },
+    { 'transition{ of = "report", from = "a", to = "b", gaurd = print }',
+      "transition has no 'gaurd' %(did you mean 'guard'%?%): it takes from, guard, of, to" },
+    { 'escalate{ of = "report", name = "y", whne = print, steps = { { after = "1h", run = print } } }',
+      "escalate has no 'whne' %(did you mean 'when'%?%): it takes name, of, steps, when" },
+    { 'escalate{ of = "report", name = "z", steps = { { after = "1h", run = print, unless = print } } }',
+      "escalate: step 1 has no 'unless': it takes after, run" },
+    { 'route("GET", "/z", print, { permission = "public", cache = true })',
+      "route: options has no 'cache': it takes permission" },
   }
 
   it("that are wrong are told all together, each at its line", function()
@@ -605,6 +617,13 @@ template("workorder.assigned", "email", { subject = "{{workorder.number}}", body
       assert.equal(i + 1, problem.line)
       assert.matches(WRONG[i][2], problem.message)
     end
+  end)
+
+  it("with keys that mean nothing are declared, so that the others keep their numbers", function()
+    local found = declared('transition{ of = "report", from = "a", to = "b", gaurd = 1 }\n'
+      .. 'on("report.created", function() end, 1)\n')
+    assert.same({ 2, 2 }, { #found.problems, #found.hooks })
+    assert.same({ 2, "on" }, { found.hooks[2].id, found.hooks[2].kind })
   end)
 
   it("that do not load say where", function()
