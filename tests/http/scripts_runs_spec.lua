@@ -398,6 +398,17 @@ end)
       return count("script_runs WHERE file = 'rules/broken.lua' AND status = 'ok'") == 2
     end)
     assert.equal(FAILURES_MAX, count("script_runs WHERE file = 'rules/broken.lua' AND status <> 'ok'"))
+    -- What is corrected runs again.
+    publish({ ["rules/broken.lua"] = [[
+on("report.created", function(event)
+  log("mended")
+end)
+]] })
+    assert.same({}, ok(api:get("/scripts", { token = owner.token })).disabled)
+    ok(report({ title = "Mended" }), 201)
+    await("the record", function()
+      return count("script_runs WHERE log LIKE '%mended%' AND status = 'ok'") == 1
+    end)
   end)
 
   it("is told of live to who may read runs", function()

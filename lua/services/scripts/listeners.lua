@@ -117,15 +117,18 @@ local function is_off(ctx, payload)
   return false
 end
 
--- The release that a job belongs to: most often one that runs still.
-local function release_of(ctx, id)
+-- A release as it runs now, or nil.
+local function find_running(ctx, id)
   local active = active_releases.find(ctx, ctx.tenant.id)
   if active and active.id == id then
     return active
-  elseif active and active.canary and active.canary.id == id then
-    return active.canary
   end
-  return active_releases.release(ctx, id)
+  return active and active.canary and active.canary.id == id and active.canary or nil
+end
+
+-- The release that a job belongs to: most often one that runs still.
+local function release_of(ctx, id)
+  return find_running(ctx, id) or active_releases.release(ctx, id)
 end
 
 local function give_up(message)
@@ -138,9 +141,12 @@ local function is_last(outcome, job)
   return outcome.permanent or job.attempt >= M.MAX_ATTEMPTS
 end
 
--- Notes a failed attempt, and raises for the queue.
+-- Notes a failed attempt, and raises for the queue. What was published since is not switched off by
+-- how its predecessor fails.
 local function fail(ctx, hook, outcome, payload, job)
-  breaker.failed(ctx, hook, outcome.error)
+  if find_running(ctx, payload.release) then
+    breaker.failed(ctx, hook, outcome.error)
+  end
   if is_last(outcome, job) then
     db.transaction(ctx, function(tx)
       breaker.announce(tx, hook, { eventId = payload.event.id, error = outcome.error })

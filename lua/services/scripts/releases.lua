@@ -16,6 +16,7 @@ local check = require("services.scripts.check")
 local drafts = require("services.scripts.drafts")
 local schedule_rows = require("services.scripts.schedule_rows")
 local store = require("services.scripts.store")
+local switches = require("services.scripts.switches")
 local view = require("services.scripts.view")
 
 local M = {}
@@ -45,19 +46,6 @@ local function reconcile_schedules(ctx)
   schedule_rows.reconcile(ctx, row and json.decode(row.hooks).hooks or {})
 end
 
--- Announces, tells and writes down that something else runs.
-local function finish(ctx, action, number, values)
-  reconcile_schedules(ctx)
-  active.announce(ctx)
-  clocks.reckon(ctx, ESCALATIONS, KNOWN_MS)
-  audit.write(ctx, { action = "script." .. action, resource_type = "script_release",
-    resource_id = number and tostring(number) or "dev", old = values.old, new = values.new })
-  events.emit(ctx, "script.released", { resource_type = "script_release",
-    resource_id = number and tostring(number) or "dev",
-    data = { action = action, release = number or json.null, canary = values.new.canary,
-      reason = values.new.reason } })
-end
-
 local function number_of(ctx, id)
   local row = id and store.find_running(ctx, id)
   return row and row.number or json.null
@@ -67,6 +55,22 @@ end
 local function told(ctx, standing)
   return { release = number_of(ctx, standing.release_id),
     canaryRelease = number_of(ctx, standing.canary_id), canary = standing.canary_percent }
+end
+
+-- Announces, tells and writes down that something else runs.
+-- @param before where the tenant stood
+-- @param new of the audit trail
+local function finish(ctx, before, action, number, new)
+  reconcile_schedules(ctx)
+  switches.mend(ctx, before)
+  active.announce(ctx)
+  clocks.reckon(ctx, ESCALATIONS, KNOWN_MS)
+  audit.write(ctx, { action = "script." .. action, resource_type = "script_release",
+    resource_id = number and tostring(number) or "dev", old = told(ctx, before), new = new })
+  events.emit(ctx, "script.released", { resource_type = "script_release",
+    resource_id = number and tostring(number) or "dev",
+    data = { action = action, release = number or json.null, canary = new.canary,
+      reason = new.reason } })
 end
 
 -- The numbers that something open goes by; none when there are no releases to ask for.
@@ -138,9 +142,9 @@ function M.publish(ctx, input)
       and { release_id = standing.release_id, canary_id = release_id,
         canary_percent = input.canary }
       or { release_id = release_id })
+    finish(tx_ctx, standing, "publish", number,
+      { release = number, canary = input.canary, message = input.message })
     prune(tx_ctx)
-    finish(tx_ctx, "publish", number, { old = told(tx_ctx, standing),
-      new = { release = number, canary = input.canary, message = input.message } })
     return release_id
   end)
   return view.release(store.find_release(ctx, id), store.find_standing(ctx)),
@@ -167,9 +171,8 @@ function M.rollback(ctx, input)
       refuse_withdrawn(row)
     end
     store.set_active(tx_ctx, { release_id = row.id })
+    finish(tx_ctx, standing, "rollback", number, { release = number, withdrawn = row.withdrawn })
     prune(tx_ctx)
-    finish(tx_ctx, "rollback", number, { old = told(tx_ctx, standing),
-      new = { release = number, withdrawn = row.withdrawn } })
     return row.id
   end)
   return view.release(store.find_release(ctx, id), store.find_standing(ctx))
@@ -180,8 +183,8 @@ function M.withdraw_canary(ctx, standing, reason)
   local number = number_of(ctx, standing.canary_id)
   store.withdraw(ctx, standing.canary_id, reason)
   store.set_active(ctx, { release_id = standing.release_id })
-  finish(ctx, "withdraw", number, { old = told(ctx, standing),
-    new = { release = number_of(ctx, standing.release_id), reason = reason } })
+  finish(ctx, standing, "withdraw", number,
+    { release = number_of(ctx, standing.release_id), reason = reason })
   notifications.notify(ctx, { to = TOLD, type = "script.withdrawn",
     title = ("Release %s was taken back"):format(tostring(number)),
     message = ("The canary of your rules has taken itself back: %s."):format(reason),
@@ -197,8 +200,8 @@ function M.replace_dev(ctx, files)
       local standing = store.lock_standing(tx_ctx)
       local id = insert(tx_ctx, files, { message = "saved", hooks = result.declared })
       store.set_active(tx_ctx, { release_id = id })
+      finish(tx_ctx, standing, "save", nil, {})
       prune(tx_ctx)
-      finish(tx_ctx, "save", nil, { old = told(tx_ctx, standing), new = {} })
     end)
   end
   return result

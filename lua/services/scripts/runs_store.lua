@@ -145,6 +145,12 @@ function M.forget_failures(ctx, handler)
     handler)
 end
 
+--- Forgets those of all handlers of a file.
+function M.forget_failures_of(ctx, path)
+  db.scope(ctx):exec([[DELETE FROM script_failures
+    WHERE tenant_id = :tenant AND SUBSTRING_INDEX(handler, ':', 1) = ?]], path)
+end
+
 -- Dry runs under way ------------------------------------------------------------
 
 function M.insert_trial(ctx, id, request)

@@ -150,6 +150,15 @@ function M.list_release_files(ctx, release_id)
     WHERE tenant_id = :tenant AND release_id = ? ORDER BY path]], release_id)
 end
 
+--- By which texts a file runs, as one text; nil when it does not.
+-- @param standing release_id, canary_id
+function M.find_texts(ctx, path, standing)
+  return db.scope(ctx):one([[SELECT GROUP_CONCAT(DISTINCT SHA2(content, 256)
+      ORDER BY SHA2(content, 256)) AS texts FROM script_release_files
+    WHERE tenant_id = :tenant AND path = ? AND release_id IN (?, ?)]],
+    path, standing.release_id, standing.canary_id).texts
+end
+
 function M.withdraw(ctx, release_id, reason)
   db.scope(ctx):exec(
     "UPDATE script_releases SET withdrawn = ? WHERE tenant_id = :tenant AND id = ?",
@@ -180,6 +189,31 @@ function M.list_disabled(ctx)
   return db.scope(ctx):query("SELECT d.path, d.handler, d.reason, d.disabled_at, d.disabled_by, "
     .. PERSON .. [[ AS name FROM script_disabled d LEFT JOIN users u ON u.id = d.disabled_by
       WHERE d.tenant_id = :tenant ORDER BY d.path, d.handler]])
+end
+
+--- The single handlers of a file that nobody has switched off, but the breaker: {handler, ...}.
+function M.list_broken(ctx, path)
+  local handlers = {}
+  for i, row in ipairs(db.scope(ctx):query([[SELECT handler FROM script_disabled
+    WHERE tenant_id = :tenant AND path = ? AND handler <> '' AND disabled_by IS NULL
+    ORDER BY handler]], path)) do
+    handlers[i] = row.handler
+  end
+  return handlers
+end
+
+--- Switches on what list_broken lists.
+function M.mend(ctx, path)
+  db.scope(ctx):exec([[DELETE FROM script_disabled
+    WHERE tenant_id = :tenant AND path = ? AND handler <> '' AND disabled_by IS NULL]], path)
+end
+
+--- The files with handlers that the breaker has switched off, or counts failures of: their paths.
+function M.list_failing(ctx)
+  return db.scope(ctx):query([[SELECT path FROM script_disabled
+      WHERE tenant_id = :tenant AND handler <> '' AND disabled_by IS NULL
+    UNION SELECT SUBSTRING_INDEX(handler, ':', 1) AS path FROM script_failures
+      WHERE tenant_id = :tenant]])
 end
 
 --- @return whether it was on

@@ -2,9 +2,11 @@
 
 local db = require("core.db")
 local errors = require("core.errors")
+local json = require("core.json")
 local audit = require("services.audit")
 local active = require("services.scripts.active")
 local paths = require("services.scripts.paths")
+local runs_store = require("services.scripts.runs_store")
 local store = require("services.scripts.store")
 
 local M = {}
@@ -63,6 +65,29 @@ function M.enable(ctx, path)
       errors.raise("NOT_FOUND", "There is no such file")
     end
   end)
+end
+
+local function mend(ctx, path)
+  local handlers = store.list_broken(ctx, path)
+  runs_store.forget_failures_of(ctx, path)
+  if #handlers > 0 then
+    store.mend(ctx, path)
+    audit.write(ctx, { action = "script.enable", resource_type = "script", resource_id = path,
+      new = { path = path, handlers = json.array(handlers), reason = "another text of it runs" } })
+  end
+end
+
+--- Switches on what the breaker has switched off in files that run by another text now, and forgets
+-- how often they failed by the one before; what a person has switched off stays so. In the
+-- transaction of who has changed what runs, and announces it.
+-- @param before where the tenant stood
+function M.mend(ctx, before)
+  local now = store.find_standing(ctx)
+  for _, row in ipairs(store.list_failing(ctx)) do
+    if store.find_texts(ctx, row.path, before) ~= store.find_texts(ctx, row.path, now) then
+      mend(ctx, row.path)
+    end
+  end
 end
 
 return M

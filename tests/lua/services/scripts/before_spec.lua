@@ -196,6 +196,18 @@ before("report.create", function(r) r.n = r.n + 1 end)
       assert.equal("retrying", recorded()[1].status)
     end)
 
+    it("switch nothing off that was published since", function()
+      publish('on("report.created", function() error("old") end)\n')
+      local old, settings = payload(), config.get().scripts
+      publish('on("report.created", function() log("new") end)\n')
+      local usual = settings.failures_max
+      settings.failures_max = 1
+      local ok = pcall(listeners.handle, ctx, old, { attempt = 1 })
+      settings.failures_max = usual
+      assert.is_false(ok)
+      assert.equal("ok", listeners.handle(ctx, payload(), { attempt = 1 }).status)
+    end)
+
     it("end where they are switched off or gone", function()
       publish('on("report.created", function() end)\n')
       local gone = payload()

@@ -1,4 +1,5 @@
 -- What runs for a tenant, whom a canary is for, and what becomes of it.
+local config = require("core.config")
 local context = require("core.context")
 local db = require("core.db")
 local errors = require("core.errors")
@@ -9,10 +10,12 @@ local system_routes = require("core.system_routes")
 local task = require("core.task")
 local uuid = require("core.uuid")
 local active = require("services.scripts.active")
+local breaker = require("services.scripts.breaker")
 local canary = require("services.scripts.canary")
 local drafts = require("services.scripts.drafts")
 local listeners = require("services.scripts.listeners")
 local releases = require("services.scripts.releases")
+local runs_store = require("services.scripts.runs_store")
 local secrets = require("services.scripts.secrets")
 local store = require("services.scripts.store")
 local switches = require("services.scripts.switches")
@@ -153,6 +156,82 @@ describe("what runs", function()
     assert.same({ 3 }, ids())
     switches.enable(ctx, RULE)
     assert.same({ 1, 2, 3 }, ids())
+  end)
+
+  describe("when the breaker has switched a handler off", function()
+    local KEY = RULE .. ":on:report.created:2"
+    local OTHER = "rules/b.lua:on:report.created:1"
+
+    local function off()
+      local list = {}
+      for i, row in ipairs(store.list_disabled(ctx)) do
+        list[i] = row.handler == "" and row.path or row.handler
+      end
+      return list
+    end
+
+    local function count_failures()
+      return db.scope(ctx):one([[SELECT COUNT(*) AS n FROM script_failures
+        WHERE tenant_id = :tenant]]).n
+    end
+
+    before_each(function()
+      drafts.put(ctx, "rules/b.lua", "local b = 1\n")
+      publish("local a = 1\n")
+      local settings = config.get().scripts
+      local usual = settings.failures_max
+      settings.failures_max = 1
+      for key, file in pairs({ [KEY] = RULE, [OTHER] = "rules/b.lua" }) do
+        breaker.failed(ctx, { key = key, file = file, name = "report.created", line = 1 },
+          { code = "SCRIPT_ERROR", message = "always" })
+      end
+      settings.failures_max = usual
+      runs_store.count_failure(ctx, RULE .. ":on:report.created:1")
+      runs_store.count_failure(ctx, OTHER)
+      assert.same({ KEY, OTHER }, off())
+    end)
+
+    it("runs it again with another text of its file, published or rolled back to", function()
+      publish("local a = 2\n")
+      assert.same({ OTHER }, off())
+      assert.same({ 1, 2, 3 }, { running().hooks[1].id, running().hooks[2].id, running().hooks[3].id })
+      assert.equal(1, count_failures())
+      local audited = db.scope(ctx):one([[SELECT resource_id, new_values FROM audit_logs
+        WHERE tenant_id = :tenant AND action = 'script.enable']])
+      assert.same({ RULE, { KEY } },
+        { audited.resource_id, { unpack(json.decode(audited.new_values).handlers) } })
+      drafts.put(ctx, "rules/b.lua", "local b = 2\n")
+      publish("local a = 2\n")
+      assert.same({ {}, 0 }, { off(), count_failures() })
+    end)
+
+    it("leaves it off while its text is the same", function()
+      publish("local a = 1\n")
+      publish("local a = 1\n", 50)
+      releases.rollback(ctx, { release = 1 })
+      assert.same({ KEY, OTHER }, off())
+      assert.equal(2, count_failures())
+      releases.rollback(ctx, { release = 2 })
+      assert.same({ KEY, OTHER }, off())
+    end)
+
+    it("runs it again where an earlier release or a canary has another text", function()
+      publish("local a = 2\n")
+      store.disable(ctx, RULE, KEY, "again")
+      releases.rollback(ctx, { release = 1 })
+      assert.same({ OTHER }, off())
+      store.disable(ctx, RULE, KEY, "again")
+      publish("local a = 3\n", 50)
+      assert.same({ OTHER }, off())
+    end)
+
+    it("leaves off what a person has switched off", function()
+      switches.disable(ctx, RULE, {})
+      local person = ctx:with({ actor = { kind = "user", user_id = uuid.v7() } })
+      store.disable(person, RULE, RULE .. ":on:report.created:1", "mine")
+      publish("local a = 2\n")
+      assert.same({ RULE, RULE .. ":on:report.created:1", OTHER }, off())
+    end)
   end)
 
   it("does not load specs, notes and data", function()
