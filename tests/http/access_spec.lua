@@ -83,6 +83,7 @@ local DOORS = {
   ["POST /api/v1/scripts/files/*path/enable"] = ADMINISTRATION,
   ["POST /api/v1/scripts/publish"] = ADMINISTRATION,
   ["GET /api/v1/scripts/releases"] = ADMINISTRATION,
+  ["GET /api/v1/scripts/releases/:release"] = ADMINISTRATION,
   ["GET /api/v1/scripts/releases/:release/diff"] = ADMINISTRATION,
   ["POST /api/v1/scripts/migrate"] = ADMINISTRATION,
   ["POST /api/v1/scripts/rollback"] = ADMINISTRATION,

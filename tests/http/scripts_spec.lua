@@ -262,6 +262,7 @@ describe("a release", function()
     assert.same({ 1, "electrical hazards", "active", owner.user.id },
       { release.release, release.message, release.state, release.author.id })
     assert.equal("/api/v1/scripts/releases/1", answer.headers.location)
+    assert.equal(1, ok(api:get("/scripts/releases/1", by(owner))).release)
     assert.same(release, overview().active)
     assert.equal("script.publish", actions("script.publish"))
   end)
@@ -299,6 +300,23 @@ describe("a release", function()
     refused(400, "VALIDATION_ERROR", api:get("/scripts/releases?sort=message", by(owner)))
     assert.equal("3", (server:sql("SELECT (SELECT COUNT(*) FROM outbox WHERE event = 'script.released') "
       .. "+ (SELECT COUNT(*) FROM event_log WHERE event = 'script.released')"):gsub("%s+", "")))
+  end)
+
+  it("is read with its files and what they declare", function()
+    local path = "/scripts/releases/3"
+    local release, answer = ok(api:get(path, by(owner)))
+    assert.same({ 3, "third", "active" }, { release.release, release.message, release.state })
+    assert.same({ "notes/read-me.md", RULE, "spec/electrical_spec.lua" },
+      { release.files[1].path, release.files[2].path, release.files[3].path })
+    assert.same({ path = RULE, size = #(GOOD .. "-- third\n") }, release.files[2])
+    assert.same({ { kind = "before", name = "report.create", file = RULE, line = 1 } }, release.hooks)
+    local held = { headers = { ["if-none-match"] = answer.headers.etag } }
+    assert.equal(304, api:get(path, by(owner, nil, held)).status)
+    assert.equal("retired", ok(api:get("/scripts/releases/1", by(owner))).state)
+    for _, number in ipairs({ "9", "0", "x" }) do
+      refused(404, "NOT_FOUND", api:get("/scripts/releases/" .. number, by(owner)))
+    end
+    refused(404, "NOT_FOUND", api:get(path, by(northgrid)))
   end)
 
   it("differs from the one before, and from any other", function()

@@ -8,6 +8,7 @@ local arguments = require("services.scripts.arguments")
 local lint = require("services.scripts.lint")
 local paths = require("services.scripts.paths")
 local process = require("services.scripts.process")
+local view = require("services.scripts.view")
 
 local M = {}
 
@@ -117,14 +118,10 @@ function M.run(ctx, files)
   for i = #problems, PROBLEMS_MAX + 1, -1 do
     problems[i] = nil
   end
-  local hooks = json.array({})
-  for i, hook in ipairs(declared.hooks) do
-    hooks[i] = { kind = hook.kind, name = hook.name, file = hook.file, line = hook.line }
-  end
   return {
     ok = ok,
     problems = problems,
-    hooks = hooks,
+    hooks = view.hooks(declared.hooks),
     schedules = of_kind(declared.hooks, "every", function(hook)
       return { name = hook.name, cron = hook.cron, file = hook.file, line = hook.line }
     end),

@@ -1,5 +1,6 @@
 --- HTTP of releases, and of switching files off.
 
+local etag = require("core.etag")
 local reply = require("core.reply")
 local compare = require("services.scripts.compare")
 local releases = require("services.scripts.releases")
@@ -35,6 +36,15 @@ return {
     handler = function(ctx, input)
       local list, meta = releases.list(ctx, input.query)
       return reply.ok(list, { meta = meta })
+    end },
+  { method = "GET", path = "/scripts/releases/:release", summary = "A release, with its files and "
+      .. "what they declare.",
+    permission = "scripts.read", params = schema.release, returns = schema.RELEASE_DETAIL,
+    versioned = true,
+    answers = { [200] = "the release", [404] = "no such release" },
+    handler = function(ctx, input)
+      local release = releases.show(ctx, input.params.release)
+      return reply.ok(release, { etag = etag.of_shown(release) })
     end },
   { method = "GET", path = "/scripts/releases/:release/diff", summary = "What a release changed.",
     permission = "scripts.read", params = schema.release, query = schema.diff,

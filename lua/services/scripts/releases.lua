@@ -219,6 +219,14 @@ function M.list(ctx, query)
   return list, meta
 end
 
+--- A release by its number for the API, with its files and hooks; 404 when there is none.
+function M.show(ctx, number)
+  local row = store.find_release_by_number(ctx, number) or no_release()
+  local declared = json.decode(store.find_running(ctx, row.id).hooks)
+  return view.release_detail(row, store.find_standing(ctx), store.list_release_sizes(ctx, row.id),
+    declared.hooks or {})
+end
+
 --- A release by its number for other parts: its row, or 404.
 function M.get(ctx, number)
   return store.find_release_by_number(ctx, number) or no_release()

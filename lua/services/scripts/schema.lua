@@ -49,11 +49,15 @@ local PROBLEM = s.object({
   severity = s.enum({ "error", "warning" }), message = s.string(),
 }, { name = "ScriptProblem" })
 
+local function hooks()
+  return s.array({ of = place({ kind = s.string(), name = s.string() }) })
+end
+
 --- What a check finds.
 M.CHECK = s.object({
   ok = s.boolean({ describe = "whether it can be published" }),
   problems = s.array({ of = PROBLEM }),
-  hooks = s.array({ of = place({ kind = s.string(), name = s.string() }) }),
+  hooks = hooks(),
   schedules = s.array({ of = place({ name = s.string(), cron = s.string() }) }),
   routes = s.array({ of = place({ method = s.string(), path = s.string() }) }),
   transitions = s.array({ of = place({ of = s.string(), from = s.string(), to = s.string() }) }),
@@ -69,19 +73,34 @@ M.TEXT = s.string()
 --- A release's number in a path.
 M.release = s.object({ release = s.integer({ min = 1 }) })
 
+local function release(more)
+  local fields = {
+    release = s.integer({ nullable = true, describe = "its number; null for that of development" }),
+    message = s.string(),
+    author = person(),
+    createdAt = time(),
+    state = s.enum({ "active", "canary", "retired", "withdrawn" }),
+    canary = s.integer({ nullable = true, describe = "percent" }),
+    withdrawn = s.string({ nullable = true, describe = "why it was taken back by itself" }),
+  }
+  for name, schema in pairs(more) do
+    fields[name] = schema
+  end
+  return fields
+end
+
 --- A release.
-M.RELEASE = s.object({
-  release = s.integer({ nullable = true, describe = "its number; null for that of development" }),
-  message = s.string(),
-  author = person(),
-  createdAt = time(),
-  state = s.enum({ "active", "canary", "retired", "withdrawn" }),
-  canary = s.integer({ nullable = true, describe = "percent" }),
-  withdrawn = s.string({ nullable = true, describe = "why it was taken back by itself" }),
-}, { name = "ScriptRelease" })
+M.RELEASE = s.object(release({}), { name = "ScriptRelease" })
 
 --- A page of releases.
 M.RELEASES = s.array({ of = M.RELEASE })
+
+--- A release with what is in it.
+M.RELEASE_DETAIL = s.object(release({
+  files = s.array({ of = s.object({ path = s.string(),
+    size = s.integer({ describe = "bytes" }) }) }),
+  hooks = hooks(),
+}), { name = "ScriptReleaseDetail" })
 
 local function maybe_release()
   return s.object(M.RELEASE.fields, { nullable = true })

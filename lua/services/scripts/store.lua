@@ -150,6 +150,12 @@ function M.list_release_files(ctx, release_id)
     WHERE tenant_id = :tenant AND release_id = ? ORDER BY path]], release_id)
 end
 
+--- The same without their texts: {path, size}.
+function M.list_release_sizes(ctx, release_id)
+  return db.scope(ctx):query([[SELECT path, LENGTH(content) AS size FROM script_release_files
+    WHERE tenant_id = :tenant AND release_id = ? ORDER BY path]], release_id)
+end
+
 --- By which texts a file runs, as one text; nil when it does not.
 -- @param standing release_id, canary_id
 function M.find_texts(ctx, path, standing)

@@ -43,6 +43,25 @@ function M.release(row, standing)
   }
 end
 
+--- What files declare, in short.
+function M.hooks(declared)
+  local list = json.array({})
+  for i, hook in ipairs(declared) do
+    list[i] = { kind = hook.kind, name = hook.name, file = hook.file, line = hook.line }
+  end
+  return list
+end
+
+--- A release with its files, {path, size}, and what they declare.
+function M.release_detail(row, standing, files, declared)
+  local detail = M.release(row, standing)
+  detail.files, detail.hooks = json.array({}), M.hooks(declared)
+  for i, file in ipairs(files) do
+    detail.files[i] = { path = file.path, size = file.size }
+  end
+  return detail
+end
+
 --- What is switched off.
 function M.disabled(row)
   return { path = row.path, handler = row.handler ~= "" and row.handler or json.null,
