@@ -58,6 +58,12 @@ local function runs(query)
 end
 
 
+-- Whether who has this answer of a path is spared another.
+local function is_held(path, answer)
+  return api:get(path, { token = owner.token,
+    headers = { ["if-none-match"] = answer.headers.etag } }).status == 304
+end
+
 local function count(sql)
   return tonumber(server:sql("SELECT COUNT(*) FROM " .. sql):match("%d+"))
 end
@@ -159,7 +165,9 @@ end)
     local seen = run_of("status=ok")
     assert.same({ "saw Lamp is out" }, seen.log)
     assert.truthy(seen.cpuMs >= 0 and seen.memoryBytes > 0)
-    assert.same(seen, ok(api:get("/scripts/runs/" .. seen.id, { token = owner.token })))
+    answer = api:get("/scripts/runs/" .. seen.id, { token = owner.token })
+    assert.same(seen, ok(answer))
+    assert.is_true(is_held("/scripts/runs/" .. seen.id, answer))
   end)
 
   it("lets through what it fails at, or not if its file says so", function()
@@ -586,7 +594,11 @@ on("report.created", function() kv.incr("beside") end)
     put("rules/dry.lua", 'on("report.created", function() while true do end end)\n')
     local begun = ok(begin({ last = 6 }), 202)
     assert.equal("running", begun.state)
+    local path = "/scripts/tests/" .. begun.id
+    local before = api:get(path, { token = owner.token })
     local done = await_end(begun)
+    assert.equal(before.json.data.state == "done", is_held(path, before))
+    assert.is_true(is_held(path, api:get(path, { token = owner.token })))
     assert.equal("done", done.state)
     assert.equal(6, done.result.totals.errors)
     assert.equal("LIMIT_CPU", done.result.events[1].error.code)

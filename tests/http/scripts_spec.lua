@@ -320,7 +320,11 @@ describe("a release", function()
   end)
 
   it("differs from the one before, and from any other", function()
-    local files = ok(api:get("/scripts/releases/3/diff", by(owner))).files
+    local changed, answer = ok(api:get("/scripts/releases/3/diff", by(owner)))
+    local held = { headers = { ["if-none-match"] = answer.headers.etag } }
+    assert.equal(304, api:get("/scripts/releases/3/diff", by(owner, nil, held)).status)
+    assert.equal(200, api:get("/scripts/releases/2/diff", by(owner, nil, held)).status)
+    local files = changed.files
     assert.same({ { path = RULE, change = "changed", diff = files[1].diff } }, files)
     assert.truthy(files[1].diff:find("^%-%-%- a/" .. RULE:gsub("%W", "%%%0") .. "\n%+%+%+ b/"))
     assert.truthy(files[1].diff:find("\n--- second\n+-- third\n", 1, true), files[1].diff)

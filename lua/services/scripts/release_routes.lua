@@ -10,6 +10,10 @@ local switches = require("services.scripts.switches")
 local URL = "/api/v1/scripts/releases/"
 local SWITCHED = { [200] = "so it is", [400] = "no path of a script", [404] = "no such file" }
 
+local function detail(shown)
+  return reply.ok(shown, { etag = etag.of_shown(shown) })
+end
+
 return {
   { method = "POST", path = "/scripts/publish", summary = "Publish the draft: it runs everywhere "
       .. "within a second, or for a share as a canary.",
@@ -43,15 +47,14 @@ return {
     versioned = true,
     answers = { [200] = "the release", [404] = "no such release" },
     handler = function(ctx, input)
-      local release = releases.show(ctx, input.params.release)
-      return reply.ok(release, { etag = etag.of_shown(release) })
+      return detail(releases.show(ctx, input.params.release))
     end },
   { method = "GET", path = "/scripts/releases/:release/diff", summary = "What a release changed.",
     permission = "scripts.read", params = schema.release, query = schema.diff,
-    returns = schema.DIFF,
+    returns = schema.DIFF, versioned = true,
     answers = { [200] = "the files that differ", [404] = "no such release" },
     handler = function(ctx, input)
-      return reply.ok({ files = compare.releases(ctx, input.params.release, input.query.from) })
+      return detail({ files = compare.releases(ctx, input.params.release, input.query.from) })
     end },
   { method = "POST", path = "/scripts/files/*path/disable", summary = "Switch a file off, whatever "
       .. "release runs.",

@@ -1,5 +1,6 @@
 --- Trying the draft, and how runs went.
 
+local etag = require("core.etag")
 local paging = require("core.paging")
 local reply = require("core.reply")
 local s = require("core.schema")
@@ -43,6 +44,10 @@ local LIST = paging.query_schema({ sorts = view.SORTS, filters = {
 
 local ID = s.object({ id = s.string({ format = "uuid" }) })
 
+local function detail(shown)
+  return reply.ok(shown, { etag = etag.of_shown(shown) })
+end
+
 local function test(ctx, input)
   local answer, id = trial.run(ctx, input.body)
   if answer then
@@ -63,9 +68,9 @@ return {
   {
     method = "GET", path = "/scripts/tests/:id", permission = "scripts.read", params = ID,
     summary = "A dry run that took longer than its request.",
-    returns = answers.trial_state,
+    returns = answers.trial_state, versioned = true,
     handler = function(ctx, input)
-      return reply.ok(trial.get(ctx, input.params.id))
+      return detail(trial.get(ctx, input.params.id))
     end,
   },
   {
@@ -80,9 +85,9 @@ return {
   {
     method = "GET", path = "/scripts/runs/:id", permission = "scripts.read", params = ID,
     summary = "One run, with its log and what went wrong.",
-    returns = answers.run,
+    returns = answers.run, versioned = true,
     handler = function(ctx, input)
-      return reply.ok(view.get(ctx, input.params.id))
+      return detail(view.get(ctx, input.params.id))
     end,
   },
   {
