@@ -606,12 +606,23 @@ on("report.created", function() kv.incr("beside") end)
 end)
 
 describe("runs", function()
-  it("are listed by file and status, and summed", function()
-    for _, run in ipairs(runs("file=rules/on.lua&status=ok&limit=5")) do
-      assert.same({ "rules/on.lua", "ok" }, { run.file, run.status })
+  -- What the runs of a list are of: {["rules/on.lua ok"] = true}.
+  local function kinds(query)
+    local seen = {}
+    for _, run in ipairs(runs(query)) do
+      seen[run.file .. " " .. run.status] = true
     end
-    local answer = api:get("/scripts/runs?status=fine", { token = owner.token })
-    assert.equal(400, answer.status)
+    return seen
+  end
+
+  it("are listed by file and status, and summed", function()
+    assert.same({ ["rules/on.lua ok"] = true }, kinds("file=rules/on.lua&status=ok&limit=5"))
+    assert.same({ ["rules/on.lua ok"] = true, ["rules/on.lua retrying"] = true,
+      ["rules/open.lua error"] = true },
+      kinds("file=rules/on.lua,rules/open.lua&status=ok,retrying,error&limit=100"))
+    for _, query in ipairs({ "status=fine", "status=ok,fine", "status=", "file=" }) do
+      assert.equal(400, api:get("/scripts/runs?" .. query, { token = owner.token }).status, query)
+    end
     local stats = ok(api:get("/scripts/stats", { token = owner.token }))
     assert.truthy(stats.totals.runs > 10 and stats.totals.errors > 0 and stats.totals.limits > 0)
     local northgrid = api:login("owner@northgrid.example")

@@ -520,8 +520,9 @@ describe("the command line", function()
     succeeds("pull", "2 files in " .. folder)
     assert.equal("-- nothing\n", servers.read_file(folder .. "/" .. RULE))
     succeeds("test --last 3", "0 events, 0 actions, 0 errors")
+    succeeds("runs --status error,dead")
     for words, told in pairs({ ["rollback x"] = "the release must be a number",
-      ["push"] = "needs --message", ["runs --status odd"] = "must be one of ok, error" }) do
+      ["push"] = "needs --message", ["runs --status odd"] = "must be one of ok, error", ["runs --status ok,odd"] = "must be one of" }) do
       local _, output = command(words)
       assert.is_nil(output:find("traceback", 1, true), output)
       assert.is_nil(output:find("INTERNAL", 1, true), output)

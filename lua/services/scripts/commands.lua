@@ -42,7 +42,7 @@ local M = {
     { "--compare", "test: and what the active release would have done otherwise" },
     { "--force", "rollback: also to a release that was taken back as a canary" },
     { "--release N", "pull: the files of a release instead of the draft" },
-    { "--status STATUS", "runs: those that ended so, such as error" },
+    { "--status STATUS", "runs: those that ended so, such as error,dead" },
   },
 }
 
@@ -218,8 +218,10 @@ function commands.releases(ctx, cx)
 end
 
 function commands.runs(ctx, cx)
-  local status = cx.options.status
-  local problems = status and select(2, runs_view.STATUS:validate(status))
+  local status, problems = cx.options.status, nil
+  if status then
+    status, problems = runs_view.STATUS:validate(status)
+  end
   if problems then
     error("--status " .. problems[1].message, 0)
   end

@@ -37,7 +37,7 @@ local TEST = s.object({
 })
 
 local LIST = paging.query_schema({ sorts = view.SORTS, filters = {
-  file = s.string({ min = 1, max = 64, optional = true }),
+  file = s.list({ of = s.string({ min = 1, max = 64 }), optional = true }),
   status = view.STATUS,
   eventId = s.string({ format = "uuid", optional = true }),
 } })

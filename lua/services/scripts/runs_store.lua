@@ -39,16 +39,20 @@ end
 local function filtered(filter)
   local conditions, params = {}, {}
   for _, name in ipairs({ "file", "status", "event_id" }) do
-    if filter[name] then
-      conditions[#conditions + 1] = " AND r." .. name .. " = ?"
-      params[#params + 1] = filter[name]
+    local values = filter[name] or {}
+    if #values > 0 then
+      conditions[#conditions + 1] = (" AND r.%s IN (%s)"):format(name,
+        ("?,"):rep(#values):sub(1, -2))
+    end
+    for _, value in ipairs(values) do
+      params[#params + 1] = value
     end
   end
   return table.concat(conditions), params
 end
 
 --- One page of the records.
--- @param filter file, status, event_id: each may be nil
+-- @param filter file, status, event_id: each an array of which one must fit, or nil
 function M.list_runs(ctx, filter, page)
   local condition, params = filtered(filter)
   for _, value in ipairs(page.params) do

@@ -13,8 +13,9 @@ local DAY_MS = 86400000
 
 local COLUMNS = { startedAt = "r.started_at" }
 
---- How a run can have ended.
-M.STATUS = s.enum({ "ok", "error", "limit", "rejected", "retrying", "dead", optional = true })
+--- How runs can have ended, one way or several.
+M.STATUS = s.list({ optional = true,
+  of = s.enum({ "ok", "error", "limit", "rejected", "retrying", "dead" }) })
 
 --- What a list of runs can be sorted by.
 M.SORTS = { "startedAt" }
@@ -50,11 +51,12 @@ function M.run(row)
 end
 
 --- One page of the runs, the newest first.
--- @param query file, status, eventId, and those of core.paging
+-- @param query file and status, each an array, eventId, and those of core.paging
 -- @return runs, meta
 function M.list(ctx, query)
   local page = paging.read(ctx, query, { columns = COLUMNS, id = "r.id", default = "-startedAt" })
-  local filter = { file = query.file, status = query.status, event_id = query.eventId }
+  local filter = { file = query.file, status = query.status,
+    event_id = query.eventId and { query.eventId } }
   local rows = store.list_runs(ctx, filter, page)
   local meta = paging.meta(page, rows, page.page and store.count_runs(ctx, filter) or nil)
   local list = json.array({})
