@@ -23,6 +23,7 @@ route("POST", "/things", function(req) return json({ got = req.body, by = req.us
 route("PUT", "/things", function(req) return json(nil, 202) end)
 route("DELETE", "/things", function() end)
 route("POST", "/size", function(req) return json(#req.body.a) end)
+route("GET", "/status/:status", function(req) return json("x", tonumber(req.params.status)) end)
 route("GET", "/staff", function() return json("staff") end, { permission = "scripts.read" })
 route("POST", "/refuse", function(req)
   return json({ code = "NO_SUCH_LAMP", message = "There is no lamp " .. req.body.lamp }, 404)
@@ -213,6 +214,20 @@ describe("a route of a script", function()
     end
     assert.is_nil(server:log_text():find("broken on purpose", 1, true)) -- it is in the run's record
     assert.is_nil(server:log_text():find('"request failed"', 1, true))
+  end)
+
+  it("answers by no status but those of answers and of errors", function()
+    for _, status in ipairs({ 200, 202, 299 }) do
+      assert.equal("x", ok(api:get("/x/status/" .. status, by(dispatcher)), status))
+    end
+    for _, status in ipairs({ 400, 599 }) do
+      refused(status, "REFUSED_BY_SCRIPT", api:get("/x/status/" .. status, by(dispatcher)))
+    end
+    for _, status in ipairs({ 99, 100, 199, 300, 302, 304, 399, 600, 200.5 }) do
+      local err = refused(500, "RULE_FAILED", api:get("/x/status/" .. status, by(owner)))
+      assert.same({ code = "SCRIPT_ERROR", message = "json: the status must be 200 to 299 or 400 to 599" },
+        err.cause)
+    end
   end)
 
   it("keeps from its caller which secret it misses", function()
