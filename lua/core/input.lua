@@ -274,17 +274,16 @@ end
 -- @return the decoded value (an empty table when there is no body), the uploaded files, and the
 --   options with which it is to be validated
 function M.read_body(ctx, route)
-  local req = ctx.req
-  if not req:has_body() then
-    return {}, {}, nil
+  local req, type_name = ctx.req, media_type(ctx)
+  local field = route.text and route.text[type_name]
+  if not req:has_body() then -- which is a text as well, where its type says so
+    return field and read_text(field, "") or {}, {}, nil
   end
   refuse_coding(req)
-  local type_name = media_type(ctx)
   if route.multipart and type_name == "multipart/form-data" then
     return read_multipart(ctx, route)
   end
   local is_json = type_name == "application/json" or type_name:find("^application/.+%+json$")
-  local field = route.text and route.text[type_name]
   if not field and (not route.body or not is_json) then
     unsupported(route)
   end

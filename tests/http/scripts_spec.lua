@@ -86,10 +86,17 @@ describe("a draft", function()
       assert.same({ 200, text, "text/plain; charset=utf-8" },
         { plain.status, plain.body, plain.headers["content-type"] })
     end
+    for _, media_type in ipairs({ "text/plain", "text/x-lua" }) do
+      local empty = draft("rules/empty.lua", "PUT", { token = owner.token, body = "",
+        headers = { ["content-type"] = media_type } })
+      assert.is_true(empty.status == 200 or empty.status == 201, empty.body)
+      assert.equal("", ok(draft("rules/empty.lua", "GET", by(owner))).content)
+    end
+    ok(draft("rules/empty.lua", "DELETE", by(owner)))
     put("notes/read-me.md", "# Rules\n")
     put("data/streets.json", "[]")
     local listed = overview().draft
-    assert.equal(5, listed.version)
+    assert.equal(8, listed.version)
     assert.same({ "data/streets.json", "notes/read-me.md", RULE },
       { listed.files[1].path, listed.files[2].path, listed.files[3].path })
     assert.equal(2, listed.files[1].size)
