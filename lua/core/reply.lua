@@ -69,10 +69,11 @@ function M.none()
   return { kind = "none" }
 end
 
---- Raises 412 when the client's If-Match names another version than `etag`.
+--- Raises 412 when the client's If-Match names another version than `etag`, or any (`*`) of what
+-- is not there: then that is nil.
 function M.require_match(ctx, etag)
   local header = ctx.req and ctx.req:header("if-match")
-  if header and not conditions.matches(header, etag) then
+  if header and not (etag and conditions.matches(header, etag)) then
     errors.raise("PRECONDITION_FAILED", "It was changed in the meantime: read it again")
   end
 end

@@ -111,7 +111,12 @@ describe("a draft", function()
     ok(draft(RULE, "PUT", by(owner, { content = GOOD }, mine)))
     refused(412, "PRECONDITION_FAILED", draft(RULE, "PUT", by(owner, { content = "" }, mine)))
     refused(412, "PRECONDITION_FAILED", draft(RULE, "DELETE", by(owner, nil, mine)))
-    refused(412, "PRECONDITION_FAILED", draft("rules/new.lua", "PUT", by(owner, { content = "" }, mine)))
+    local any = { headers = { ["if-match"] = "*" } }
+    ok(draft(RULE, "PUT", by(owner, { content = GOOD }, any)))
+    for _, wanted in ipairs({ mine, any }) do
+      refused(412, "PRECONDITION_FAILED", draft("rules/new.lua", "PUT", by(owner, { content = "" }, wanted)))
+    end
+    refused(404, "NOT_FOUND", draft("rules/new.lua", "GET", by(owner)))
     assert.equal(GOOD, ok(draft(RULE, "GET", by(owner))).content)
   end)
 

@@ -63,7 +63,7 @@ end
 
 -- Compares If-Match with the file as it is, locked.
 local function verify(ctx, row)
-  reply.require_match(ctx, row and etag.of_shown(view.file(row)) or "")
+  reply.require_match(ctx, row and etag.of_shown(view.file(row)))
 end
 
 local function check_sum(ctx, path, content)
