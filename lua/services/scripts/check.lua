@@ -135,4 +135,15 @@ function M.run(ctx, files)
   }
 end
 
+--- Checks the files of a draft that is to be published or tried. @return as run(); raises 422 with
+-- all problems when it is not ok
+function M.must_pass(ctx, files)
+  local result = M.run(ctx, files)
+  if not result.ok then
+    errors.raise("CHECK_FAILED", "The draft does not check", { status = 422,
+      details = result.problems })
+  end
+  return result
+end
+
 return M

@@ -107,11 +107,6 @@ local function insert(ctx, files, row)
   return row.id
 end
 
-local function refuse_unchecked(result)
-  errors.raise("CHECK_FAILED", "The draft does not check", { status = 422,
-    details = result.problems })
-end
-
 local function conflict()
   errors.raise("CONFLICT", "The draft or what runs was changed in the meantime: look at it again")
 end
@@ -125,10 +120,7 @@ function M.publish(ctx, input)
   local before = store.find_standing(ctx)
   local draft = drafts.read(ctx)
   reply.require_match(ctx, drafts.tag(draft.version))
-  local result = check.run(ctx, draft.files)
-  if not result.ok then
-    refuse_unchecked(result)
-  end
+  local result = check.must_pass(ctx, draft.files)
   local id = db.transaction(ctx, function(tx_ctx)
     local standing = store.lock_standing(tx_ctx)
     if standing.draft_version ~= draft.version

@@ -13,11 +13,11 @@ local events = require("services.events")
 local jobs = require("services.jobs")
 local actions = require("services.scripts.actions")
 local active_releases = require("services.scripts.active")
+local check = require("services.scripts.check")
 local drafts = require("services.scripts.drafts")
 local hooks = require("services.scripts.hooks")
 local keys = require("services.scripts.keys")
 local paths = require("services.scripts.paths")
-local process = require("services.scripts.process")
 local queues = require("services.scripts.queues")
 local registry = require("core.registry")
 local store = require("services.scripts.runs_store")
@@ -38,26 +38,15 @@ end
 
 -- The draft as a release that can run; 422 with what is wrong with it.
 local function draft_of(ctx)
-  local files = {}
-  for _, file in ipairs(drafts.read(ctx).files) do
+  local all, files = drafts.read(ctx).files, {}
+  local checked = check.must_pass(ctx, all)
+  for _, file in ipairs(all) do
     if paths.is_rule(file.path) then
       files[#files + 1] = file
     end
   end
-  local declared, problem = process.declared(ctx.tenant.id, files)
-  if problem and problem.code == "UNAVAILABLE" then
-    errors.raise("SERVICE_UNAVAILABLE", problem.message)
-  end
-  local problems = declared and declared.problems or { {
-    file = problem.file, line = problem.line, severity = "error", message = problem.message,
-  } }
-  for _, found in ipairs(problems) do
-    if found.severity == "error" then
-      errors.raise("CHECK_FAILED", "The draft does not check", { status = 422, details = problems })
-    end
-  end
   return { name = "draft", tenant_id = ctx.tenant.id, files = files,
-    hooks = keys.give(declared.hooks) }
+    hooks = keys.give(json.decode(checked.declared).hooks) }
 end
 
 local function active_of(ctx)
