@@ -465,6 +465,7 @@ route("GET", "/sorry", function() return json("sorry", 404) end)]] }))
     ask(400, "POST", "/scripts/test", by(owner, { last = 1, eventId = UNKNOWN }))
     ask(201, "PUT", script, by(owner, { content = 'on("report.created", function() end)\n' }))
     ask(200, "POST", "/scripts/test", by(owner, { last = 5, compare = "active" }))
+    ask(404, "POST", "/scripts/test", by(owner, { eventId = UNKNOWN }))
     server:sql(("INSERT INTO script_runs (id, tenant_id, file, hook, status, started_at, cpu_us, "
       .. "wall_us, memory_bytes, calls) VALUES ('%s', '%s', 'a.lua', 'h', 'ok', NOW(3), 1, 1, 1, 0)")
       :format(test, tenant))

@@ -61,6 +61,7 @@ return {
     method = "POST", path = "/scripts/test", permission = "scripts.write", body = TEST,
     summary = "Run the draft over past events, or one made up; nothing is written.",
     answers = { [200] = "what the draft would do", [202] = "takes longer: ask at Location",
+      [404] = "no such event of the last 90 days",
       [422] = "the draft does not check" },
     returns = answers.trial,
     handler = test,

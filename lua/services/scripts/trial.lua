@@ -107,7 +107,7 @@ local function events_of(ctx, request, releases)
     return { made_up(request.event) }
   elseif request.eventId then
     local event = events.find(ctx, request.eventId)
-      or fail("eventId", "check", "must be an event of the last 90 days")
+      or errors.raise("NOT_FOUND", "There is no such event of the last 90 days")
     return { shown(event) }
   end
   return latest(ctx, releases, request.last)
