@@ -254,6 +254,15 @@ transition{ of = "report", from = "triaged", to = "acknowledged" }
     assert.equal("rules/flow.lua:2", denied.rule)
     local waiting = ok(to(technician, path, "awaiting_parts", "the pump"))
     assert.equal("awaiting_parts", waiting.status)
+    local told
+    wait_until(function() -- how the guard's runs ended, the latest first
+      told = {}
+      for _, run in ipairs(runs()) do
+        told[#told + 1] = run.event == "transition" and run.status or nil
+      end
+      return #told == 2
+    end, "the records of the guard")
+    assert.same({ "ok", "rejected" }, told)
     local history = ok(api:get(path .. "/history", by(dispatcher)))
     local last = history[#history]
     assert.same({ "status", "accepted", "awaiting_parts", "the pump" },

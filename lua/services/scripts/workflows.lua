@@ -145,6 +145,11 @@ local function rejection(hook, from, to, thing)
     fields = { rule = place_of(hook, NOTHING) } })
 end
 
+-- A guard that does not agree refuses, as its author wants: that is no failure.
+local function status_of(outcome)
+  return outcome.status == "ok" and outcome.value ~= true and "rejected" or outcome.status
+end
+
 --- Asks the guards of a move, if it has any. Call it before the transaction.
 -- @param thing {id =, name = "work order", data = as rules see it}
 -- @return nil when one of them agrees; else the error: 422 REJECTED_BY_RULE, or RULE_FAILED when
@@ -156,8 +161,8 @@ function M.refusal(ctx, workflow, from, to, thing)
   end
   local failed
   for _, hook in ipairs(guards) do
-    local outcome = hooks.run(ctx, workflow.release, hook,
-      { thing.data, hooks.person(ctx) }, { event = "transition", event_id = thing.id })
+    local outcome = hooks.run(ctx, workflow.release, hook, { thing.data, hooks.person(ctx) },
+      { event = "transition", event_id = thing.id, status = status_of })
     if outcome.value == true then
       return nil
     end

@@ -33,9 +33,11 @@ describe("the workflow of a thing", function()
     store.find_release_by_number = function(_, number)
       return kept[number] and { id = number }
     end
-    hooks.run = function(_, release, hook, arguments)
-      verdicts[#verdicts + 1] = { release = release, line = hook.line, arguments = arguments }
-      return hook.answers or { value = hook.agrees }
+    hooks.run = function(_, release, hook, arguments, options)
+      local outcome = hook.answers or { status = "ok", value = hook.agrees }
+      verdicts[#verdicts + 1] = { release = release, line = hook.line, arguments = arguments,
+        status = options.status(outcome) }
+      return outcome
     end
   end)
 
@@ -99,6 +101,7 @@ describe("the workflow of a thing", function()
     local fn, c, w, from, to, thing = ask(no, yes)
     fn(c, w, from, to, thing)
     assert.same({ 3, 4 }, { verdicts[1].line, verdicts[2].line })
+    assert.same({ "rejected", "ok" }, { verdicts[1].status, verdicts[2].status })
     assert.same({ { a = 1 }, { kind = "user", id = "u", name = "Tom", role = "technician" } },
       verdicts[1].arguments)
     assert.is_true(workflows.is_guarded(w, "new", "odd"))
@@ -113,10 +116,12 @@ describe("the workflow of a thing", function()
 
   it("refuses what a guard that fails would have had to allow", function()
     local broken = transition("new", "odd", true, 3)
-    broken.answers = { error = { code = "LIMIT_CPU", message = "m", file = "rules/b.lua", line = 9 } }
+    broken.answers = { status = "limit",
+      error = { code = "LIMIT_CPU", message = "m", file = "rules/b.lua", line = 9 } }
     local err = raised("RULE_FAILED", ask(broken))
     assert.same({ 422, "rules/b.lua:9" }, { err.status, err.fields.rule })
-    broken.answers = { value = json.null }
+    broken.answers = { status = "ok", value = json.null }
     raised("REJECTED_BY_RULE", ask(broken))
+    assert.same({ "limit", "rejected" }, { verdicts[1].status, verdicts[2].status })
   end)
 end)
