@@ -125,7 +125,8 @@ end
 
 -- Writes a locked row after a step, with all that goes with it. Returns the row as it is now.
 local function save(ctx, order, step)
-  local before = store.get(ctx, order.id)
+  local before, extra = store.get(ctx, order.id), step.extra or {}
+  extra.previousStatus = before.status ~= order.status and before.status or nil
   store.update(ctx, order)
   store.add_history(ctx, {
     work_order_id = order.id, action = step.action, from_status = before.status,
@@ -138,7 +139,7 @@ local function save(ctx, order, step)
     action = "workorder." .. step.action, resource_type = "workorder", resource_id = order.id,
     old = view.audited(old), new = new and view.audited(new),
   })
-  announce(ctx, step.event or "workorder.updated", after or before, step.extra,
+  announce(ctx, step.event or "workorder.updated", after or before, extra,
     new and difference(new, old))
   return after
 end
@@ -348,7 +349,7 @@ function M.act(ctx, id, action, input, versions)
     escalation.follow(tx, order, from)
     local after = save(tx, order, { action = action, reason = input.reason,
       details = { assignedTo = previous, notes = input.notes, minutesSpent = input.minutesSpent },
-      extra = { action = action, previousStatus = from, previousAssignee = previous } })
+      extra = { action = action, previousAssignee = previous } })
     local held = carrying.carry(tx, after, asked.report)
     return view.order(after), held
   end)
@@ -401,7 +402,7 @@ function M.set_status(ctx, id, change, versions)
     locked.status = to
     escalation.follow(tx, locked, from)
     local after = save(tx, locked, { action = "status", reason = change.reason,
-      extra = { action = "status", previousStatus = from } })
+      extra = { action = "status" } })
     return view.order(after)
   end)
 end
@@ -417,7 +418,7 @@ function M.migrate(ctx, id, move, number)
       escalation.follow(tx, order, move.from)
       workflow.pins.put(tx, id, number)
       save(tx, order, { action = "migrate", reason = "Moved to the workflow in force",
-        extra = { action = "migrate", previousStatus = move.from } })
+        extra = { action = "migrate" } })
     end
   end)
 end

@@ -148,6 +148,21 @@ describe("work orders", function()
     service.assign(dana, id, { userId = tom.actor.user_id, force = true })
   end)
 
+  it("tell with each step from which status it was, where that is another", function()
+    local id = service.create(dana, { title = "Step by step" }).id
+    service.assign(dana, id, { userId = tom.actor.user_id })
+    service.assign(dana, id, { userId = tara.actor.user_id, force = true })
+    service.act(tara, id, "accept", {})
+    service.update(dana, id, { title = "One by one" })
+    local told = {}
+    for i, row in ipairs(db.platform(context.system({ name = "spec" })):query(
+      "SELECT event, payload FROM outbox WHERE resource_id = ? ORDER BY id", id)) do
+      told[i] = { row.event, json.decode(row.payload).previousStatus }
+    end
+    assert.same({ { "workorder.created" }, { "workorder.assigned", "pending" },
+      { "workorder.assigned" }, { "workorder.updated", "assigned" }, { "workorder.updated" } }, told)
+  end)
+
   it("name nobody where what is written stays", function()
     local id = service.create(dana, { title = "Whose is it" }).id
     service.assign(dana, id, { userId = tom.actor.user_id })
