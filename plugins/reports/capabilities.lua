@@ -28,9 +28,14 @@ local function check(ctx, checks, input, prefix)
   end
 end
 
--- What a dry run gives in the place of the report that would have been changed.
-local function same_id(arguments)
-  return { id = arguments.id }
+-- What a dry run gives in the place of a report that would have been made or changed.
+local function changed(report_id, changes)
+  local report = {}
+  for name, value in pairs(changes) do
+    report[name] = value
+  end
+  report.id = report_id
+  return report
 end
 
 local filters = { by = s.string({ min = 1, max = 32, optional = true }) }
@@ -69,12 +74,10 @@ local REPORTS = {
       check(ctx, categories.check, { body = arguments }, "")
       return (service.create(ctx, arguments))
     end,
-    made_up = function(arguments, new_id)
-      local report = {}
-      for name, value in pairs(arguments) do
-        report[name] = value
-      end
-      report.id, report.status = new_id(), "submitted"
+    made_up = function(arguments, new_id, ctx)
+      check(ctx, categories.check, { body = arguments }, "")
+      local report = changed(new_id(), arguments)
+      report.status = "submitted"
       return report
     end,
   },
@@ -86,7 +89,10 @@ local REPORTS = {
       service.update(ctx, arguments.id, arguments.changes)
       return show(ctx, arguments.id)
     end,
-    made_up = same_id,
+    made_up = function(arguments, _, ctx)
+      check(ctx, categories.check_changes, { body = arguments.changes }, "changes.")
+      return changed(arguments.id, arguments.changes)
+    end,
   },
   {
     name = "reports.set_status", writes = true, parameters = { "id", "status", "reason" },
@@ -96,7 +102,9 @@ local REPORTS = {
       status.set_status(ctx, arguments.id, arguments)
       return show(ctx, arguments.id)
     end,
-    made_up = same_id,
+    made_up = function(arguments)
+      return { id = arguments.id, status = arguments.status }
+    end,
   },
   {
     name = "reports.merge", writes = true, parameters = { "id", "into" },
@@ -105,7 +113,9 @@ local REPORTS = {
       status.merge(ctx, arguments.id, arguments.into)
       return show(ctx, arguments.id)
     end,
-    made_up = same_id,
+    made_up = function(arguments)
+      return { id = arguments.id, status = "duplicate", duplicateOf = arguments.into }
+    end,
   },
 }
 

@@ -46,17 +46,34 @@ local function fields_of(from, without, more)
   return fields
 end
 
-local function same_id(arguments)
-  return { id = arguments.id }
-end
-
-local function made_up_order(arguments, new_id)
+-- What a dry run gives in the place of a work order that would have been changed.
+local function changed(order_id, changes)
   local order = {}
-  for name, value in pairs(arguments) do
+  for name, value in pairs(changes) do
     order[name] = value
   end
-  order.id, order.status = new_id(), states.machine.initial
-  order.number = "WO-0000-000000"
+  order.id = order_id
+  return order
+end
+
+-- Those of an assignment, which fails as it would.
+local function assigned(ctx, order_id, to)
+  local request = { userId = to.userId, teamId = team_id(ctx, to.team) }
+  service.check_assignee(ctx, request)
+  return { id = order_id, status = "assigned", assignedTo = request.userId or json.null,
+    teamId = request.teamId or json.null }
+end
+
+-- The same of one that would have been made.
+local function made_up_order(arguments, new_id, ctx)
+  local order = changed(new_id(), arguments)
+  order.status, order.number = states.machine.initial, "WO-0000-000000"
+  order.priority = order.priority or "normal"
+  order.userId, order.team = nil, nil
+  if arguments.userId or arguments.team then
+    local given = assigned(ctx, order.id, arguments)
+    order.status, order.assignedTo, order.teamId = given.status, given.assignedTo, given.teamId
+  end
   return order
 end
 
@@ -148,7 +165,9 @@ local WORKORDERS = {
     run = function(ctx, arguments)
       return service.update(ctx, arguments.id, arguments.changes)
     end,
-    made_up = same_id,
+    made_up = function(arguments)
+      return changed(arguments.id, arguments.changes)
+    end,
   },
   {
     name = "workorders.assign", writes = true, parameters = { "id", "to" },
@@ -156,21 +175,32 @@ local WORKORDERS = {
     run = function(ctx, arguments)
       return assign(ctx, arguments.id, arguments.to)
     end,
-    made_up = same_id,
+    made_up = function(arguments, _, ctx)
+      return assigned(ctx, arguments.id, arguments.to)
+    end,
   },
 }
 
--- Steps of a work order's life that need nobody in particular: workorders.hold(id, "why").
-local STEPS = { start = false, hold = true, resume = false, cancel = true, verify = false }
-for name, needs_reason in pairs(STEPS) do
-  local of = needs_reason and schema.reasoned or schema.maybe_reasoned
+-- Steps of a work order's life that need nobody in particular: workorders.hold(id, "why"). In a dry
+-- run they lead to these states, wherever they begin.
+local STEPS = {
+  start = { to = "in_progress" },
+  hold = { to = "on_hold", needs_reason = true },
+  resume = { to = "in_progress" },
+  cancel = { to = "cancelled", needs_reason = true },
+  verify = { to = "verified" },
+}
+for name, step in pairs(STEPS) do
+  local of = step.needs_reason and schema.reasoned or schema.maybe_reasoned
   WORKORDERS[#WORKORDERS + 1] = {
     name = "workorders." .. name, writes = true, parameters = { "id", "reason" },
     arguments = s.object({ id = id(), reason = of.fields.reason }),
     run = function(ctx, arguments)
       return service.act(ctx, arguments.id, name, { reason = arguments.reason })
     end,
-    made_up = same_id,
+    made_up = function(arguments)
+      return { id = arguments.id, status = step.to }
+    end,
   }
 end
 WORKORDERS[#WORKORDERS + 1] = {
@@ -181,7 +211,9 @@ WORKORDERS[#WORKORDERS + 1] = {
     return service.set_status(ctx, arguments.id, { status = arguments.status,
       reason = arguments.reason })
   end,
-  made_up = same_id,
+  made_up = function(arguments)
+    return { id = arguments.id, status = arguments.status }
+  end,
 }
 WORKORDERS[#WORKORDERS + 1] = {
   name = "workorders.complete", writes = true, parameters = { "id", "input" },
@@ -189,7 +221,10 @@ WORKORDERS[#WORKORDERS + 1] = {
   run = function(ctx, arguments)
     return service.act(ctx, arguments.id, "complete", arguments.input)
   end,
-  made_up = same_id,
+  made_up = function(arguments)
+    return { id = arguments.id, status = "completed", completionNotes = arguments.input.notes,
+      minutesSpent = arguments.input.minutesSpent }
+  end,
 }
 
 local REMEDIATIONS = {

@@ -260,8 +260,8 @@ function M.delete(ctx, id, versions)
   end)
 end
 
--- Who is to have it, checked: an active member whose role works, or a living team.
-local function check_assignee(ctx, request)
+--- Raises unless who is to have it can: an active member whose role works, or a living team.
+function M.check_assignee(ctx, request)
   if request.teamId then
     if not teams_store.get(ctx, request.teamId) then
       errors.validation({ { field = "teamId", code = "enum", message = "must be a team" } })
@@ -292,7 +292,7 @@ function M.assign(ctx, id, request, versions)
   return db.transaction(ctx, function(tx)
     local order = lock(tx, id, "assign", versions)
     order.status = check_target(tx, "assign", order, asked.from)
-    check_assignee(tx, request)
+    M.check_assignee(tx, request)
     local previous = { user_id = order.assigned_to, team_id = order.team_id }
     local is_race = assignment.is_race(store.get(tx, id), {
       expected = expected_assignee(request), force = request.force, user_id = ctx.actor.user_id,

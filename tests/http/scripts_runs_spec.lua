@@ -570,6 +570,31 @@ on("report.created", function() kv.incr("beside") end)
     assert.equal(before, server:sql("SELECT name, value FROM script_kv ORDER BY name"))
   end)
 
+  it("reads and changes what it has made up, in later events, too", function()
+    ok(report({ title = "First of two" }), 201)
+    ok(report({ title = "Second of two" }), 201)
+    await("the end", idle)
+    put("rules/dry.lua", [[
+on("report.created", function(event)
+  local order = workorders.create{ reportId = event.report.id, priority = "low" }
+  workorders.update(order.id, { priority = "urgent" })
+  local again = workorders.get(order.id)
+  local other = reports.create{ title = "Beside it", category = "other", location = { description = "gate" } }
+  reports.set_status(other.id, "acknowledged")
+  local before = kv.get("last")
+  log(again.id == order.id, again.priority, reports.get(other.id).status,
+    before and workorders.get(before).priority)
+  workorders.update(order.id, { priority = "high" })
+  kv.set("last", order.id)
+end)
+]])
+    local answer = try({ last = 2 })
+    assert.same({ "true urgent acknowledged nil", "true urgent acknowledged high" },
+      { answer.events[1].log[1], answer.events[2].log[1] }, cjson.encode(answer))
+    put("rules/dry.lua", 'on("report.created", function() workorders.create{ title = "Fix it", team = "Knights" } end)\n')
+    assert.equal("VALIDATION_ERROR", try({ last = 1 }).events[1].error.code)
+  end)
+
   it("says what is wrong with the request, and with the draft", function()
     local function refused(status, body)
       local answer = api:post("/scripts/test", { token = owner.token, json = body })

@@ -12,6 +12,7 @@ local time = require("core.time")
 local uuid = require("core.uuid")
 local effects = require("services.scripts.effects")
 local journals = require("services.scripts.journal")
+local made_up = require("services.scripts.made_up")
 local process = require("services.scripts.process")
 
 local M = {}
@@ -67,7 +68,8 @@ end
 
 local function pretend(run, entry, arguments, call)
   local value = entry.made_up
-    and entry.made_up(arguments, run.new_id or uuid.v7, run.ctx, run.dry)
+    and made_up.keep(run.dry, entry, arguments,
+      entry.made_up(arguments, run.new_id or uuid.v7, run.ctx, run.dry))
   run.actions[#run.actions + 1] = { call = entry.name, arguments = arguments, file = call.file,
     line = call.line }
   return value
@@ -75,8 +77,9 @@ end
 
 -- Reads are answered from what an attempt before has read, as far as it has done something then.
 local function look_up(run, entry, arguments, perform)
-  if not run.journal then
-    return perform(run.ctx)
+  local thing = run.dry and made_up.find(run.dry, entry, arguments)
+  if thing or not run.journal then
+    return thing or perform(run.ctx)
   end
   return json.raw(run.journal:answer(run.ordinal + 1, entry.name, arguments, function()
     local value = perform(run.ctx)

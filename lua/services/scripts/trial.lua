@@ -26,8 +26,9 @@ local M = {}
 
 M.JOB = "scripts.trial"
 
--- Ids of what a dry run only says that it makes: well-formed, and known by anybody who reads them.
-local MADE_UP = "00000000-0000-7000-8000-%012d"
+-- Ids of what a dry run only says that it makes, of the event and the place in it: well-formed, and
+-- known by anybody who reads them.
+local MADE_UP = "00000000-0000-7000-8000-%06d%06d"
 local SORTED = { sorted = true }
 
 local function fail(field, code, message)
@@ -116,12 +117,14 @@ end
 -- Decisions -----------------------------------------------------------------------
 
 -- How a release is run over an event: by the time when it happened, and with ids that are the same
--- another time, so that two releases which decide alike do not differ.
+-- another time, so that two releases which decide alike do not differ; what they make up for one
+-- event is another thing than for the next.
 local function pretence(event, dry)
   local made = 0
+  dry.events = (dry.events or 0) + 1
   return { lane = "draft", dry = dry, quiet = true, at = event.occurredAt, new_id = function()
     made = made + 1
-    return MADE_UP:format(made)
+    return MADE_UP:format(dry.events, made)
   end }
 end
 

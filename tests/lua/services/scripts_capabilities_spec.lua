@@ -347,6 +347,34 @@ describe("scripts' capabilities", function()
     kv_store.count:revert()
   end)
 
+  it("give in a dry run what they would give, and refuse what they would refuse", function()
+    local function made_up(name, arguments)
+      local value = capabilities[name].made_up(arguments, uuid.v7, riverton.ctx, {})
+      return json.decode(json.encode(value))
+    end
+    local function fails(name, arguments)
+      local ok, err = pcall(made_up, name, arguments)
+      assert.is_false(ok, name)
+      return err.details[1].field
+    end
+    local id = uuid.v7()
+    local order = made_up("workorders.create", { title = "Fix it", team = "sparkies" })
+    assert.same({ "assigned", riverton.team, "normal" }, { order.status, order.teamId, order.priority })
+    assert.equal("pending", made_up("workorders.create", { title = "Fix it" }).status)
+    assert.same({ id = id, status = "assigned", assignedTo = riverton.technician.id, teamId = json.null },
+      made_up("workorders.assign", { id = id, to = { userId = riverton.technician.id } }))
+    assert.same({ id = id, title = "Mend it" },
+      made_up("workorders.update", { id = id, changes = { title = "Mend it" } }))
+    assert.equal("on_hold", made_up("workorders.hold", { id = id, reason = "rain" }).status)
+    assert.equal("duplicate", made_up("reports.merge", { id = id, into = uuid.v7() }).status)
+    assert.same({ "team", "team", "userId", "category", "changes.category" }, {
+      fails("workorders.create", { title = "Fix it", team = "Knights" }),
+      fails("workorders.assign", { id = id, to = { team = "Knights" } }),
+      fails("workorders.assign", { id = id, to = { userId = northgrid.technician.id } }),
+      fails("reports.create", { title = "Sparks", category = "none" }),
+      fails("reports.update", { id = id, changes = { category = "none" } }) })
+  end)
+
   it("keep values in a dry run for that alone", function()
     local dry = {}
     local function kv(name, key, value)

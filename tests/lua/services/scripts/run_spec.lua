@@ -47,7 +47,15 @@ local CAPABILITIES = {
       end)
       return { id = "made " .. #asked + 1, by = ctx.actor.name }
     end,
-    made_up = function(arguments) return { id = "made up " .. arguments.title } end },
+    made_up = function(arguments)
+      return { id = "made up " .. arguments.title, title = arguments.title }
+    end },
+  { name = "t.change", writes = true, parameters = { "id", "title" },
+    arguments = s.object({ id = s.string(), title = s.string({ optional = true }) }),
+    run = function() end,
+    made_up = function(arguments)
+      return { id = arguments.id, title = arguments.title or json.null }
+    end },
   { name = "t.outside", outside = true, arguments = s.object({ to = s.string({}) }),
     run = function(ctx, arguments, call)
       assert(not ctx.tx)
@@ -211,12 +219,28 @@ end)]], nil, {}, {})
     local outcome = on([[
 local one = t.write{ title = "one" }
 t.get(one.id)
-t.outside{ to = one.id }]], { dry = true })
+t.outside{ to = one.id }]], { dry = {} })
     assert.is_nil(outcome.error)
-    assert.same({ { id = "made up one" } }, asked)
+    assert.same({}, asked)
     assert.same({ { call = "t.write", arguments = { title = "one" }, file = RULE, line = 2 },
       { call = "t.outside", arguments = { to = "made up one" }, file = RULE, line = 4 } },
       { unpack(outcome.actions) })
+  end)
+
+  it("reads in a dry run what that has made up, as it was changed since, and what is there", function()
+    local dry = {}
+    local outcome = on([[
+local one = t.write{ title = "one" }
+t.change(one.id, "two")
+t.change("real", "three")
+log(t.get(one.id).title, t.get("real").title, t.write{ title = "x" }.id)]], { dry = dry })
+    assert.is_nil(outcome.error)
+    assert.same({ "two nil made up x" }, { unpack(outcome.log) })
+    assert.same({ { id = "real" } }, asked)
+    assert.same({ "two" }, { unpack(on('log(t.get("made up one").title)', { dry = dry }).log) })
+    assert.same({ "nil" }, { unpack(on('log(t.get("made up one").title)', { dry = {} }).log) })
+    on('t.change("made up one")', { dry = dry }) -- to nothing
+    assert.same({ "nil" }, { unpack(on('log(t.get("made up one").title)', { dry = dry }).log) })
   end)
 
   it("does each change once over attempts, and acts as the script", function()
