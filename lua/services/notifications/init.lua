@@ -2,6 +2,7 @@
 
 local notify = require("services.notifications.notify")
 local personal = require("services.notifications.personal")
+local recipients = require("services.notifications.recipients")
 local sending = require("services.notifications.sending")
 local template = require("services.notifications.template")
 
@@ -14,6 +15,7 @@ return {
   mail = sending.mail,
   letter = sending.letter,
   notify = notify.notify,
+  recipients = recipients.find,
   layout = { escape = template.escape, page = template.page, paragraphs = template.paragraphs },
   personal = personal,
   events = {

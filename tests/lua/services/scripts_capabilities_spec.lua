@@ -34,7 +34,7 @@ end
 
 describe("scripts' capabilities", function()
   local capabilities, permissions = all_capabilities(), {}
-  local hooks, audiences = registry.hooks, registry.audiences
+  local hooks, audiences, file_parents = registry.hooks, registry.audiences, registry.file_parents
   local riverton, northgrid -- {tenant=, ctx= of a script, person= of staff}
 
   local function member(tenant, role)
@@ -89,6 +89,12 @@ describe("scripts' capabilities", function()
     require("services.identity.seed").run(system)
     registry.hooks = { recipients = identity.hooks.recipients, find_tenant = identity.find_tenant }
     registry.audiences = require("plugins.workorders").audiences
+    registry.file_parents = {}
+    for _, name in ipairs({ "plugins.reports", "plugins.workorders" }) do
+      for kind, parent in pairs(require(name).file_parents) do
+        registry.file_parents[kind] = parent
+      end
+    end
     for _, offered in ipairs({ require("services.scripts").scripts, require("plugins.reports").scripts,
       require("plugins.workorders").scripts }) do
       for _, permission in ipairs(offered.permissions) do
@@ -110,7 +116,7 @@ describe("scripts' capabilities", function()
   end)
 
   teardown(function()
-    registry.hooks, registry.audiences = hooks, audiences
+    registry.hooks, registry.audiences, registry.file_parents = hooks, audiences, file_parents
   end)
 
   it("can be pretended where they write or reach outside", function()
@@ -224,7 +230,8 @@ describe("scripts' capabilities", function()
     assert.same({ 1, "dispatcher@riverton.example" }, { #people, people[1].email })
     assert.equal("dispatcher", call(riverton, "users.get", { id = people[1].id }).role)
     assert.equal(1, call(riverton, "notify", { role = "dispatcher", title = "Live wire in the street",
-      channels = json.array({ "in_app", "sms" }), workOrderId = uuid.v7() }))
+      channels = json.array({ "in_app", "sms" }), reportId = report(riverton).id,
+      workOrderId = call(riverton, "workorders.create", { title = "Make it safe" }).id }))
     assert.equal(1, call(riverton, "notify", { team = "Sparkies", user = riverton.technician.id,
       title = "Twice named" }))
     local row = db.platform(system):one("SELECT title, message, type, data FROM notifications "
@@ -283,7 +290,10 @@ describe("scripts' capabilities", function()
       ["users.list"] = { { { q = "Tim" }, {} } },
       ["notify"] = { { { user = person, title = "x" }, "VALIDATION_ERROR" },
         { { users = json.array({ riverton.technician.id, person }), title = "x" }, "VALIDATION_ERROR" },
-        { { team = northgrid.team, title = "x" }, "VALIDATION_ERROR" } },
+        { { team = northgrid.team, title = "x" }, "VALIDATION_ERROR" },
+        { { role = "dispatcher", title = "x", reportId = made.id }, "NOT_FOUND" },
+        { { role = "dispatcher", title = "x", workOrderId = order.id }, "NOT_FOUND" },
+        { { role = "dispatcher", title = "x", workOrderId = uuid.v7() }, "NOT_FOUND" } },
       ["kv.get"] = { { { key = "theirs" }, json.null } },
       ["kv.set"] = {},
       ["kv.delete"] = { { { key = "theirs" }, false } },
@@ -367,7 +377,9 @@ describe("scripts' capabilities", function()
       made_up("workorders.update", { id = id, changes = { title = "Mend it" } }))
     assert.equal("on_hold", made_up("workorders.hold", { id = id, reason = "rain" }).status)
     assert.equal("duplicate", made_up("reports.merge", { id = id, into = uuid.v7() }).status)
-    assert.same({ "team", "team", "userId", "category", "changes.category" }, {
+    assert.equal(1, made_up("notify", { role = "dispatcher", title = "x", workOrderId = id }))
+    assert.same({ "to.team", "team", "team", "userId", "category", "changes.category" }, {
+      fails("notify", { team = "Knights", title = "x" }),
       fails("workorders.create", { title = "Fix it", team = "Knights" }),
       fails("workorders.assign", { id = id, to = { team = "Knights" } }),
       fails("workorders.assign", { id = id, to = { userId = northgrid.technician.id } }),

@@ -1,10 +1,14 @@
 --- notify{...}: tells people of the tenant something.
 
 local db = require("core.db")
+local errors = require("core.errors")
+local registry = require("core.registry")
 local s = require("core.schema")
 local notifications = require("services.notifications")
 
 local MANY = 50
+-- What a message can be about: field -> the kind of thing.
+local SUBJECTS = { reportId = "report", workOrderId = "workorder" }
 
 local function id()
   return s.string({ format = "uuid", optional = true })
@@ -68,6 +72,25 @@ local function unique(list)
   return found
 end
 
+local function to_of(arguments)
+  return {
+    users = unique(together(arguments.user, arguments.users)),
+    roles = unique(together(arguments.role, arguments.roles)),
+    groups = { team = unique(together(arguments.team, arguments.teams)) },
+  }
+end
+
+-- Refuses what a message is about when the tenant has no such thing.
+local function check_subjects(ctx, arguments)
+  for field, kind in pairs(SUBJECTS) do
+    local subject = arguments[field]
+    if subject and not registry.file_parents[kind].can_read(ctx, subject) then
+      errors.raise("NOT_FOUND", "there is nothing with such an id", { details = { { field = field,
+        code = "check", message = "is the id of nothing here" } } })
+    end
+  end
+end
+
 local function data_of(arguments)
   local data = arguments.data or {}
   data.reportId = arguments.reportId or data.reportId
@@ -81,12 +104,9 @@ return {
     name = "notify", writes = true, keyed = true, arguments = ARGUMENTS,
     run = function(ctx, arguments, call)
       return db.transaction(ctx, function(tx)
+        check_subjects(tx, arguments)
         return notifications.notify(tx, {
-          to = {
-            users = unique(together(arguments.user, arguments.users)),
-            roles = unique(together(arguments.role, arguments.roles)),
-            groups = { team = unique(together(arguments.team, arguments.teams)) },
-          },
+          to = to_of(arguments),
           type = arguments.type,
           title = arguments.title,
           message = arguments.message or arguments.title,
@@ -96,8 +116,8 @@ return {
         })
       end)
     end,
-    made_up = function()
-      return 1
+    made_up = function(arguments, _, ctx)
+      return #notifications.recipients(ctx, to_of(arguments))
     end,
   },
 }
