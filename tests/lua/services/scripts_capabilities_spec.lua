@@ -347,6 +347,17 @@ describe("scripts' capabilities", function()
     assert.equal("value", wrong_field("kv.set", { key = "x" }))
     assert.equal("key", wrong_field("kv.set", { key = ("k"):rep(201), value = 1 }))
     kv("set", "Key", "upper")
+    kv("set", "a b", "within")
+    kv("set", "c", "short")
+    assert.same({ "within", "short" }, { kv("get", "a b"), kv("get", "c") })
+    for _, blank in ipairs({ "Key ", " Key", " ", "Key\t", "a b " }) do
+      for name, arguments in pairs({ ["kv.get"] = {}, ["kv.set"] = { value = 1 }, ["kv.delete"] = {},
+        ["kv.incr"] = {} }) do
+        arguments.key = blank
+        assert.equal("must be text that neither begins nor ends with a blank",
+          refused("VALIDATION_ERROR", riverton, name, arguments).details[1].message)
+      end
+    end
     assert.equal(json.null, kv("get", "key"))
     stub(kv_store, "count", function()
       return 10000

@@ -13,8 +13,10 @@ local VALUE_MAX = 16384 -- bytes as JSON
 local KEYS_MAX = 10000 -- of one tenant
 local WHOLE_MAX = 2 ^ 53
 
+-- The database takes keys that differ in blanks at their end for the same.
 local function key()
-  return s.string({ min = 1, max = KEY_MAX })
+  return s.string({ min = 1, max = KEY_MAX, pattern = "^%S.*%f[%s%z]$",
+    describe = "text that neither begins nor ends with a blank" })
 end
 
 local function check_room(kv, ctx)
