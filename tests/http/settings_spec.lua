@@ -92,6 +92,16 @@ describe("the settings of a tenant", function()
     assert.equal(cjson.null, ok(put_hours("null")).businessHours)
   end)
 
+  it("take ports that there are", function()
+    local hosts = { "a.example", "a.example:1", "127.0.0.1:65535" }
+    assert.same(hosts, ok(put(northgrid, { scripts = { allowedHosts = hosts } })).scripts.allowedHosts)
+    local answer = put(northgrid, { scripts = { allowedHosts = { "127.0.0.1:0", "a.example", "localhost:99999",
+      "a.example:", "a.example:080", "a.example:99999999999999999999" } } })
+    assert.same({ "scripts.allowedHosts[0]", "scripts.allowedHosts[2]", "scripts.allowedHosts[3]",
+      "scripts.allowedHosts[4]", "scripts.allowedHosts[5]" }, wrong_fields(answer))
+    assert.equal("must have a port of 1 to 65535", answer.json.error.details[1].message)
+  end)
+
   it("tell all that is wrong at once", function()
     assert.same({ "branding.primaryColor", "businessHours.monday[0].to", "categories[0].code",
       "categories[0].fields[0].options", "categories[1].severity", "emailDomain",

@@ -10,6 +10,7 @@ local SEVERITIES = { "low", "medium", "high", "critical" }
 local FIELD_TYPES = { "text", "number", "boolean", "choice" }
 local HOURS_MAX = 8760 -- a year
 local PERCENT_MAX, STEPS_MAX = 1000, 10
+local PORT_MAX = 65535
 local TOLD = { "assignee", "team", "technician", "dispatcher", "admin", "owner" }
 
 local function severity()
@@ -108,6 +109,17 @@ local function escalation(more)
   return s.array({ of = s.object(step), max = STEPS_MAX, optional = true })
 end
 
+-- Ports as they are compared: 1 to 65535, without zeros in front.
+local function check_ports(value, problem)
+  for i, host in ipairs(type(value.allowedHosts) == "table" and value.allowedHosts or {}) do
+    local port = host:match("^[%w.-]+:(%d*)$")
+    local number = tonumber(port) or 0
+    if port and (number < 1 or number > PORT_MAX or tostring(number) ~= port) then
+      problem(("allowedHosts[%d]"):format(i - 1), "range", "must have a port of 1 to 65535")
+    end
+  end
+end
+
 local function fields()
   local optional = { nullable = true, optional = true }
   local function list(of, max, describe)
@@ -139,7 +151,7 @@ local function fields()
     scripts = s.object({
       allowedHosts = s.array({ of = s.string({ pattern = "^[%w][%w.-]*:?%d*$", max = 253,
         describe = "a host or host:port" }), max = 50 }),
-    }, optional),
+    }, { nullable = true, optional = true, check = check_ports }),
     emailDomain = s.string({ pattern = "^[a-z0-9][a-z0-9.-]*%.[a-z]+$", max = 253, optional = true,
       nullable = true, describe = "a domain like council.example, in lower case" }),
   }
