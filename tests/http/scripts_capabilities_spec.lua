@@ -369,6 +369,23 @@ describe("a capability", function()
     end
   end)
 
+  it("waits for no server longer than its run has time", function()
+    local listener = socket.listen("127.0.0.1", 0) -- that says nothing
+    assert(listener:listen())
+    local _, _, port = listener:localname()
+    ok(api:put("/admin/settings", by(owner, { scripts = { allowedHosts = { "127.0.0.1:" .. port } } })))
+    local began = cqueues.monotime()
+    local url = "http://127.0.0.1:" .. port .. "/"
+    local err = refused(500, "RULE_FAILED", call("fetch", { url = url, options = { timeout = 10 } }, owner))
+    local took_s = cqueues.monotime() - began
+    assert.equal("LIMIT_WALL", err.cause.code)
+    assert.matches("^limit: wall 4000 ms at rules/routes.lua:%d+$", err.cause.message)
+    assert.is_true(took_s > 3.5 and took_s < 6, took_s)
+    err = refused(500, "RULE_FAILED", call("fetch", { url = url, options = { timeout = 1 } }, owner))
+    assert.equal("FETCH_FAILED", err.cause.code)
+    listener:close()
+  end)
+
   it("acts after events, each effect once", function()
     server:sql("UPDATE users SET phone = '+441174960055' WHERE email = 'dispatcher@riverton.example'")
     local made = ok(api:post("/reports", by(citizen, { title = "Cable down", category = "electrical",

@@ -159,6 +159,7 @@ local function told(run, err, call)
   end
   run.permanent = run.permanent or err.permanent
   run.is_over = run.is_over or err.is_over
+  run.late_at = run.late_at or err.is_late and call
   return json.encode({ code = err.code, message = words_of(err, call) })
 end
 
@@ -176,14 +177,16 @@ local function answer(run, text)
   return true, json.encode(value == nil and json.null or value)
 end
 
+-- @param place file and line; each may be nil
+local function wall_error(run, place)
+  local file, line = place.file or run.hook.file, place.line or run.hook.line
+  return { code = "LIMIT_WALL", message = ("limit: wall %d ms at %s:%d"):format(
+    run.limits.wall_ms, file, line), file = file, line = line }
+end
+
 -- The host's failures as an author sees them.
 local function of_host(run, err)
-  if err.code == "LIMIT_WALL" then
-    return { code = "LIMIT_WALL", message = ("limit: wall %d ms at %s:%d"):format(
-      run.limits.wall_ms, run.hook.file, run.hook.line), file = run.hook.file,
-      line = run.hook.line }
-  end
-  return process.problem(err)
+  return err.code == "LIMIT_WALL" and wall_error(run, run.hook) or process.problem(err)
 end
 
 local function clean_log(lines, max)
@@ -208,6 +211,17 @@ local function finish(run, message)
   end
 end
 
+-- Whether a run ends with a call that it made, and with which error.
+local function end_of(run, was_over)
+  if run.is_over then -- another attempt has done all of it
+    return true
+  elseif run.late_at then -- the call has taken what time was left
+    return true, wall_error(run, run.late_at)
+  end
+  return was_over, was_over and { code = "LIMIT_CALLS", -- it goes on after its end
+    message = "the run went on after its limit of calls" } or nil
+end
+
 local function drive(run, release, input)
   local message, conn = process.start({ tenant_id = run.ctx.tenant.id, lane = run.lane }, release,
     input, run.limits)
@@ -218,12 +232,10 @@ local function drive(run, release, input)
   while message.kind == "call" do
     local was_over = run.over
     local ok, text = answer(run, message.text)
-    if run.is_over then -- another attempt has done all of it
+    local ends, problem = end_of(run, was_over)
+    if ends then
       conn:cancel(message.run)
-      return
-    elseif was_over then -- it goes on after its end
-      conn:cancel(message.run)
-      run.error = { code = "LIMIT_CALLS", message = "the run went on after its limit of calls" }
+      run.error = problem
       return
     end
     local next_one, err = conn:answer(message.run, ok, text)

@@ -590,6 +590,28 @@ describe("scripts' capabilities", function()
       assert.same({ a = true, b = true, c = true, late = "FETCH_FAILED" }, ended)
     end)
 
+    it("end their run when its time is over, and blame no server for it", function()
+      local list = where({ "api.example" })
+      list.limits = {}
+      for name, value in pairs(limits.of(list.ctx.tenant, "on")) do
+        list.limits[name] = value
+      end
+      list.limits.wall_ms = 1500
+      pretend({ status = 302, headers = { location = "/b" } }, { code = "TIMEOUT" }, { code = "TIMEOUT" },
+        { code = "UNAVAILABLE" })
+      local err = refused("LIMIT_WALL", list, "http.fetch", { url = "https://api.example/a" })
+      assert.is_true(err.is_late)
+      for i = 1, 2 do -- a redirect has no time of its own
+        assert.is_true(asked[i].timeout_ms > 1000 and asked[i].timeout_ms <= 1500, asked[i].timeout_ms)
+      end
+      refused("FETCH_FAILED", list, "http.fetch", { url = "https://api.example/a", options = { timeout = 1 } })
+      assert.equal(1000, asked[3].timeout_ms)
+      refused("FETCH_FAILED", list, "http.fetch", { url = "https://api.example/a" })
+      list.limits.wall_ms = 0
+      assert.equal("LIMIT_WALL", refused("LIMIT_WALL", list, "http.fetch", { url = "https://api.example/a" }).code)
+      assert.equal(4, #asked)
+    end)
+
     it("refuse what is read in more than one way", function()
       for _, url in ipairs({ "http://[::1]/", "http://[::ffff:127.0.0.1]/", "http://[fe80::1%25eth0]/",
         "http://api.example@127.0.0.1/", "http://api.example\\@127.0.0.1/",

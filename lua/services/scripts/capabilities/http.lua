@@ -141,14 +141,34 @@ local function body_of(options)
   return body
 end
 
+-- The run ends here: its time is over, which is no fault of the server that is asked.
+local function end_run()
+  local err = errors.new("LIMIT_WALL", "http.fetch: the time of the run is over", { status = 422 })
+  err.is_late = true
+  error(err, 0)
+end
+
+-- One request, in the time that it is given and that the run has left.
+local function ask_once(url, request, call)
+  local left_ms = math.floor(call.until_ms - time.monotonic_ms())
+  if left_ms < 1 then
+    end_run()
+  end
+  local timeout_ms = request.timeout_ms
+  request.timeout_ms = math.min(timeout_ms, left_ms)
+  local answer, err = http_client.request(request)
+  request.timeout_ms = timeout_ms
+  if not answer and err.code == "TIMEOUT" and left_ms < timeout_ms then
+    end_run()
+  end
+  return answer or fail(url, err)
+end
+
 -- Follows redirects of what only reads. Another server gets none of the author's headers.
-local function ask(ctx, url, request, hops)
+local function ask(ctx, url, request, call, hops)
   request.url = urls.text(url)
   request.policy = policy_for(ctx, url)
-  local answer, err = http_client.request(request)
-  if not answer then
-    fail(url, err)
-  end
+  local answer = ask_once(url, request, call)
   local location = REDIRECTS[answer.status] and answer.headers.location
   local reads = request.method == "GET" or request.method == "HEAD"
   if not location or not reads then
@@ -163,7 +183,7 @@ local function ask(ctx, url, request, hops)
   if target.host ~= url.host or target.port ~= url.port or target.scheme ~= url.scheme then
     request.headers = {}
   end
-  return ask(ctx, target, request, hops - 1)
+  return ask(ctx, target, request, call, hops - 1)
 end
 
 local function shown(answer)
@@ -189,15 +209,15 @@ local function wait_of(call)
   return math.max(call.until_ms - over_ms - time.monotonic_ms(), 0)
 end
 
-local function fetch_now(ctx, url, options, key)
+local function fetch_now(ctx, url, options, call)
   return shown(ask(ctx, url, {
     ctx = ctx,
     method = options.method,
-    headers = headers_of(options, key),
+    headers = headers_of(options, call.key),
     body = body_of(options),
     timeout_ms = math.floor(options.timeout * 1000),
     max_bytes = ANSWER_MAX,
-  }, REDIRECTS_MAX))
+  }, call, REDIRECTS_MAX))
 end
 
 local function fetch(ctx, arguments, call)
@@ -208,7 +228,7 @@ local function fetch(ctx, arguments, call)
   end
   policy_for(ctx, url) -- what is not allowed need not wait
   local came, answer = turns.run(("fetch %s %s"):format(ctx.tenant.id, call.limits.class),
-    call.limits.fetches_at_once, wait_of(call), fetch_now, ctx, url, arguments.options, call.key)
+    call.limits.fetches_at_once, wait_of(call), fetch_now, ctx, url, arguments.options, call)
   return came and answer or fail(url, { code = "NO_TURN" })
 end
 
