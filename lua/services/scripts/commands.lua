@@ -42,6 +42,7 @@ local M = {
     { "--compare", "test: and what the active release would have done otherwise" },
     { "--force", "rollback: also to a release that was taken back as a canary" },
     { "--release N", "pull: the files of a release instead of the draft" },
+    { "--clean", "pull: and remove the scripts from the folder that are none of its files" },
     { "--status STATUS", "runs: those that ended so, such as error,dead" },
   },
 }
@@ -77,6 +78,18 @@ local function print_release(cx, release)
     .. (release.withdrawn ~= json.null and (" (%s)"):format(release.withdrawn) or ""))
 end
 
+-- What was in the folder before and would be pushed together with what was pulled.
+local function settle_others(cx, files)
+  local path, clean = folder_of(cx), cx.options.clean
+  for _, other in ipairs(folder.list_others(path, files)) do
+    if clean then
+      folder.remove(path, other)
+    end
+    cx.print(("%s/%s: %s"):format(path, other, clean and "removed"
+      or "was not pulled, and a push would publish it too; --clean removes it"))
+  end
+end
+
 local commands = {}
 
 function commands.pull(ctx, cx)
@@ -85,6 +98,7 @@ function commands.pull(ctx, cx)
     or drafts.read(ctx).files
   folder.write(folder_of(cx), files)
   cx.print(("%d files in %s"):format(#files, folder_of(cx)))
+  settle_others(cx, files)
 end
 
 function commands.check(ctx, cx)

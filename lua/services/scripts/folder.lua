@@ -58,4 +58,24 @@ function M.write(folder, files)
   end
 end
 
+--- The paths of a folder's files that are none of these: what is read together with them. Waits.
+function M.list_others(folder, files)
+  local known, others = {}, {}
+  for _, file in ipairs(files) do
+    known[file.path] = true
+  end
+  local found = M.read(folder)
+  for _, file in ipairs(found and found.files or {}) do
+    if not known[file.path] then
+      others[#others + 1] = file.path
+    end
+  end
+  return others
+end
+
+--- Removes a file of a folder. Waits.
+function M.remove(folder, path)
+  errors.check(fs.unlink(folder .. "/" .. path))
+end
+
 return M
