@@ -29,7 +29,7 @@ local MAP_MAX_BYTES = 16384
 -- A map is kept and sent inside of other objects, all of which share the limit of 32.
 local MAP_MAX_DEPTH = 16
 
-local NONE_WRONG = {}
+local NONE_WRONG, NO_OPTIONS = {}, {}
 
 local COMMON = { optional = true, default = true, nullable = true, describe = true }
 
@@ -178,8 +178,14 @@ local function check_items(schema, values, state, prefix, name)
   return clean
 end
 
+-- From Lua, where an empty table may be either, it is a list where one is wanted.
+local function is_list(value, state)
+  return type(value) == "table"
+    and (json.is_array(value) or state.from_lua and next(value) == nil)
+end
+
 local function check_array(schema, value, state, prefix, name)
-  if type(value) ~= "table" or not json.is_array(value) then
+  if not is_list(value, state) then
     return add_problem(state, prefix .. name, "type", "must be a list")
   end
   if schema.min and #value < schema.min or schema.max and #value > schema.max then
@@ -188,10 +194,23 @@ local function check_array(schema, value, state, prefix, name)
   return check_items(schema, value, state, prefix, name)
 end
 
+-- The entries with commas between them; nil when one is no text.
+local function joined(values)
+  for _, value in ipairs(values) do
+    if type(value) ~= "string" and type(value) ~= "number" then
+      return nil
+    end
+  end
+  return table.concat(values, ",")
+end
+
 -- "a,b,c" of a query; the parameter given several times counts as one list.
 local function check_list(schema, value, state, prefix, name)
-  if type(value) == "table" then
-    value = table.concat(value, ",")
+  if is_list(value, state) then
+    if #value == 0 then
+      return json.array({})
+    end
+    value = joined(value)
   end
   if type(value) ~= "string" then
     return add_problem(state, prefix .. name, "type", "must be a comma-separated list")
@@ -378,7 +397,8 @@ end
 local function check_either(schema, value, state, prefix, name)
   local first
   for _, choice in ipairs(schema.choices) do
-    local trial = { coerce = state.coerce, strict = state.strict }
+    local trial = { coerce = state.coerce, strict = state.strict,
+      from_lua = state.from_lua }
     local clean = choice:check_value(value, trial, prefix, name)
     if not trial.problems then
       return clean
@@ -402,11 +422,12 @@ end
 
 --- Checks a value and all that is in it.
 -- @param options { coerce = text stands for numbers, booleans and lists (path, query, form);
---   strict = unknown fields are problems }
+--   strict = unknown fields are problems; from_lua = an empty table is a list where one is wanted }
 -- @return the clean value: known fields only, with defaults; and nil, or an array of all problems
 --   {field=, code=, message=}
 function Schema:validate(value, options)
-  local state = { coerce = options and options.coerce, strict = options and options.strict }
+  options = options or NO_OPTIONS
+  local state = { coerce = options.coerce, strict = options.strict, from_lua = options.from_lua }
   local clean
   if value == nil or value == null and not self.nullable then
     add_problem(state, "", "required", "is required")

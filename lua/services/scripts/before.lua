@@ -6,6 +6,7 @@ local sys = require("core.sys")
 local hooks = require("services.scripts.hooks")
 
 local NOTHING = {}
+local AS_GIVEN = { from_lua = true }
 
 -- All hooks of a request have this much time together.
 local function time_left(ctx)
@@ -51,7 +52,7 @@ local function changed(ctx, outcome, about, data)
   end
   local clean, problems = wanted, nil
   if about.schema then
-    clean, problems = about.schema:validate(wanted)
+    clean, problems = about.schema:validate(wanted, AS_GIVEN)
   end
   if not problems and about.check then
     about.check(ctx, { body = clean }, function(field, _, message)

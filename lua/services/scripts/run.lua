@@ -17,7 +17,7 @@ local process = require("services.scripts.process")
 
 local M = {}
 
-local STRICT = { strict = true }
+local AS_GIVEN = { strict = true, from_lua = true }
 local RESULT_DEPTH = { max_depth = 40 }
 local FILE_MAX = 100
 local TOO_LARGE = json.encode({ code = "LIMIT_INPUT",
@@ -54,7 +54,7 @@ end
 
 -- What is no id is nobody's: as in the paths of the API, it is answered like one of nothing.
 local function check_arguments(entry, arguments)
-  local clean, problems = entry.arguments:validate(arguments, STRICT)
+  local clean, problems = entry.arguments:validate(arguments, AS_GIVEN)
   if problems and is_of_ids(entry, problems) then
     errors.raise("NOT_FOUND", "there is nothing with such an id", { details = problems })
   end

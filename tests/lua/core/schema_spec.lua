@@ -256,10 +256,30 @@ describe("lists", function()
     assert.equal("enum", select(2, one(schema, "", { coerce = true })).code)
   end)
 
+  it("may be empty tables when they come from Lua", function()
+    local lua = { from_lua = true }
+    for _, schema in ipairs({ s.array(), s.list(), s.either({ s.string(), s.array() }) }) do
+      assert.equal("[]", json.encode((one(schema, {}, lua))))
+      assert.equal("type", select(2, one(schema, {})).code)
+      assert.equal("type", select(2, one(schema, { a = 1 }, lua)).code)
+    end
+    assert.equal("length", select(2, one(s.array({ min = 1 }), {}, lua)).code)
+    assert.same({}, (one(s.object({}), {}, lua)))
+    assert.same({}, (one(s.map(), {}, lua)))
+    assert.equal("{}", json.encode((one(s.any(), {}, lua))))
+  end)
+
+  it("of a query hold texts", function()
+    for _, value in ipairs({ { {} }, { "a", true }, { a = "b" } }) do
+      assert.equal("type", select(2, one(s.list(), value)).code)
+    end
+  end)
+
   it("stay lists when they are empty", function()
     local clean = one(s.array({ of = s.string() }), json.array({}))
     assert.equal("[]", json.encode(clean))
     assert.equal("type", select(2, one(s.array(), {})).code)
+    assert.equal("[]", json.encode((one(s.list(), json.array({})))))
   end)
 
   it("hold no null", function()

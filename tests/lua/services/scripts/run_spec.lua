@@ -67,6 +67,10 @@ local CAPABILITIES = {
       counted = counted + 1
       return tostring(counted)
     end },
+  { name = "t.many", arguments = s.object({ of = s.array({}), by = s.list({ optional = true }) }),
+    run = function(_, arguments)
+      return json.encode(arguments)
+    end },
   { name = "t.fail", arguments = s.object({ how = s.string({}) }),
     run = function(_, arguments)
       if arguments.how == "typed" then
@@ -140,6 +144,13 @@ t.write{ title = event.report.title .. found.id .. #found.list .. tostring(found
     assert.same({ { id = "id", what = "what" }, "A lampid2nil" }, asked)
     assert.same({ "ok", 2, 1 }, { outcome.status, outcome.calls, outcome.writes })
     assert.truthy(outcome.cpu_us > 0 and outcome.memory > 0)
+  end)
+
+  it("may give an empty table where a list is wanted", function()
+    local outcome = on("log(t.many{ of = {}, by = {} }) log(t.many{ of = json.array({}) })")
+    assert.same({ by = {}, of = {} }, json.decode(outcome.log[1]))
+    assert.equal('{"of":[]}', outcome.log[2])
+    assert.matches("of must be a list", on("t.many{ of = { a = 1 } }").error.message)
   end)
 
   -- What an author is told: the body of a rule, whose first line is line 2, and the error.
