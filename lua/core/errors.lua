@@ -92,6 +92,16 @@ function M.validation(details)
   M.raise("VALIDATION_ERROR", message, { details = details })
 end
 
+--- What is wrong with fields in one text: "title is required; tags must be a list".
+-- @param details as of M.validation
+function M.words(details)
+  local texts = {}
+  for i, problem in ipairs(details) do
+    texts[i] = (problem.field ~= "" and problem.field .. " " or "") .. problem.message
+  end
+  return table.concat(texts, "; ")
+end
+
 --- Turns what a primitive returned as its second value into a typed error. `host_code` keeps
 -- the primitive's code, `key` the index of a duplicate; `cause` goes to the log only.
 function M.from_host(host)

@@ -169,7 +169,7 @@ local function check_items(schema, values, state, prefix, name)
   for i = 1, #values do
     local value = values[i]
     local item = name .. "[" .. (i - 1) .. "]"
-    if value == null and not of.nullable then
+    if value == null and not of.nullable and not state.gaps then
       add_problem(state, prefix .. item, "type", "must not be null")
     else
       clean[#clean + 1] = value == null and null or of:check_value(value, state, prefix, item)
@@ -207,8 +207,8 @@ end
 -- "a,b,c" of a query; the parameter given several times counts as one list.
 local function check_list(schema, value, state, prefix, name)
   if is_list(value, state) then
-    if #value == 0 then
-      return json.array({})
+    if #value == 0 or state.gaps then
+      return json.array(value)
     end
     value = joined(value)
   end
@@ -289,7 +289,9 @@ local function check_fields(schema, value, state, prefix)
     local name = names[i]
     local field = fields[name]
     local given = value[name]
-    if given == nil or given == null and not field.nullable then
+    if given == null and state.gaps then
+      clean[name] = null
+    elseif given == nil or given == null and not field.nullable then
       if field.default ~= nil then
         clean[name] = field.default
       elseif not field.optional then
@@ -308,7 +310,7 @@ local function check_fields(schema, value, state, prefix)
   if state.strict then
     check_unknown(schema, value, state, prefix)
   end
-  if schema.check then
+  if schema.check and not state.gaps then
     check_across(schema, clean, wrong or NONE_WRONG, state, prefix)
   end
   return clean
@@ -398,7 +400,7 @@ local function check_either(schema, value, state, prefix, name)
   local first
   for _, choice in ipairs(schema.choices) do
     local trial = { coerce = state.coerce, strict = state.strict,
-      from_lua = state.from_lua }
+      from_lua = state.from_lua, gaps = state.gaps }
     local clean = choice:check_value(value, trial, prefix, name)
     if not trial.problems then
       return clean
@@ -422,12 +424,14 @@ end
 
 --- Checks a value and all that is in it.
 -- @param options { coerce = text stands for numbers, booleans and lists (path, query, form);
---   strict = unknown fields are problems; from_lua = an empty table is a list where one is wanted }
+--   strict = unknown fields are problems; from_lua = an empty table is a list where one is wanted;
+--   gaps = null is a value that is not known, which fits, and no rules across fields are asked }
 -- @return the clean value: known fields only, with defaults; and nil, or an array of all problems
 --   {field=, code=, message=}
 function Schema:validate(value, options)
   options = options or NO_OPTIONS
-  local state = { coerce = options.coerce, strict = options.strict, from_lua = options.from_lua }
+  local state = { coerce = options.coerce, strict = options.strict, from_lua = options.from_lua,
+    gaps = options.gaps }
   local clean
   if value == nil or value == null and not self.nullable then
     add_problem(state, "", "required", "is required")

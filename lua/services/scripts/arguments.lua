@@ -1,6 +1,8 @@
---- Whether rules call capabilities with arguments that there are. It reads what strangers wrote, so
--- it is done where that runs (prelude/arguments.lua).
+--- Whether rules call capabilities with arguments that can be right. It reads what strangers wrote,
+-- which is done where that runs (prelude/arguments.lua); what stands there is judged here, as it
+-- would be when the rule runs.
 
+local errors = require("core.errors")
 local json = require("core.json")
 local registry = require("core.registry")
 local parts = require("services.scripts.parts")
@@ -9,8 +11,10 @@ local process = require("services.scripts.process")
 local M = {}
 
 local CHUNKS = { "arguments" }
-local LIMITS = { cpu_ms = 1000, wall_ms = 5000, output_max = 65536, log_max = 1024 }
+local LIMITS = { cpu_ms = 1000, wall_ms = 5000, output_max = 131072, log_max = 1024 }
 local DEPTH = { max_depth = 16 }
+local WHOLE, WITH_GAPS = { strict = true, from_lua = true },
+  { strict = true, from_lua = true, gaps = true }
 local NOTHING = {}
 
 local known -- name -> what its arguments are called, once put together
@@ -50,12 +54,52 @@ local function catalogue()
   return known
 end
 
-local function read(text)
-  local told = json.decode(text, DEPTH)
-  return type(told) == "table" and type(told.value) == "table" and told.value or NOTHING
+local function has_gaps(value)
+  if type(value) ~= "table" then
+    return value == json.null
+  end
+  for _, inner in pairs(value) do
+    if has_gaps(inner) then
+      return true
+    end
+  end
+  return false
 end
 
---- The problems of rules, {{file, line, message}, ...}; none of what cannot be looked at. Waits.
+-- What is wrong with a call as it stands there, or nil.
+local function judge(rule, call)
+  local entry = type(call.name) == "string" and registry.capabilities[call.name]
+  if not entry or type(call.arguments) ~= "table" then
+    return nil
+  end
+  local _, problems = entry.arguments:validate(call.arguments,
+    has_gaps(call.arguments) and WITH_GAPS or WHOLE)
+  return problems and { file = rule.path, line = call.line, column = call.column,
+    severity = "error", message = ("%s: %s"):format(call.name, errors.words(problems)) } or nil
+end
+
+local function tables_of(list)
+  local tables = {}
+  for _, entry in ipairs(type(list) == "table" and list or NOTHING) do
+    tables[#tables + 1] = type(entry) == "table" and entry or nil
+  end
+  return tables
+end
+
+-- Adds what a process found in a rule. It may say anything.
+local function add(found, rule, text)
+  local told = json.decode(text, DEPTH)
+  local value = type(told) == "table" and type(told.value) == "table" and told.value or NOTHING
+  for _, problem in ipairs(tables_of(value.problems)) do
+    found[#found + 1] = problem
+  end
+  for _, call in ipairs(tables_of(value.calls)) do
+    found[#found + 1] = judge(rule, call)
+  end
+end
+
+--- The problems of rules, {{file, line, column, severity, message}, ...}; none of what cannot be
+-- looked at. Waits.
 -- @param ctx whose tenant's process does it
 -- @param rules {{path, content}, ...}
 function M.problems(ctx, rules)
@@ -69,9 +113,7 @@ function M.problems(ctx, rules)
     local message, conn = process.start({ tenant_id = ctx.tenant.id, lane = "draft" }, release,
       input, LIMITS)
     if message and message.kind == "done" and message.ok then
-      for _, problem in ipairs(read(message.text)) do
-        found[#found + 1] = type(problem) == "table" and problem or nil
-      end
+      add(found, rule, message.text)
     elseif message and message.kind == "call" then
       conn:cancel(message.run)
     end

@@ -144,11 +144,7 @@ local function words_of(err, call)
   if not OF_FIELDS[err.code] or type(err.details) ~= "table" then
     return err.message
   end
-  local texts = {}
-  for i, problem in ipairs(err.details) do
-    texts[i] = (problem.field ~= "" and problem.field .. " " or "") .. problem.message
-  end
-  return ("%s: %s"):format(call.name, table.concat(texts, "; "))
+  return ("%s: %s"):format(call.name, errors.words(err.details))
 end
 
 -- What the author is told of a failure: no internals.

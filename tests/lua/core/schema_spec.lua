@@ -269,6 +269,17 @@ describe("lists", function()
     assert.equal("{}", json.encode((one(s.any(), {}, lua))))
   end)
 
+  it("with gaps are judged by what is known", function()
+    local schema = s.object({ a = s.array({ of = s.integer(), optional = true }), b = s.list({ optional = true }),
+      c = s.string(), d = s.either({ s.string(), s.object({ e = s.integer() }) }) },
+      { check = function(_, problem) problem("c", "check", "is asked") end })
+    local gaps = { gaps = true, from_lua = true, strict = true }
+    assert.same({}, problems_of(schema, { a = { 1, json.null }, b = { json.null, "x" }, c = json.null,
+      d = { e = json.null } }, gaps))
+    assert.same({ ["a[1]"] = "type", c = "required", x = "unknown" },
+      problems_of(schema, { a = { json.null, "1" }, d = json.null, x = json.null }, gaps))
+  end)
+
   it("of a query hold texts", function()
     for _, value in ipairs({ { {} }, { "a", true }, { a = "b" } }) do
       assert.equal("type", select(2, one(s.list(), value)).code)

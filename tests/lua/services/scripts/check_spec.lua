@@ -203,20 +203,20 @@ describe("a check of arguments", function()
   local function found(content)
     local list = {}
     for i, problem in ipairs(arguments.problems(ctx, { { path = "rules/a.lua", content = content } })) do
-      list[i] = ("%d %s"):format(problem.line, problem.message)
+      list[i] = ("%d:%d %s"):format(problem.line, problem.column, problem.message)
     end
     return list
   end
 
   it("finds names that there are not, those that are missing, and what is too much", function()
     assert.same({
-      "2 notify has no 'titel' (did you mean 'title'?)",
-      "2 notify needs 'title'",
-      "5 workorders.update: changes has no 'prio'",
-      "6 reports.get takes 1 arguments, not 2",
-      "7 reports.get takes its arguments by position: reports.get(id)",
-      "8 workorders.list takes one table of named arguments",
-      "9 http.fetch: options has no 'metod' (did you mean 'method'?)",
+      "2:32 notify has no 'titel' (did you mean 'title'?)",
+      "2:3 notify needs 'title'",
+      "5:47 workorders.update: changes has no 'prio'",
+      "6:3 reports.get takes 1 arguments, not 2",
+      "7:3 reports.get takes its arguments by position: reports.get(id)",
+      "8:3 workorders.list takes one table of named arguments",
+      "9:37 http.fetch: options has no 'metod' (did you mean 'method'?)",
     }, found([==[
 on("report.created", function(event)
   notify{ role = "dispatcher", titel = "x" }
@@ -230,8 +230,50 @@ on("report.created", function(event)
 end)]==]))
   end)
 
+  it("finds values that cannot be, and what is missing", function()
+    assert.same({
+      "1:1 notify takes one table of named arguments",
+      "2:3 notify takes one table of named arguments",
+      "3:1 workorders.create: title must be given when there is no report",
+      "4:1 workorders.create: priority must be one of low, normal, high, urgent; "
+        .. "title must be given when there is no report",
+      "5:9 workorders.create: title must be text",
+      "6:1 reports.get: id is required",
+      "7:1 reports.get: id must be text",
+      "8:1 kv.set: value is required",
+      "9:1 http.fetch: url is required",
+      "10:1 notify: user is required: or users, role, roles, team or teams",
+      "11:1 notify: channels[1] must be one of in_app, email, sms, push",
+      "12:1 reports.create: location.latitud is not known",
+      "15:3 kv.incr: by must be a number",
+      "16:1 reports.list: limit must be between 1 and 100",
+      "17:1 notify: channels must have 1 to 4 entries",
+      "18:1 reports.get: id must be a UUID",
+      "19:6 workorders.update: changes is required",
+    }, found([==[
+notify(5)
+  notify "x"
+workorders.create()
+workorders.create{ priority = "nope" }
+local a=workorders.create({ title = 5, team = a })
+reports.get()
+reports.get(5)
+kv.set("a")
+http.fetch()
+notify{ title = "größer" }
+notify{ title = name, role = "owner", channels = { "sms", [[letter]]; } }
+reports.create{ title = "A lamp", category = "x", location = { latitud = -1.5, longitude = x } }
+--[[
+]] do
+  kv.incr("a", true) end
+reports.list{ limit = -0x10 }
+notify{ role = "owner", title = "x", channels = {} }
+reports.get "x"
+_ = (workorders.update(a.id))]==]))
+  end)
+
   it("finds changes where a hook may only read", function()
-    assert.same({ "3 kv.set changes something: a before hook may not" }, found([[
+    assert.same({ "3:3 kv.set changes something: a before hook may not" }, found([[
 before("report.create", function(report)
   local seen = kv.get("seen")
   kv.set("seen", seen)
@@ -251,7 +293,22 @@ on("report.created", function(event)
   workorders.create{ [event.key] = 1, unpack(event.list) }
   reports.list{ status = { "submitted" }, limit = event.limit == 1 and 2 or 3 }
   if event.report then workorders.start(event.id) end
-end)]]))
+  notify{ title = event.title, role = event.role, channels = { event.channel } }
+  notify{ title = "a\\n" .. event.title, unpack(event.list) }
+  notify(event.message)
+  reports.get(event.ids())
+  workorders.update(unpack(event.list))
+  workorders.update(...)
+  workorders.assign(event.id, event.to)
+  http.fetch("https://a.example", { headers = { a = event.header } })
+  reports.list{ status = { event.status, "submitted" }, tag = "a\\"" }
+  reports.list{ status = { "submitted", nil }, severity = {} }
+  kv.set("a", nil == event and {} or 5)
+  kv.set("b", { 1, "x", { y = false } })
+  workorders.complete(event.id)
+end)
+local function mine_too(kv, ...) kv.set() end
+for _, reports in pairs(mine) do reports.get() end]]))
     assert.same({}, found(""))
     assert.same({}, found("--[==["))
   end)
