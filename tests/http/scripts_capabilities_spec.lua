@@ -470,6 +470,7 @@ template("workorder.assigned", "email", { subject = "{{workorder.nummer}} {{work
 template("workorder.assigned", "sms", { text = "x" })
 template("made.up", "sms", { body = "{{whatever.it.is}}" })
 template("report.escalated", "push", { subject = "{{report.location.description}}", body = "{{percent}} {{report.number}}" })
+template("workorder.assigned", "push", { body = "{{workorder.title and {{workorder title}}" })
 ]])
     assert.same({
       "error 1 every: '0 25 * * *' '25' is no hour",
@@ -481,7 +482,9 @@ template("report.escalated", "push", { subject = "{{report.location.description}
     }, { unpack(texts, 1, 6) })
     assert.same({ "error 8 template: a message by sms has no 'text': it takes body", "error 8 template: a message by sms needs 'body'" },
       { unpack(texts, 7, 8) })
-    assert.same({ "warning 10 template: nothing of 'report.escalated' is called 'report.number'" },
+    assert.same({ "warning 10 template: nothing of 'report.escalated' is called 'report.number'",
+      "warning 11 template: '{{workorder title}}' stands for nothing: it must be like {{title}}",
+      "warning 11 template: '{{workorder.title and ' stands for nothing: it must be like {{title}}" },
       { unpack(texts, 9) })
     assert.is_false(result.ok)
   end)

@@ -24,6 +24,15 @@ function M.trim(value)
   return value:sub(first, last)
 end
 
+--- At most so many bytes of the text, whole characters only.
+function M.cut(value, max)
+  local last = math.min(#value, max)
+  while last > 0 and last < #value and value:find("^[\128-\191]", last + 1) do
+    last = last - 1
+  end
+  return value:sub(1, last)
+end
+
 --- The number of characters.
 M.length = host.length
 

@@ -3,11 +3,13 @@
 
 local context = require("core.context")
 local registry = require("core.registry")
+local utf8 = require("core.schema.text")
 local template = require("services.notifications.template")
 
 local M = {}
 
 local SMS_MAX = 480 -- characters of three linked messages
+local DOTS = "..."
 
 local MAIL = {
   subject = "{{title}}",
@@ -16,16 +18,11 @@ local MAIL = {
     .. "the preferences of your notifications.",
 }
 
--- Cut between characters.
 local function shortened(text, max)
   if #text <= max then
     return text
   end
-  local last = max - 3
-  while text:byte(last + 1) >= 0x80 and text:byte(last + 1) < 0xC0 do
-    last = last - 1
-  end
-  return text:sub(1, last) .. "..."
+  return utf8.cut(text, max - #DOTS) .. DOTS
 end
 
 local RENDER = {

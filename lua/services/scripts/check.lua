@@ -3,6 +3,7 @@
 
 local errors = require("core.errors")
 local json = require("core.json")
+local utf8 = require("core.schema.text")
 local declarations = require("services.scripts.declared")
 local arguments = require("services.scripts.arguments")
 local lint = require("services.scripts.lint")
@@ -56,11 +57,7 @@ local function rules_of(files)
 end
 
 local function text_of(value)
-  local text = tostring(value or "")
-  if #text <= MESSAGE_MAX then
-    return text
-  end
-  return (text:sub(1, MESSAGE_MAX):gsub("[\192-\255][\128-\191]*$", "")) -- no half of a letter
+  return utf8.cut(tostring(value or ""), MESSAGE_MAX)
 end
 
 local function place_of(value, default)

@@ -7,6 +7,7 @@
 
 local json = require("core.json")
 local sandbox = require("core.sandbox")
+local utf8 = require("core.schema.text")
 local task = require("core.task")
 local declared_schema = require("services.scripts.declared_schema")
 local parts = require("services.scripts.parts")
@@ -187,10 +188,7 @@ function M.declared(tenant_id, files, chunks)
 end
 
 local function text_of(value, max)
-  if type(value) ~= "string" or #value <= max then
-    return type(value) == "string" and value or nil
-  end
-  return (value:sub(1, max):gsub("[\192-\255][\128-\191]*$", "")) -- no half of a letter
+  return type(value) == "string" and utf8.cut(value, max) or nil
 end
 
 --- An error as a process told it, with what an error has and nothing else.

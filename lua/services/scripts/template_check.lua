@@ -1,6 +1,7 @@
 --- Whether a template that was declared fits its channel, and what it names is there.
 
 local registry = require("core.registry")
+local utf8 = require("core.schema.text")
 
 local M = {}
 
@@ -15,6 +16,7 @@ local FIELDS = {
   in_app = { subject = true, body = true },
 }
 local NEEDED = { email = "body", sms = "body", push = "body", in_app = "subject" }
+local SHOWN_MAX = 40 -- bytes
 local ALWAYS = { title = true, message = true, name = true, tenant = true }
 
 local function names_of(fields)
@@ -28,10 +30,15 @@ end
 
 local function check_placeholders(hook, text, problem)
   local known = registry.messages[hook.name]
-  for name in text:gmatch(M.PLACEHOLDER) do
+  local rest = text:gsub(M.PLACEHOLDER, function(name)
     if known and not ALWAYS[name] and not known[name] then
       problem("warning", ("template: nothing of '%s' is called '%s'"):format(hook.name, name))
     end
+    return ""
+  end)
+  for open in rest:gmatch("{{[^{}\n]*}?}?") do
+    problem("warning", ("template: '%s' stands for nothing: it must be like {{title}}"):format(
+      utf8.cut(open, SHOWN_MAX)))
   end
 end
 
@@ -46,6 +53,7 @@ function M.check(hook, problem)
     elseif type(text) == "string" then
       check_placeholders(hook, text, problem)
     elseif hook.channel == "in_app" then
+      -- It is written in the transaction of what it tells, which waits for no rule.
       problem("error", "template: a message by in_app takes texts, no functions")
     end
   end

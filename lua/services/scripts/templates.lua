@@ -1,14 +1,16 @@
 --- template: a tenant's own wording of the messages that its people get. {{workorder.number}}
 -- stands for a value of what the message is about; in HTML it is escaped. A function in the place
--- of a text is run when the message goes out.
+-- of a text is run when the message goes out; what it returns is no template, but the text.
 
 local log = require("core.log")
+local utf8 = require("core.schema.text")
 local layout = require("services.notifications").layout
 local hooks = require("services.scripts.hooks")
 local template_check = require("services.scripts.template_check")
 
 local M = {}
 
+local SUBJECT_MAX = 200 -- bytes
 local PLACEHOLDER = template_check.PLACEHOLDER
 
 -- A value as text; nothing for what is not there.
@@ -34,6 +36,8 @@ local function plain(text)
   return text
 end
 
+local WRITE = { html = layout.escape }
+
 local function values_of(tenant, content)
   local values = {}
   for name, value in pairs(type(content.data) == "table" and content.data or {}) do
@@ -44,12 +48,14 @@ local function values_of(tenant, content)
   return values
 end
 
--- The texts of a template, functions run; nil when one fails: then the message is as it would be.
+-- The texts of a template, filled in or what its functions return; nil when one of these fails:
+-- then the message is as it would be.
 local function texts_of(ctx, release, hook, values)
   local texts, has_code = {}, false
   for name, text in pairs(hook.fields) do
     local is_text = type(text) == "string"
-    texts[name], has_code = is_text and text or nil, has_code or not is_text
+    texts[name] = is_text and fill(text, values, WRITE[name] or plain) or nil
+    has_code = has_code or not is_text
   end
   if not has_code then
     return texts
@@ -61,14 +67,14 @@ local function texts_of(ctx, release, hook, values)
     return nil
   end
   for name, text in pairs(outcome.value) do
-    texts[name] = type(text) == "string" and text or nil
+    texts[name] = texts[name] or type(text) == "string" and text or nil
   end
   return texts
 end
 
 -- A subject is one line.
 local function one_line(text)
-  return (text:gsub("[%c]+", " "):sub(1, 200))
+  return utf8.cut((text:gsub("[%c]+", " ")), SUBJECT_MAX)
 end
 
 --- The wording of what runs for the context's tenant, or nil: it has none for such a message.
@@ -85,13 +91,12 @@ function M.override(ctx, type_name, channel, content)
   if not texts then
     return nil
   end
-  local subject = one_line(fill(texts.subject or content.title, values, plain))
-  local body = fill(texts.body or content.message, values, plain)
+  local subject, body = one_line(texts.subject or content.title), texts.body or content.message
   return {
     subject = subject,
     text = body,
-    html = channel == "email" and layout.page(subject, texts.html
-      and fill(texts.html, values, layout.escape) or layout.paragraphs(body)) or nil,
+    html = channel == "email" and layout.page(subject, texts.html or layout.paragraphs(body))
+      or nil,
   }
 end
 

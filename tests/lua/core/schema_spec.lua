@@ -247,6 +247,16 @@ describe("numbers with decimals", function()
   end)
 end)
 
+describe("a text that is cut", function()
+  local text = require("core.schema.text")
+
+  it("keeps whole characters", function()
+    assert.same({ "a€", "a", "a", "a", "" }, { text.cut("a€", 4), text.cut("a€", 3), text.cut("a€", 2),
+      text.cut("a€b", 1), text.cut("€", 0) })
+    assert.same({ "ab", "", "\255" }, { text.cut("ab", 9), text.cut(("\128"):rep(9), 5), text.cut("\255\255", 1) })
+  end)
+end)
+
 describe("lists", function()
   it("come as one text or as a repeated parameter", function()
     local schema = s.list({ of = s.enum({ "a", "b" }) })

@@ -77,7 +77,12 @@ end
 function RUNS.template(code, arguments)
   local texts = {}
   for field, fn in pairs(code) do
-    texts[field] = tostring(fn(unpack(arguments)))
+    local text = fn(unpack(arguments))
+    if type(text) ~= "string" and type(text) ~= "number" then
+      sandbox.fail("SCRIPT_ERROR", ("template: the function for %s must return text, not %s")
+        :format(field, text == nil and "nothing" or "a " .. type(text)))
+    end
+    texts[field] = tostring(text)
   end
   return texts
 end
