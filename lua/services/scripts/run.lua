@@ -173,11 +173,11 @@ local function answer(run, text)
   return true, json.encode(value == nil and json.null or value)
 end
 
--- @param place file and line; each may be nil
+-- @param place file and line, as the process says; each may be nil
 local function wall_error(run, place)
   local file, line = place.file or run.hook.file, place.line or run.hook.line
-  return { code = "LIMIT_WALL", message = ("limit: wall %d ms at %s:%d"):format(
-    run.limits.wall_ms, file, line), file = file, line = line }
+  return process.clean_error({ code = "LIMIT_WALL", file = file, line = line,
+    message = ("limit: wall %d ms at %s:%s"):format(run.limits.wall_ms, file, tostring(line)) })
 end
 
 -- The host's failures as an author sees them.
