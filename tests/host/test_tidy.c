@@ -53,7 +53,7 @@ static void collects_when_idle(void)
     size_t littered;
     litter();
     littered = vm_memory(host.vm);
-    CHECK(falls_below(littered * 2 / 3, PATIENCE_MS));
+    CHECK(falls_below(littered * 2 / 3, patiently(PATIENCE_MS)));
 }
 
 static void be_busy(uv_timer_t *timer)
@@ -77,7 +77,7 @@ static void leaves_it_under_load(void)
     CHECK(!falls_below(littered * 2 / 3, BUSY_MS));
     uv_close((uv_handle_t *)&load, loop_on_closed);
     loop_await(&closed);
-    CHECK(falls_below(littered * 2 / 3, PATIENCE_MS));
+    CHECK(falls_below(littered * 2 / 3, patiently(PATIENCE_MS)));
 }
 
 /* Each of a crowd leaves some garbage. Nobody has rested yet, nor tidied up. */
