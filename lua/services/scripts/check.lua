@@ -18,7 +18,8 @@ local MESSAGE_MAX = 500 -- bytes
 local PLACE_MAX = 2 ^ 31
 local PROBLEMS_MAX = 500 -- that are told
 
-local function has_errors(problems)
+--- Whether one of these problems keeps files from being published.
+function M.has_errors(problems)
   for _, problem in ipairs(problems) do
     if problem.severity == "error" then
       return true
@@ -110,7 +111,7 @@ function M.run(ctx, files)
   local rules = rules_of(files)
   local problems = lint.run(ctx, rules)
   local declared = load_rules(ctx, rules, problems)
-  local ok = not has_errors(problems)
+  local ok = not M.has_errors(problems)
   table.sort(problems, by_place)
   for i = #problems, PROBLEMS_MAX + 1, -1 do
     problems[i] = nil

@@ -18,6 +18,7 @@ local drafts = require("services.scripts.drafts")
 local hooks = require("services.scripts.hooks")
 local keys = require("services.scripts.keys")
 local paths = require("services.scripts.paths")
+local process = require("services.scripts.process")
 local queues = require("services.scripts.queues")
 local registry = require("core.registry")
 local store = require("services.scripts.runs_store")
@@ -37,17 +38,21 @@ end
 
 -- What is tried -------------------------------------------------------------------
 
--- The draft as a release that can run; 422 with what is wrong with it.
+-- The draft as a release that can run; 422 with what is wrong with it. What loads is tried: the
+-- linter, of whose programs few run at a time, is asked only about what does not.
 local function draft_of(ctx)
   local all, files = drafts.read(ctx).files, {}
-  local checked = check.must_pass(ctx, all)
   for _, file in ipairs(all) do
     if paths.is_rule(file.path) then
       files[#files + 1] = file
     end
   end
+  local declared = process.declared(ctx.tenant.id, files)
+  if not declared or check.has_errors(declared.problems) then
+    declared = json.decode(check.must_pass(ctx, all).declared)
+  end
   return { name = "draft", tenant_id = ctx.tenant.id, files = files,
-    hooks = keys.give(json.decode(checked.declared).hooks) }
+    hooks = keys.give(declared.hooks) }
 end
 
 local function active_of(ctx)
