@@ -559,7 +559,7 @@ describe("the command line", function()
     write(RULE, GOOD)
     write("spec/electrical_spec.lua", [[
 describe("electrical hazards", function()
-  before_each(function() answer("none", 1) end)
+  before_each(function() answer("users.get", 1) end)
   it("need a position", function()
     local result = rules.before("report.create", { category = "electrical" })
     assert.same({ { field = "location", message = "electrical hazards need a position" } }, result.rejected)

@@ -80,6 +80,8 @@ local function moment(name, value)
   return ms
 end
 
+sandbox.moment = moment
+
 -- "90m", "-1d", "1h30m", or seconds.
 local function duration(value)
   if type(value) == "number" and value == value then

@@ -52,13 +52,20 @@ local function check(what, value, expected)
     value == nil and "nothing" or "a " .. type(value)))
 end
 
-local function check_known(what, name, known)
+--- What is wrong with a name that is none of the known ones, or nil.
+function sandbox.unknown(what, name, known)
   for _, candidate in ipairs(known) do
     if candidate == name then
-      return true
+      return nil
     end
   end
-  problem(("unknown %s '%s'%s"):format(what, name, sandbox.hint(name, known)))
+  name = tostring(name)
+  return ("unknown %s '%s'%s"):format(what, name, sandbox.hint(name, known))
+end
+
+local function check_known(what, name, known)
+  local wrong = sandbox.unknown(what, name, known)
+  return not wrong or problem(wrong)
 end
 
 local function check_one_of(what, value, set)

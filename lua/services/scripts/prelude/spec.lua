@@ -15,6 +15,19 @@ local function fail(format, ...)
   sandbox.fail("SPEC_FAILED", format:format(...))
 end
 
+local function check_type(name, what, value, expected)
+  if type(value) ~= expected then
+    fail("%s takes %s, not %s", name, what, value == nil and "nothing" or "a " .. type(value))
+  end
+end
+
+local function check_known(what, name, known)
+  local wrong = sandbox.unknown(what, name, known)
+  if wrong then
+    fail("%s", wrong)
+  end
+end
+
 -- Declaring ---------------------------------------------------------------------
 
 local function refuse_inside(name)
@@ -25,6 +38,7 @@ end
 
 function own.describe(name, fn)
   refuse_inside("describe")
+  check_type("describe", "a name and a function", fn, "function")
   open[#open + 1] = { name = tostring(name), setups = {} }
   fn()
   open[#open] = nil
@@ -32,6 +46,7 @@ end
 
 function own.before_each(fn)
   refuse_inside("before_each")
+  check_type("before_each", "a function", fn, "function")
   if not open[1] then
     fail("before_each works inside of describe")
   end
@@ -40,6 +55,7 @@ end
 
 function own.it(name, fn)
   refuse_inside("it")
+  check_type("it", "a name and a function", fn, "function")
   local case = { run = fn, setups = {} }
   local words = {}
   for _, around in ipairs(open) do
@@ -187,11 +203,13 @@ end
 
 --- Says what a capability answers from here on: a value, or a function of its arguments.
 function own.answer(name, value)
+  check_known("capability", name, sandbox.keys(known))
   world().answers[name] = value
 end
 
 --- Sets the time that rules see.
 function own.clock(iso)
+  sandbox.moment("clock", iso)
   sandbox.state().input.now = iso
 end
 
@@ -234,11 +252,33 @@ end
 
 local running = {}
 
+-- What a spec says of something over what is usual; json.null is for what is not there.
+local function put_over(usual, given)
+  for key, value in pairs(given) do
+    if type(usual[key]) == "table" and type(value) == "table" then
+      put_over(usual[key], value)
+    else
+      usual[key] = value ~= sandbox.null and value or nil
+    end
+  end
+  return usual
+end
+
+-- The second argument of what stands before an action.
+local function about_of(action, given)
+  return put_over({ action = action, id = "made-up",
+    user = { kind = "user", id = "made-up", name = "Somebody", role = "dispatcher" } }, given)
+end
+
 --- What all rules in front of an action make of its data: {data, rejected = {{field, message}}}.
-function running.before(name, data)
+-- @param about what the rules get besides, over what is usual; or nil
+function running.before(name, data, about)
+  check_known("action", name, sandbox.catalogue.actions)
+  check_type("rules.before", "an action and a table of its data", data, "table")
+  check_type("rules.before", "a table that tells what it is about", about or {}, "table")
   local result = { data = copy(data), rejected = {} }
   for hook in each("before", name) do
-    local outcome = run(hook, { result.data })
+    local outcome = run(hook, { result.data, about_of(name, copy(about or {})) })
     result.data = outcome.changed or result.data
     for _, rejected in ipairs(outcome.rejected or {}) do
       table.insert(result.rejected, { field = rejected.field, message = rejected.message })
@@ -249,6 +289,8 @@ end
 
 --- What all rules on an event want done: {{call, arguments, file, line}, ...}.
 function running.on(name, data)
+  check_known("event", name, sandbox.catalogue.events)
+  check_type("rules.on", "an event and a table of its data", data, "table")
   local kind = name:match("^([^.]+)")
   return actions_of(function()
     for hook in each("on", name) do
@@ -268,15 +310,17 @@ end
 
 --- What a route answers: {status, body}.
 function running.route(method, path, request)
+  check_type("rules.route", "a method, a path and a table of the request", request or {}, "table")
   local given = copy(request or {})
   given.method, given.path = method, path
   given.query, given.params = given.query or {}, given.params or {}
-  return run(find("route", method .. " " .. path), { given })
+  return run(find("route", tostring(method) .. " " .. tostring(path)), { given })
 end
 
 --- Whether a rule lets somebody make a transition.
 function running.guard(of, from, to, entity, user)
-  local hook = find("transition", table.concat({ of, from, to }, ":"))
+  local hook = find("transition", ("%s:%s:%s"):format(tostring(of),
+    tostring(from), tostring(to)))
   return not hook.guarded or run(hook, { copy(entity), copy(user) })
 end
 
