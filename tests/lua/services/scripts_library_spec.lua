@@ -118,6 +118,8 @@ describe("the library of scripts", function()
     fails("latitude and longitude", names.geo.distance, london, {})
     fails("latitude and longitude", names.geo.inside, { latitude = 91, longitude = 0 }, polygon)
     for _, area in ipairs({ "here", { type = "Point", coordinates = { 1, 2 } }, {},
+      { type = "Polygon" }, { type = "Polygon", coordinates = {} },
+      { type = "MultiPolygon" }, { type = "MultiPolygon", coordinates = { 1 } },
       { type = "Polygon", coordinates = { { { 0, 0 } } } }, { { 1 }, { 2 }, { 3 } } }) do
       fails("as the area", names.geo.inside, at(1, 1), area)
     end

@@ -61,7 +61,9 @@ end
 
 -- The first ring is the outer one, the others are holes.
 local function in_polygon(x, y, rings)
-  if type(rings) ~= "table" or not in_ring(x, y, rings[1]) then
+  if type(rings) ~= "table" then
+    bad_area()
+  elseif not in_ring(x, y, rings[1]) then
     return false
   end
   for i = 2, #rings do
