@@ -146,16 +146,19 @@ int sandbox_raise_limit(lua_State *L, const char *code, const char *what)
 }
 
 /* The length of the "file:line: " that Lua puts before messages, taken off since the problem has
- * fields for it: that of one of the frames nearest to the error. */
+ * fields for it: that of one of the frames nearest to the error. That of a frame of the prelude
+ * goes, too, where there is a place of the author's, to whom it says nothing. */
 static size_t prefix_of(lua_State *L, const char *message)
 {
     lua_Debug frame;
+    bool has_place = sandbox_place(L, 0).file[0] != 0;
     for (int level = 0; level < 8 && lua_getstack(L, level, &frame); level++) {
         lua_getinfo(L, "Sl", &frame);
         char prefix[sizeof(frame.short_src) + 24];
         int len = snprintf(prefix, sizeof(prefix), "%s:%d: ", frame.short_src,
                            frame.currentline);
-        if (is_author(&frame) && strncmp(message, prefix, (size_t)len) == 0)
+        if ((is_author(&frame) || has_place) &&
+            strncmp(message, prefix, (size_t)len) == 0)
             return (size_t)len;
     }
     return 0;

@@ -684,6 +684,20 @@ template("workorder.assigned", "email", { subject = "{{workorder.number}}", body
   end)
 end)
 
+describe("a rule in front of an action", function()
+  it("that makes what JSON cannot say is told of with file and line", function()
+    local ctx = context.system({ name = "test", tenant = new_tenant() })
+    local files = { { path = RULE, content =
+      '\nbefore("report.create", function(r) r.title = "\\255" end)\n' } }
+    local declared = process.declared(ctx.tenant.id, files)
+    local release = { name = "7", number = 7, tenant_id = ctx.tenant.id, files = files,
+      hooks = keys.give(declared.hooks) }
+    local err = hooks.run(ctx, release, release.hooks[1], { { title = "x" } }, { quiet = true }).error
+    assert.same({ "SCRIPT_ERROR", RULE, 2 }, { err.code, err.file, err.line })
+    assert.matches("^JSON: ", err.message)
+  end)
+end)
+
 describe("a request's rules", function()
   it("cost nothing where there are none, nor in commands", function()
     local data = {}
