@@ -2,11 +2,12 @@
 
 local config = require("core.config")
 local errors = require("core.errors")
+local json = require("core.json")
 local sys = require("core.sys")
 local hooks = require("services.scripts.hooks")
 
 local NOTHING = {}
-local AS_GIVEN = { from_lua = true }
+local AS_MADE = { from_lua = true, strict = true }
 
 -- All hooks of a request have this much time together.
 local function time_left(ctx)
@@ -44,28 +45,51 @@ local function is_rejected(value)
   return type(value) == "table" and type(value.rejected) == "table" and #value.rejected > 0
 end
 
+-- Whether the data have something at the path of a field, such as "location.accuracy".
+local function has(data, field)
+  for name in field:gmatch("[^.%[%]]+") do
+    if type(data) ~= "table" then
+      return false
+    end
+    local index = json.is_array(data) and tonumber(name)
+    data = data[index and index + 1 or name]
+  end
+  return data ~= nil
+end
+
+-- What is wrong with data that a rule made. Fields that they had before are none of its doing.
+local function problems_of(problems, before)
+  local own = {}
+  for _, problem in ipairs(problems or NOTHING) do
+    if problem.code ~= "unknown" or not has(before, problem.field) then
+      own[#own + 1] = problem
+    end
+  end
+  return own
+end
+
 -- What a hook made of the data, if the action takes it.
-local function changed(ctx, outcome, about, data)
+local function changed(ctx, hook, outcome, about, data)
   local wanted = type(outcome.value) == "table" and outcome.value.changed
   if type(wanted) ~= "table" then
     return data
   end
-  local clean, problems = wanted, nil
+  local clean, found = wanted, nil
   if about.schema then
-    clean, problems = about.schema:validate(wanted, AS_GIVEN)
+    clean, found = about.schema:validate(wanted, AS_MADE)
   end
-  if not problems and about.check then
+  local problems = problems_of(found, data)
+  if #problems == 0 and about.check then
     about.check(ctx, { body = clean }, function(field, _, message)
-      problems = problems or {}
       problems[#problems + 1] = { field = field, message = message }
     end)
   end
-  if not problems then
+  if #problems == 0 then
     return clean
   end
   outcome.status = "error"
-  outcome.error = { code = "VALIDATION_ERROR", message =
-    ("what the rule changed is not valid: %s %s"):format(problems[1].field, problems[1].message) }
+  outcome.error = { code = "VALIDATION_ERROR", file = hook.file, line = hook.line, message =
+    "what the rule changed is not valid: " .. errors.words(problems) }
 end
 
 local function over_time(hook, max_ms)
@@ -81,7 +105,7 @@ local function pass(ctx, release, hook, data, about)
     if outcome.status == "ok" and is_rejected(outcome.value) then
       return "rejected"
     elseif outcome.status == "ok" then
-      result = changed(ctx, outcome, about, data)
+      result = changed(ctx, hook, outcome, about, data)
     end
     return outcome.status
   end

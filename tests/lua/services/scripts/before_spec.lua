@@ -84,6 +84,33 @@ before("report.update", function(r) r.steps = "never" end)
     assert.equal("[]", json.encode(made.tags))
   end)
 
+  it("may not make what the action does not take, and are told where they did", function()
+    publish([[
+
+before("report.create", function(r)
+  if r.title == "typo" then r.severty, r.place.at = "high", { 1 } end
+  if r.title == "wrong" then r.title = 5 end
+  r.seen = "yes"
+end)
+]])
+    local options = { id = uuid.v7(), schema = s.object({ title = s.string(),
+      seen = s.string({ optional = true }), place = s.object({}, { optional = true }) }) }
+    assert.same({ title = "typo", place = {} }, pass({ title = "typo", place = {} }, options))
+    pass({ title = "wrong" }, options)
+    record.flush()
+    local told = {}
+    for _, run in ipairs(recorded()) do
+      assert.same({ "error", "VALIDATION_ERROR", "rules/a.lua", 2 },
+        { run.status, run.error.code, run.error.file, run.error.line })
+      told[run.error.message] = true
+    end
+    assert.same({ ["what the rule changed is not valid: title must be text"] = true,
+      ["what the rule changed is not valid: place.at is not known; severty is not known"] = true }, told)
+    -- What the data had already is none of its doing.
+    assert.same({ title = "x", seen = "yes", place = {} },
+      pass({ title = "x", source = false, place = { at = 1 } }, options))
+  end)
+
   it("know what the action is about, which is read when there is a rule", function()
     local asked = 0
     local options = { id = uuid.v7(), current = function()
