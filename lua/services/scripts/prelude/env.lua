@@ -2,7 +2,8 @@
 -- when there is no such name.
 local sandbox = ...
 
-local MEANT_MAX = 3 -- letters that may be wrong in a name
+local MEANT_MAX = 3 -- letters that may be wrong in a name, and no more than half of them
+local MESSAGE_MAX = 500 -- bytes
 
 local names = {} -- what authors see
 local on_error = {} -- file -> what it says about its failing hooks
@@ -13,6 +14,10 @@ sandbox.problems, sandbox.on_error = problems, on_error
 --- Notes a mistake at the author's line; loading goes on, so that all are told together.
 function sandbox.problem(message, severity)
   local file, line = sandbox.where()
+  if #message > MESSAGE_MAX then
+    -- no half of a letter
+    message = message:sub(1, MESSAGE_MAX):gsub("[\192-\255][\128-\191]*$", "")
+  end
   problems[#problems + 1] = { file = file, line = line, column = 1, message = message,
     severity = severity or "error" }
 end
@@ -40,7 +45,7 @@ end
 --- " (did you mean 'report.created'?)", or nothing when no candidate is close.
 -- @param prefix what stands before the candidates, or nil
 function sandbox.hint(name, candidates, prefix)
-  local best, least = nil, MEANT_MAX + 1
+  local best, least = nil, math.min(MEANT_MAX, math.floor((#name + 1) / 2)) + 1
   for _, candidate in ipairs(candidates) do
     local found = distance(name, candidate, least)
     if found < least then

@@ -635,8 +635,10 @@ template("workorder.assigned", "email", { subject = "{{workorder.number}}", body
       "transition has no 'gaurd' %(did you mean 'guard'%?%): it takes from, guard, of, to" },
     { 'escalate{ of = "report", name = "y", whne = print, steps = { { after = "1h", run = print } } }',
       "escalate has no 'whne' %(did you mean 'when'%?%): it takes name, of, steps, when" },
-    { 'escalate{ of = "report", name = "z", steps = { { after = "1h", run = print, unless = print } } }',
-      "escalate: step 1 has no 'unless': it takes after, run" },
+    { 'escalate{ of = "report", name = "z", steps = { { after = "1h", run = print, rnu = print } } }',
+      "escalate: step 1 has no 'rnu' %(did you mean 'run'%?%): it takes after, run" },
+    { 'transition{ of = "report", from = "b", to = "a", whatever = 1 }', "has no 'whatever': it takes" },
+    { 'before(("é"):rep(9999), function() end)', "^unknown action '[é]+$" },
     { 'route("GET", "/z", print, { permission = "public", cache = true })',
       "route: options has no 'cache': it takes permission" },
   }
