@@ -194,6 +194,19 @@ local function check_array(schema, value, state, prefix, name)
   return check_items(schema, value, state, prefix, name)
 end
 
+-- Whether there is a null anywhere in it.
+local function has_gaps(value)
+  if type(value) ~= "table" then
+    return value == null
+  end
+  for _, inner in pairs(value) do
+    if has_gaps(inner) then
+      return true
+    end
+  end
+  return false
+end
+
 -- The entries with commas between them; nil when one is no text.
 local function joined(values)
   for _, value in ipairs(values) do
@@ -207,7 +220,7 @@ end
 -- "a,b,c" of a query; the parameter given several times counts as one list.
 local function check_list(schema, value, state, prefix, name)
   if is_list(value, state) then
-    if #value == 0 or state.gaps then
+    if #value == 0 or state.gaps and has_gaps(value) then
       return json.array(value)
     end
     value = joined(value)
@@ -310,7 +323,7 @@ local function check_fields(schema, value, state, prefix)
   if state.strict then
     check_unknown(schema, value, state, prefix)
   end
-  if schema.check and not state.gaps then
+  if schema.check and not (state.gaps and has_gaps(value)) then
     check_across(schema, clean, wrong or NONE_WRONG, state, prefix)
   end
   return clean
@@ -425,7 +438,8 @@ end
 --- Checks a value and all that is in it.
 -- @param options { coerce = text stands for numbers, booleans and lists (path, query, form);
 --   strict = unknown fields are problems; from_lua = an empty table is a list where one is wanted;
---   gaps = null is a value that is not known, which fits, and no rules across fields are asked }
+--   gaps = null is a value that is not known, which fits, and what has one is not asked for rules
+--   across its fields }
 -- @return the clean value: known fields only, with defaults; and nil, or an array of all problems
 --   {field=, code=, message=}
 function Schema:validate(value, options)

@@ -13,8 +13,7 @@ local M = {}
 local CHUNKS = { "arguments" }
 local LIMITS = { cpu_ms = 1000, wall_ms = 5000, output_max = 131072, log_max = 1024 }
 local DEPTH = { max_depth = 16 }
-local WHOLE, WITH_GAPS = { strict = true, from_lua = true },
-  { strict = true, from_lua = true, gaps = true }
+local AS_WRITTEN = { strict = true, from_lua = true, gaps = true }
 local NOTHING = {}
 
 local known -- name -> what its arguments are called, once put together
@@ -54,26 +53,13 @@ local function catalogue()
   return known
 end
 
-local function has_gaps(value)
-  if type(value) ~= "table" then
-    return value == json.null
-  end
-  for _, inner in pairs(value) do
-    if has_gaps(inner) then
-      return true
-    end
-  end
-  return false
-end
-
 -- What is wrong with a call as it stands there, or nil.
 local function judge(rule, call)
   local entry = type(call.name) == "string" and registry.capabilities[call.name]
   if not entry or type(call.arguments) ~= "table" then
     return nil
   end
-  local _, problems = entry.arguments:validate(call.arguments,
-    has_gaps(call.arguments) and WITH_GAPS or WHOLE)
+  local _, problems = entry.arguments:validate(call.arguments, AS_WRITTEN)
   return problems and { file = rule.path, line = call.line, column = call.column,
     severity = "error", message = ("%s: %s"):format(call.name, errors.words(problems)) } or nil
 end

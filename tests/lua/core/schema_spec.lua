@@ -288,6 +288,7 @@ describe("lists", function()
       d = { e = json.null } }, gaps))
     assert.same({ ["a[1]"] = "type", c = "required", x = "unknown" },
       problems_of(schema, { a = { json.null, "1" }, d = json.null, x = json.null }, gaps))
+    assert.same({ c = "check" }, problems_of(schema, { c = "c", d = "d" }, gaps))
   end)
 
   it("of a query hold texts", function()

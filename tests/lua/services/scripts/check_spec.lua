@@ -250,6 +250,7 @@ end)]==]))
       "17:1 notify: channels must have 1 to 4 entries",
       "18:1 reports.get: id must be a UUID",
       "19:6 workorders.update: changes is required",
+      "20:1 workorders.assign: to.userId either userId or team must be given",
     }, found([==[
 notify(5)
   notify "x"
@@ -269,7 +270,8 @@ reports.create{ title = "A lamp", category = "x", location = { latitud = -1.5, l
 reports.list{ limit = -0x10 }
 notify{ role = "owner", title = "x", channels = {} }
 reports.get "x"
-_ = (workorders.update(a.id))]==]))
+_ = (workorders.update(a.id))
+workorders.assign(a.id, {})]==]))
   end)
 
   it("finds changes where a hook may only read", function()
