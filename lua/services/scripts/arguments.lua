@@ -5,6 +5,7 @@
 local errors = require("core.errors")
 local json = require("core.json")
 local registry = require("core.registry")
+local s = require("core.schema")
 local parts = require("services.scripts.parts")
 local process = require("services.scripts.process")
 
@@ -15,6 +16,12 @@ local LIMITS = { cpu_ms = 1000, wall_ms = 5000, output_max = 131072, log_max = 1
 local DEPTH = { max_depth = 16 }
 local AS_WRITTEN = { strict = true, from_lua = true, gaps = true }
 local NOTHING = {}
+
+-- What needs nobody, and can be called wrongly all the same.
+local OWN = {
+  reject = { parameters = { "field", "message" },
+    arguments = s.object({ field = s.string(), message = s.string({ optional = true }) }) },
+}
 
 local known -- name -> what its arguments are called, once put together
 
@@ -46,8 +53,10 @@ end
 local function catalogue()
   if not known then
     known = json.object({})
-    for name, entry in pairs(registry.capabilities) do
-      known[name] = describe(entry)
+    for _, entries in ipairs({ OWN, registry.capabilities }) do
+      for name, entry in pairs(entries) do
+        known[name] = describe(entry)
+      end
     end
   end
   return known
@@ -55,7 +64,8 @@ end
 
 -- What is wrong with a call as it stands there, or nil.
 local function judge(rule, call)
-  local entry = type(call.name) == "string" and registry.capabilities[call.name]
+  local entry = type(call.name) == "string"
+    and (OWN[call.name] or registry.capabilities[call.name])
   if not entry or type(call.arguments) ~= "table" then
     return nil
   end

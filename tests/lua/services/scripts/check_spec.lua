@@ -251,6 +251,8 @@ end)]==]))
       "18:1 reports.get: id must be a UUID",
       "19:6 workorders.update: changes is required",
       "20:1 workorders.assign: to.userId either userId or team must be given",
+      "21:1 reject: field is required",
+      "22:1 reject: message must be text",
     }, found([==[
 notify(5)
   notify "x"
@@ -271,7 +273,9 @@ reports.list{ limit = -0x10 }
 notify{ role = "owner", title = "x", channels = {} }
 reports.get "x"
 _ = (workorders.update(a.id))
-workorders.assign(a.id, {})]==]))
+workorders.assign(a.id, {})
+reject()
+reject("field", 5) reject("message") reject("field", a.message) reject(a.field, nil)]==]))
   end)
 
   it("finds changes where a hook may only read", function()
