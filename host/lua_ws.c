@@ -16,6 +16,7 @@
  *   ws.leave(id, room) -> true | nil, err
  *   ws.rooms(id) -> {names}                         empty when the id is unknown
  *   ws.in_room(id, room) -> boolean
+ *   ws.members(room) -> {ids}                       of this process
  *   ws.queued(id) -> n                              bytes that wait for the reader
  *   ws.publish(room, text, stamp|nil, mark|nil, name|nil) -> n   receivers; stamp is a whole
  *        number above 0: who got the latest message with the same one is passed over
@@ -344,6 +345,20 @@ static int l_rooms(lua_State *L)
     return 1;
 }
 
+static int l_members(lua_State *L)
+{
+    struct ws_hub *hub = check_hub(L);
+    size_t len;
+    const char *room = luaL_checklstring(L, 1, &len);
+    uint64_t id;
+    lua_newtable(L);
+    for (int i = 0; (id = ws_member_at(hub, room, len, (size_t)i)); i++) {
+        lua_pushnumber(L, (lua_Number)id);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
 static int l_in_room(lua_State *L)
 {
     size_t len;
@@ -442,6 +457,7 @@ static const luaL_Reg functions[] = {
     {"leave", l_leave},
     {"rooms", l_rooms},
     {"in_room", l_in_room},
+    {"members", l_members},
     {"queued", l_queued},
     {"publish", l_publish},
     {"close_room", l_close_room},

@@ -134,6 +134,12 @@ const char *ws_room_at(struct ws_hub *hub, uint64_t id, size_t index, size_t *le
     return conn->seats.list[index].room->name;
 }
 
+uint64_t ws_member_at(struct ws_hub *hub, const char *name, size_t len, size_t index)
+{
+    struct room *room = room_find(&hub->rooms, name, len);
+    return room && index < room->count ? conn_of(&room->members[index])->id : 0;
+}
+
 int ws_set_data(struct ws_hub *hub, uint64_t id, const char *data, size_t len,
                 struct err *err)
 {

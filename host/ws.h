@@ -119,6 +119,10 @@ bool ws_in_room(struct ws_hub *hub, uint64_t id, const char *room, size_t len);
  * the id is unknown. Valid until the next join, leave or close. */
 const char *ws_room_at(struct ws_hub *hub, uint64_t id, size_t index, size_t *len);
 
+/* The connection at `index` (0..) of a room, in no order; 0 behind the last. Valid until the next
+ * join, leave or close. */
+uint64_t ws_member_at(struct ws_hub *hub, const char *room, size_t len, size_t index);
+
 /* What waits for the reader, in bytes that count against queue_max; 0 when the id is
  * unknown. */
 size_t ws_queued(const struct ws_hub *hub, uint64_t id);

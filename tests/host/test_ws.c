@@ -392,6 +392,8 @@ static void publishes_to_the_members_of_a_room(void)
     size_t len;
     CHECK_STR(ws_room_at(hub, a.id, 0, &len), "red");
     CHECK(len == 3 && !ws_room_at(hub, a.id, 1, &len));
+    CHECK(ws_member_at(hub, "blue", 4, 0) == b.id && !ws_member_at(hub, "blue", 4, 1));
+    CHECK(!ws_member_at(hub, "green", 5, 0));
 
     CHECK(ws_leave(hub, b.id, "blue", 4, NULL) == 0);
     CHECK(ws_leave(hub, b.id, "blue", 4, NULL) == 0);

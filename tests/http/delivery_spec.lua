@@ -339,6 +339,40 @@ describe("delivery", function()
     peer:close()
   end)
 
+  it("keeps the sockets whose rights are as they were, also over a reload, and closes the others", function()
+    local owner, viewer = login("owner@riverton.example"), login("viewer@riverton.example")
+    local staying = { signed_in(owner), signed_in(viewer), (signed_in(login())) }
+    local function all_stay()
+      for _, peer in ipairs(staying) do
+        send(peer, { type = "ping" })
+        assert.truthy(expect(peer, "pong"))
+      end
+    end
+    local function by_owner(method, path, json)
+      local answer = api:request(method, path, { token = owner.token, json = json })
+      assert.is_true(answer.status < 300, answer.body)
+      return answer.json and answer.json.data
+    end
+    local role = by_owner("POST", "/roles", { name = "scout", permissions = { "reports.read" } })
+    by_owner("POST", "/api-keys", { name = "one", scopes = { "reports.read" } })
+    servers.sleep(0.6)
+    all_stay()
+    assert.equal(0, (server:command("reload")))
+    servers.sleep(0.6)
+    all_stay()
+    local viewer_path = "/admin/users/" .. viewer.user.id .. "/role"
+    by_owner("PUT", viewer_path, { role = role.name })
+    local changed = table.remove(staying, 2)
+    assert.equal(1012, code_of_close(changed))
+    changed:close()
+    all_stay()
+    by_owner("PUT", viewer_path, { role = "viewer" })
+    by_owner("DELETE", "/roles/" .. role.id)
+    for _, peer in ipairs(staying) do
+      peer:close()
+    end
+  end)
+
   it("closes every socket of an ended session within a second, in every worker", function()
     local session = login("viewer@riverton.example")
     local other = login("viewer@riverton.example")

@@ -4,6 +4,7 @@
 local errors = require("core.errors")
 local json = require("core.json")
 local log = require("core.log")
+local task = require("core.task")
 local time = require("core.time")
 local ws = require("core.ws")
 local events = require("services.events")
@@ -13,7 +14,7 @@ local rooms = require("services.realtime.rooms")
 
 local M = {}
 
-local UNAUTHORIZED, LATER = 4401, 1013 -- close codes
+local UNAUTHORIZED, LATER, AGAIN = 4401, 1013, 1012 -- close codes
 local EXPIRY_GRACE_MS = 10000
 local TOPICS_MAX = 100
 
@@ -35,16 +36,23 @@ function M.give_up(id, err)
   ws.close(id, LATER, "SERVICE_UNAVAILABLE")
 end
 
+-- The rooms that a context hears by right: the hub's names, and those that clients know.
+local function rights_of(ctx)
+  local tenant_id = ctx.tenant and ctx.tenant.id
+  local rights, names = {}, json.array({})
+  for i, room in ipairs(rooms.by_right(ctx)) do
+    rights[i], names[i] = rooms.hub_name(tenant_id, room), room
+  end
+  return rights, names
+end
+
 --- The state of a connection after a sign-in; what was followed stays while it is the same person.
 -- @param ctx has the actor and the tenant of the token
 -- @return the state, the names of the rooms by right
 function M.signed_in(state, ctx)
   local actor, tenant_id = ctx.actor, ctx.tenant and ctx.tenant.id
   local same = state.user_id == actor.user_id and state.tenant_id == tenant_id
-  local rights, names = {}, json.array({})
-  for i, room in ipairs(rooms.by_right(ctx)) do
-    rights[i], names[i] = rooms.hub_name(tenant_id, room), room
-  end
+  local rights, names = rights_of(ctx)
   return {
     name = state.name,
     ip = state.ip,
@@ -107,18 +115,63 @@ function M.follow(state, ctx, topic)
   return true
 end
 
---- Closes the connections whose rights ended or changed; they come back with a token that holds.
+-- Whether a context may hear what the state says, no more and no less.
+local function is_as_before(ctx, state)
+  local rights = rights_of(ctx)
+  if table.concat(rights, " ") ~= table.concat(state.rights, " ") then
+    return false
+  end
+  for topic, room in pairs(state.topics or {}) do
+    local allowed, tenant_id = rooms.of_topic(ctx, topic)
+    if not allowed or rooms.hub_name(tenant_id, allowed) ~= room then
+      return false
+    end
+  end
+  return true
+end
+
+-- Looks at a connection once more: it stays when its session and its rights are as they were.
+local function look_again(id)
+  local state = connection.load(id)
+  if not state or not state.session_id then
+    return
+  end
+  local ok, result = xpcall(function()
+    return is_as_before(connection.context(state), state)
+  end, errors.capture)
+  if not ok then
+    M.give_up(id, result)
+  elseif not result then
+    ws.close(id, AGAIN, "RIGHTS_CHANGED")
+  end
+end
+
+local function look_at_room(room)
+  for _, id in ipairs(ws.members(room)) do
+    look_again(id)
+  end
+end
+
+local function close_session(session_id)
+  local room = rooms.of_session(session_id)
+  connection.publish(room, { type = "error", code = "UNAUTHORIZED",
+    message = "The session has ended" })
+  ws.close_room(room, UNAUTHORIZED, "UNAUTHORIZED")
+end
+
+--- Closes the connections whose session has ended, and those who may hear something else than
+-- before: they come back. Most changes leave most connections as they were; so do those of before a
+-- reload, which are told once more after it.
 function M.on_security_event(event)
   if not identity.touches_rights(event) then
     return
+  elseif event.session_id then
+    return close_session(event.session_id)
   end
-  local room = event.session_id and rooms.of_session(event.session_id)
-    or event.user_id and rooms.of_user(event.user_id)
+  local room = event.user_id and rooms.of_user(event.user_id)
     or event.tenant_id and rooms.of_tenant(event.tenant_id)
   if room then
-    connection.publish(room, { type = "error", code = "UNAUTHORIZED",
-      message = "The session has ended" })
-    ws.close_room(room, UNAUTHORIZED, "UNAUTHORIZED")
+    task.spawn(look_at_room, room)
   end
 end
 
