@@ -30,6 +30,21 @@ local function split_sort(text)
   return list
 end
 
+local function check_sort(sort, known, sorts, problem)
+  local entries, named = sort and split_sort(sort), {}
+  if entries and #entries == 0 then
+    problem("sort", "format", "must name a field")
+  end
+  for _, entry in ipairs(entries or {}) do
+    if not known[entry.name] then
+      problem("sort", "enum", "must be one of " .. table.concat(sorts, ", "))
+    elseif named[entry.name] then
+      problem("sort", "duplicate", "must name a field once")
+    end
+    named[entry.name] = true
+  end
+end
+
 --- The schema of a list's query.
 -- @param options { sorts = names that sort= may use, filters = {name = schema}, check = rule }
 function M.query_schema(options)
@@ -52,15 +67,7 @@ function M.query_schema(options)
   end
   return s.object(fields, {
     check = function(query, problem)
-      local entries = query.sort and split_sort(query.sort)
-      if entries and #entries == 0 then
-        problem("sort", "format", "must name a field")
-      end
-      for _, entry in ipairs(entries or {}) do
-        if not known[entry.name] then
-          problem("sort", "enum", "must be one of " .. table.concat(sorts, ", "))
-        end
-      end
+      check_sort(query.sort, known, sorts, problem)
       if query.cursor and query.page then
         problem("cursor", "conflict", "and page exclude each other")
       end
@@ -79,11 +86,9 @@ local function column_of(described)
   return { sql = described, key = described:match("([%w_]+)$") }
 end
 
-local function comparable(value)
-  if type(value) == "string" and value:find("^%d%d%d%d%-%d%d%-%d%dT.*Z$") then
-    return time.db(value)
-  end
-  return value
+-- Times are told by the name of the column: a title may look like one.
+local function comparable(column, value)
+  return column.key:find("_at$") and time.db(value) or value
 end
 
 -- SQL that holds for rows after `value` in the order of one column. MariaDB sorts NULL first.
@@ -91,7 +96,7 @@ local function after(column, value, params)
   if value == json.null then
     return column.descending and "FALSE" or column.sql .. " IS NOT NULL"
   end
-  params[#params + 1] = comparable(value)
+  params[#params + 1] = comparable(column, value)
   if not column.descending then
     return column.sql .. " > ?"
   elseif column.nullable then
@@ -104,7 +109,7 @@ local function same(column, value, params)
   if value == json.null then
     return column.sql .. " IS NULL"
   end
-  params[#params + 1] = comparable(value)
+  params[#params + 1] = comparable(column, value)
   return column.sql .. " = ?"
 end
 
@@ -130,7 +135,8 @@ end
 
 --- Turns a validated query into what the statement needs.
 -- @param options { columns = {sort name = SQL expression or {sql=, key = in the row, nullable=}},
---   id = SQL expression that makes the order total, default = sort used without one }
+--   id = SQL expression that makes the order total, default = sort used without one }; a key that
+--   ends in _at is a time
 -- @return { limit, page|nil, fetch, offset, condition ("TRUE" at the start), params, order, ... }
 function M.read(ctx, query, options)
   local sort = query.sort or options.default or ""

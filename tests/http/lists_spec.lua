@@ -81,6 +81,18 @@ describe("a list", function()
     end
   end)
 
+  it("goes by titles that look like times as by any other", function()
+    for _, title in ipairs({ "2031-05-05T00:00:00Z", "2031-05-05T00:00:01Z", "2031-99-01T00:00:00Z", "2031-01-01T bla Z" }) do
+      assert.equal(201, api:post("/reports", { tenant = "riverton", json = { title = title, category = "other",
+        location = { description = "here" } } }).status)
+    end
+    for _, sort in ipairs({ "title", "-title" }) do
+      local path = "/reports?limit=1&q=2031-&sort=" .. sort
+      assert.same(by_page(path), by_cursor(path))
+    end
+    assert.equal(400, api:get("/reports?sort=title,-title", { token = dispatcher }).status)
+  end)
+
   it("goes on where it was, whatever is added meanwhile", function()
     local first = get("/reports?limit=5&sort=-createdAt")
     api:post("/reports", { tenant = "riverton", json = { title = "New one", category = "other",
