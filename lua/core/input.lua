@@ -4,6 +4,7 @@
 
 local config = require("core.config")
 local errors = require("core.errors")
+local fs = require("core.fs")
 local json = require("core.json")
 local router = require("core.router")
 local s = require("core.schema")
@@ -235,18 +236,30 @@ local function sort_files(route, form, problems)
   return files
 end
 
+-- The text that stands for all fields, or nil. Browsers send what is made as JSON as a file.
+local function data_of(route, form)
+  local name = route.multipart.data
+  for i, file in ipairs(type(name) == "string" and form.files or {}) do
+    if file.name == name then
+      table.remove(form.files, i)
+      local data, err = fs.read(file.path, config.get().http.max_body_bytes)
+      return data or body_failed(err)
+    end
+  end
+  return type(name) == "string" and form.fields[name] or nil
+end
+
 local function read_multipart(ctx, route)
   local form, err = ctx.req:multipart(multipart_options(route))
   if not form then
     body_failed(err)
   end
   ctx.form = form
-  local problems = {}
+  local problems, data = {}, data_of(route, form)
   local files = sort_files(route, form, problems)
   if #problems > 0 then
     errors.validation(problems)
   end
-  local data = type(route.multipart.data) == "string" and form.fields[route.multipart.data]
   if data then
     return M.decode_json(data), files, nil
   end

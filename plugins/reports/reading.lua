@@ -113,10 +113,17 @@ function M.find_by_code(ctx, text)
   return own and store.get(own, found.id), own
 end
 
-local function read_tracked(ctx, found)
+-- With the code in their addresses: whoever has it may follow them.
+local function tracked_attachments(ctx, kept, code)
+  return (attachments_of(ctx, kept)
+    :gsub('("url":"[^"?]+)"', "%1?track=" .. code .. '"')
+    :gsub('("thumbnailUrl":"[^"]+)"', "%1&track=" .. code .. '"'))
+end
+
+local function read_tracked(ctx, found, code)
   local text, kept, history = store.show(ctx, found.id, view.TRACKED, detail_plan().sql)
   if text then
-    text = text .. ',"attachments":' .. attachments_of(ctx, kept)
+    text = text .. ',"attachments":' .. tracked_attachments(ctx, kept, code)
       .. ',"history":[' .. history .. "]}"
     return { text = text, tag = etag.of_text(text), tenant_id = found.tenant_id }
   end
@@ -133,7 +140,7 @@ function M.track(ctx, text)
   local found = tracking_store.find(ctx, code)
   local own = found and context_of(ctx, found)
   answer = own and tracked.keep(code, found.id, function()
-    return read_tracked(own, found)
+    return read_tracked(own, found, code)
   end) or changes.not_found()
   return answer.text, answer.tag
 end

@@ -26,7 +26,7 @@ describe("the main job", function()
       multipart = {
         { "data", [[{"title":"Live wire over the pavement","category":"electrical","severity":"critical",
           "description":"Hangs at head height.","location":{"latitude":51.4501,"longitude":-2.5902},
-          "reporter":{"name":"Ada","email":"ada@example.org"}}]], type = "application/json" },
+          "reporter":{"name":"Ada","email":"ada@example.org"}}]], filename = "blob", type = "application/json" },
         { "photos", pictures.jpeg(640, 480, { gps = { latitude = 51.45, longitude = -2.59 }, orientation = 6 }),
           filename = "wire.jpg", type = "image/jpeg" },
       },
@@ -65,6 +65,9 @@ describe("the main job", function()
     assert.equal(200, thumbnail.status)
     assert.truthy(#thumbnail.body < #picture.body)
     assert.equal(404, api:get(attachment.url).status)
+    local tracked = api:get("/reports/track/" .. report.trackingCode).json.data.attachments[1]
+    assert.equal(200, api:get(tracked.url).status)
+    assert.equal(200, api:get(tracked.thumbnailUrl).status)
     assert.equal(404, api:get(attachment.url, { token = api:login("citizen@riverton.example").token }).status)
     assert.equal(404, api:get(attachment.url, { token = api:login("dispatcher@northgrid.example").token }).status)
   end)
