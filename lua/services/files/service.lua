@@ -183,12 +183,11 @@ local function with_tenant(ctx, file_id)
   return ctx:with({ tenant = tenant })
 end
 
---- A file that the caller may see; 404 otherwise.
+--- A file that the caller may see: of something that they may see; 404 otherwise.
 function M.find(ctx, id)
   ctx = with_tenant(ctx, id)
   local file = store.find_file(ctx, id)
-  local own = file and file.uploaded_by and file.uploaded_by == ctx.actor.user_id
-  if not file or not (own or allows(ctx, file, "can_read")) then
+  if not file or not allows(ctx, file, "can_read") then
     not_found()
   end
   return file

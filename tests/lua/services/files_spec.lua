@@ -60,6 +60,18 @@ describe("files", function()
     registry.file_parents["t.parent"] = nil
   end)
 
+  it("are seen by whoever sees their parent, and not by who brought them", function()
+    local citizen = context.new({ tenant = tenant, actor = { kind = "user", permissions = {} } })
+    citizen.actor.user_id = uuid.v7()
+    db.platform(system):exec("INSERT INTO users (id, email, first_name, last_name) VALUES (?, ?, 'A', 'B')",
+      citizen.actor.user_id, citizen.actor.user_id .. "@example.org")
+    local id = attach(citizen, parent_id, { (content("mine")) })[1].fileId
+    assert.equal(id, service.find(citizen, id).id)
+    allowed = false
+    local _, err = pcall(service.find, citizen, id)
+    assert.is_true(errors.is(err, "NOT_FOUND"))
+  end)
+
   it("are listed on their parent in order, content shared", function()
     local prepared = content("one")
     attach(ctx, parent_id, { prepared })
