@@ -32,6 +32,11 @@ function M.note(ctx, order, held)
   return held
 end
 
+-- A work order that is deleted, as its report sees it.
+local function without(order)
+  return { id = order.id, report_id = order.report_id, number = order.number, status = "cancelled" }
+end
+
 --- Asks the rules that guard the way of the report, when the work order goes to a status. Call it
 -- before the transaction.
 -- @return what M.carry wants to know of it, or nil
@@ -56,6 +61,16 @@ function M.carry(ctx, order, asked)
   local goal = goal_of(ctx, order, order.status)
   return goal and M.note(ctx, order, reports.progress(ctx, order.report_id, goal,
     "Work order " .. order.number, asked)) or nil
+end
+
+--- The same of a work order that is deleted, or of none.
+function M.ask_without(ctx, order)
+  return order and M.ask(ctx, order, "cancelled") or nil
+end
+
+--- The same of one that was deleted in this transaction.
+function M.carry_without(ctx, order, asked)
+  return M.carry(ctx, without(order), asked)
 end
 
 --- The same before a work order is made from a report, or from none; M.note is the caller's, when

@@ -20,7 +20,7 @@ function M.tell_assigned(ctx, event)
   if actor.silent or order.assignedTo and actor.userId == order.assignedTo then
     return
   elseif order.assignedTo then
-    to = { users = { order.assignedTo } }
+    to = { users = { order.assignedTo }, present = true }
   else
     to = { groups = { team = { order.teamId } } }
   end

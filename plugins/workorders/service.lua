@@ -250,13 +250,15 @@ function M.update(ctx, id, changes, versions)
   end)
 end
 
---- Deletes a work order (softly).
+--- Deletes a work order (softly). Its report goes on as if it were cancelled.
 function M.delete(ctx, id, versions)
+  local asked = carrying.ask_without(ctx, store.get(ctx, id))
   db.transaction(ctx, function(tx)
     local order = lock(tx, id, "delete", versions)
     order.deleted_at = time.now()
     escalation.follow(tx, order, order.status)
     save(tx, order, { action = "delete", extra = { deleted = true } })
+    carrying.carry_without(tx, order, asked)
   end)
 end
 

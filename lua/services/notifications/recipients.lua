@@ -19,7 +19,8 @@ end
 
 --- The people a message goes to, each once; active members of the context's tenant alone.
 -- @param to users = ids, roles = names, groups = {[kind of registry.audiences] = array of ids or
---   names}; each may be nil. A user who is no member, and a group that is none, is refused.
+--   names}; each may be nil. A user who is no member, and a group that is none, is refused; with
+--   present = true such a user is left out: for what is told later than it was asked for
 -- @return array of {id, name, email, phone}
 function M.find(ctx, to)
   local find = registry.hooks.recipients
@@ -33,7 +34,8 @@ function M.find(ctx, to)
     end
     return list
   end
-  if to.users and #to.users > 0 and #add(find(ctx, { ids = to.users })) < #to.users then
+  if to.users and #to.users > 0 and #add(find(ctx, { ids = to.users })) < #to.users
+    and not to.present then
     refuse("to.users", "must be active members of this tenant")
   end
   if to.roles and #to.roles > 0 then

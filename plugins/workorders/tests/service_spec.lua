@@ -109,6 +109,20 @@ describe("work orders", function()
     assert.equal("resolved", report_of(dana, report_id).status)
   end)
 
+  it("carry it when the last that is open is deleted", function()
+    local report_id = new_report()
+    local one = service.create(dana, { reportId = report_id }).id
+    local two = service.create(dana, { reportId = report_id }).id
+    service.assign(dana, one, { userId = tom.actor.user_id })
+    take(tom, one, "accept", "start", "complete")
+    assert.equal("in_progress", report_of(dana, report_id).status)
+    service.delete(adam, two)
+    assert.equal("resolved", report_of(dana, report_id).status)
+    local alone = new_report()
+    service.delete(adam, service.create(dana, { reportId = alone }).id)
+    assert.equal("acknowledged", report_of(dana, alone).status)
+  end)
+
   it("are not made of a report that is done", function()
     local report_id = new_report()
     status.set_status(dana, report_id, { status = "rejected", reason = "no hazard" })
