@@ -64,12 +64,13 @@ teardown(function()
 end)
 
 describe("a process of scripts", function()
-  it("is jailed: nobody, no privileges, no files but its sockets, nothing of the environment", function()
+  it("is jailed: nobody, no privileges, no files but its sockets, nothing of the server's environment", function()
     local pid = assert(children(zygote())[1])
     for _, each in ipairs({ pid, zygote() }) do
       assert.equal("2", status(each, "Seccomp"))
       assert.equal("1", status(each, "NoNewPrivs"))
-      assert.equal("", servers.read_file("/proc/" .. each .. "/environ"))
+      assert.equal("GLIBC_TUNABLES=glibc.malloc.tcache_count=0\0",
+        servers.read_file("/proc/" .. each .. "/environ"))
       assert.equal("500\n", servers.read_file("/proc/" .. each .. "/oom_score_adj"))
     end
     assert.equal("1", status(pid, "Threads"))
