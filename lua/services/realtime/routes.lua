@@ -65,7 +65,8 @@ An event is `{"type":"event","event":"report:created","id":…,"topic":…,"data
 <epoch>:<seq>`) gets what was missed, each event once, or `resync`: then read the state anew.
 
 `auth:expired` says that the token did: send another `auth` within 10 s. Close codes: 4401 not
-signed in any more, 4408 read too slowly, 1001 the server goes, 1008 too many bad frames.]])
+signed in any more, 1012 may hear something else now (come back), 4408 read too slowly, 1001 the
+server goes, 1008 too many bad frames.]])
 
 local STREAM_PROTOCOL = prose([[
 The frames of `/ws` as server-sent events: `event` is the event's name (`report:created`) or the
