@@ -236,17 +236,22 @@ local function sort_files(route, form, problems)
   return files
 end
 
--- The text that stands for all fields, or nil. Browsers send what is made as JSON as a file.
+-- The text that stands for all fields, or nil. Browsers send what is made as JSON as a file: it
+-- becomes the field that it is, for who compares requests, too.
 local function data_of(route, form)
   local name = route.multipart.data
-  for i, file in ipairs(type(name) == "string" and form.files or {}) do
+  if type(name) ~= "string" then
+    return nil
+  end
+  for i, file in ipairs(form.files) do
     if file.name == name then
       table.remove(form.files, i)
       local data, err = fs.read(file.path, config.get().http.max_body_bytes)
-      return data or body_failed(err)
+      form.fields[name] = data or body_failed(err)
+      break
     end
   end
-  return type(name) == "string" and form.fields[name] or nil
+  return form.fields[name]
 end
 
 local function read_multipart(ctx, route)

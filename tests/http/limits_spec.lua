@@ -208,6 +208,19 @@ describe("limits", function()
       assert.equal(1, count("With a picture"))
     end)
 
+    it("tells forms apart whose fields came as a file", function()
+      local function send(title)
+        return api:post("/reports", { token = token, headers = { ["Idempotency-Key"] = "blob" }, multipart = {
+          { "data", cjson.encode(report(title)), filename = "blob", type = "application/json" } } })
+      end
+      local first, again = send("As a blob"), send("As a blob")
+      assert.equal(201, first.status, first.body)
+      assert.equal("As a blob", first.json.data.title)
+      assert.equal(first.body, again.body)
+      assert.equal(409, send("Another blob").status)
+      assert.equal(1, count("As a blob"))
+    end)
+
     it("refuses the key for another body", function()
       assert.equal(201, post("k3", report("First body")).status)
       local answer = post("k3", report("Second body"))
