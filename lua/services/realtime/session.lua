@@ -146,10 +146,26 @@ local function look_again(id)
   end
 end
 
+local looking = {} -- room -> whether it is to be gone through once more
+
+-- Looks at all in a room, one after the other. What changes meanwhile makes another round, not
+-- another task.
 local function look_at_room(room)
-  for _, id in ipairs(ws.members(room)) do
-    look_again(id)
+  if looking[room] ~= nil then
+    looking[room] = true
+    return
   end
+  repeat
+    looking[room] = false
+    for _, id in ipairs(ws.members(room)) do
+      local ok, err = pcall(look_again, id)
+      if not ok then
+        log.warn(nil, "a connection could not be looked at", { error = tostring(err) })
+        ws.close(id, LATER, "SERVICE_UNAVAILABLE")
+      end
+    end
+  until not looking[room]
+  looking[room] = nil
 end
 
 local function close_session(session_id)
