@@ -32,11 +32,6 @@ function M.note(ctx, order, held)
   return held
 end
 
--- A work order that is deleted, as its report sees it.
-local function without(order)
-  return { id = order.id, report_id = order.report_id, number = order.number, status = "cancelled" }
-end
-
 --- Asks the rules that guard the way of the report, when the work order goes to a status. Call it
 -- before the transaction.
 -- @return what M.carry wants to know of it, or nil
@@ -63,14 +58,11 @@ function M.carry(ctx, order, asked)
     "Work order " .. order.number, asked)) or nil
 end
 
---- The same of a work order that is deleted, or of none.
-function M.ask_without(ctx, order)
-  return order and M.ask(ctx, order, "cancelled") or nil
-end
-
---- The same of one that was deleted in this transaction.
+--- The same of one that was deleted in this transaction: to its report it is as cancelled. Asked
+-- for is that, too.
 function M.carry_without(ctx, order, asked)
-  return M.carry(ctx, without(order), asked)
+  return M.carry(ctx, { id = order.id, report_id = order.report_id, number = order.number,
+    status = "cancelled" }, asked)
 end
 
 --- The same before a work order is made from a report, or from none; M.note is the caller's, when

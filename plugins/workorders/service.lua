@@ -252,7 +252,9 @@ end
 
 --- Deletes a work order (softly). Its report goes on as if it were cancelled.
 function M.delete(ctx, id, versions)
-  local asked = carrying.ask_without(ctx, store.get(ctx, id))
+  local known = store.get(ctx, id)
+  check_rights(ctx, known, "delete")
+  local asked = carrying.ask(ctx, known, "cancelled")
   db.transaction(ctx, function(tx)
     local order = lock(tx, id, "delete", versions)
     order.deleted_at = time.now()
