@@ -2,6 +2,7 @@
 
 local errors = require("core.errors")
 local s = require("core.schema")
+local scripts = require("services.scripts")
 local categories = require("plugins.reports.categories")
 local list = require("plugins.reports.list")
 local reading = require("plugins.reports.reading")
@@ -26,16 +27,6 @@ local function check(ctx, checks, input, prefix)
   if #problems > 0 then
     errors.validation(problems)
   end
-end
-
--- What a dry run gives in the place of a report that would have been made or changed.
-local function changed(report_id, changes)
-  local report = {}
-  for name, value in pairs(changes) do
-    report[name] = value
-  end
-  report.id = report_id
-  return report
 end
 
 local filters = { by = s.string({ min = 1, max = 32, optional = true }) }
@@ -76,7 +67,7 @@ local REPORTS = {
     end,
     made_up = function(arguments, new_id, ctx)
       check(ctx, categories.check, { body = arguments }, "")
-      local report = changed(new_id(), arguments)
+      local report = scripts.made_up(new_id(), arguments)
       report.status = "submitted"
       return report
     end,
@@ -91,7 +82,7 @@ local REPORTS = {
     end,
     made_up = function(arguments, _, ctx)
       check(ctx, categories.check_changes, { body = arguments.changes }, "changes.")
-      return changed(arguments.id, arguments.changes)
+      return scripts.made_up(arguments.id, arguments.changes)
     end,
   },
   {

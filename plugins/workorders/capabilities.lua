@@ -5,6 +5,7 @@ local db = require("core.db")
 local errors = require("core.errors")
 local json = require("core.json")
 local s = require("core.schema")
+local scripts = require("services.scripts")
 local list = require("plugins.workorders.list")
 local remediations = require("plugins.workorders.remediations")
 local schema = require("plugins.workorders.schema")
@@ -46,16 +47,6 @@ local function fields_of(from, without, more)
   return fields
 end
 
--- What a dry run gives in the place of a work order that would have been changed.
-local function changed(order_id, changes)
-  local order = {}
-  for name, value in pairs(changes) do
-    order[name] = value
-  end
-  order.id = order_id
-  return order
-end
-
 -- Those of an assignment, which fails as it would.
 local function assigned(ctx, order_id, to)
   local request = { userId = to.userId, teamId = team_id(ctx, to.team) }
@@ -66,7 +57,7 @@ end
 
 -- The same of one that would have been made.
 local function made_up_order(arguments, new_id, ctx)
-  local order = changed(new_id(), arguments)
+  local order = scripts.made_up(new_id(), arguments)
   order.status, order.number = states.machine.initial, "WO-0000-000000"
   order.priority = order.priority or "normal"
   order.userId, order.team = nil, nil
@@ -166,7 +157,7 @@ local WORKORDERS = {
       return service.update(ctx, arguments.id, arguments.changes)
     end,
     made_up = function(arguments)
-      return changed(arguments.id, arguments.changes)
+      return scripts.made_up(arguments.id, arguments.changes)
     end,
   },
   {

@@ -11,6 +11,7 @@ local escalations = require("services.scripts.escalations")
 local folder = require("services.scripts.folder")
 local hooks = require("services.scripts.hooks")
 local listeners = require("services.scripts.listeners")
+local made_up = require("services.scripts.made_up")
 local pins = require("services.scripts.pins_store")
 local record = require("services.scripts.record")
 local releases = require("services.scripts.releases")
@@ -50,6 +51,9 @@ M.call = hooks.call
 M.find_hooks = hooks.find
 
 M.scripts = capabilities
+
+--- What a capability's made_up may give: see services/scripts/made_up.lua.
+M.made_up = made_up.of
 
 --- What runs for a tenant, from memory: see services/scripts/active.lua.
 M.active = active.find

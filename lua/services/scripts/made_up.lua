@@ -11,16 +11,23 @@ end
 
 -- A copy with changes; null takes away.
 local function merged(known, changes)
-  local thing = {}
-  for name, value in pairs(known) do
-    thing[name] = value
-  end
+  local thing = M.of(known.id, known)
   for name, value in pairs(changes) do
     thing[name] = value
     if value == json.null then
       thing[name] = nil
     end
   end
+  return thing
+end
+
+--- What a write may give in a dry run: a copy of what it was given, under an id.
+function M.of(id, given)
+  local thing = {}
+  for name, value in pairs(given) do
+    thing[name] = value
+  end
+  thing.id = id
   return thing
 end
 
