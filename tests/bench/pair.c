@@ -76,7 +76,9 @@ static double measure(double rate, int count, bool asks)
         if (epoll_wait(epoll, &event, 1, -1) < 1)
             die("epoll_wait");
         if (event.data.fd == pair[0]) {
-            done += recv(pair[0], text, sizeof(text), 0) > 0;
+            if (recv(pair[0], text, sizeof(text), 0) <= 0)
+                die("recv");
+            done++;
         } else if (read(timer, &ticks, sizeof(ticks)) > 0) {
             done += !asks;
             if (asks && send(pair[0], text, sizeof(text), MSG_NOSIGNAL) < 0)
